@@ -1,0 +1,1 @@
+"""What surrounds the program on a machine: its database server, its launcher, its web server's settings."""
