@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import psycopg
 import pytest
 
 from infra.postgres import PostgresError, Server
+from infra.postgres.account import Account
+from infra.postgres.binaries import find_install
 from infra.postgres.processes import is_alive
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -93,10 +96,12 @@ def test_a_pid_file_whose_number_another_program_took_does_not_prevent_the_start
     pid_file = server._layout.data / "postmaster.pid"
     kept = pid_file.read_text()
     server.stop()
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], **_account_of(pid_file.parent))
+    info = pid_file.parent.stat()
+    runs_as = info.st_uid if os.geteuid() == 0 else None
+    sleeper = subprocess.Popen(["sleep", "60"], user=runs_as, start_new_session=True)
     try:
         pid_file.write_text(kept.replace(kept.split("\n", 1)[0], str(sleeper.pid), 1))
-        os.chown(pid_file, pid_file.parent.stat().st_uid, -1)
+        os.chown(pid_file, info.st_uid, info.st_gid)
         with Server.start(folder, durable=False) as again:
             assert _rows(again, "SELECT 1") == [(1,)]
         assert sleeper.poll() is None
@@ -163,21 +168,26 @@ def test_started_by_root_it_runs_without_rights_and_opens_no_private_folder(tmp_
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs this way in every other test")
 def test_started_by_an_ordinary_user_it_runs_as_that_user(tmp_path: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    short = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    os.chown(short, nobody.pw_uid, nobody.pw_gid)
-    code = "import sys; from pathlib import Path; from infra.postgres import Server\n"
-    code += "s = Server.start(Path(sys.argv[1]) / 'pg', durable=False)\n"
-    code += "print(Path(f'/proc/{s.pid}').stat().st_uid); s.stop(remove=True)"
-    environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+    account = Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid, switches=True)
+    if not account.can_read_all(find_install().root):
+        pytest.skip("the wheel's programs lie in a folder private to root")
+    short = Path(tempfile.mkdtemp(dir="/tmp"))
+    account.give(short)
+    code = f"""
+import os, sys
+from pathlib import Path
+from infra.postgres import Server
+Server.start(Path(sys.argv[1]) / "warm", durable=False).stop(remove=True)  # imports what is private to root
+os.setgroups([]), os.setgid({account.gid}), os.setuid({account.uid})
+server = Server.start(Path(sys.argv[1]) / "postgres", durable=False)
+print(Path(f"/proc/{{server.pid}}").stat().st_uid, server.socket_dir)
+server.stop(remove=True)
+"""
     answer = subprocess.run(
-        [sys.executable, "-c", code, str(short)], cwd=_ROOT, env=environment, user=nobody.pw_uid, group=nobody.pw_gid,
-        extra_groups=[], capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code, str(short)], cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.stdout.split() == [str(account.uid), str(short / "postgres" / "run")], answer.stderr
     short.rmdir()
-    if "Permission denied" in answer.stderr and "infra" not in answer.stderr:
-        pytest.skip("this machine's Python is private to root")
-    assert answer.stdout.strip() == str(nobody.pw_uid), answer.stderr
 
 
 def test_a_folder_that_cannot_be_made_gives_a_clear_error(tmp_path: Path) -> None:
@@ -186,21 +196,19 @@ def test_a_folder_that_cannot_be_made_gives_a_clear_error(tmp_path: Path) -> Non
         Server.start(tmp_path / "file" / "postgres")
 
 
-def test_a_full_disk_gives_a_clear_error(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_gives_a_clear_error() -> None:
+    small = Path(tempfile.mkdtemp(dir="/tmp"))
+    small.chmod(0o711)  # else the account could not get there and the data would lie elsewhere
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0711", "tmpfs", small], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("this machine does not let us mount a small disk")
-    for parent in (small, *small.parents):  # only when the account gets there does it use this disk
-        if not parent.stat().st_mode & 0o1:
-            subprocess.run(["umount", small], check=True)
-            pytest.skip("a folder above the test's is private, the data would lie elsewhere")
     try:
+        if mounted.returncode != 0:
+            pytest.skip("this machine does not let us mount a small disk")
         with pytest.raises(PostgresError, match=r"MB are free .* needs \d+ MB"):
             Server.start(small / "postgres")
     finally:
-        subprocess.run(["umount", small], check=True)
+        subprocess.run(["umount", small], check=False, capture_output=True)
+        small.rmdir()
 
 
 def test_a_setting_the_server_does_not_know_gives_its_own_words(folder: Path) -> None:
@@ -230,8 +238,3 @@ def test_data_of_another_major_version_are_refused(folder: Path) -> None:
 
 def _unprivileged() -> list[str]:
     return [entry.pw_name for entry in pwd.getpwall() if entry.pw_name in {"postgres", "nobody"}]
-
-
-def _account_of(folder: Path) -> dict[str, int]:
-    info = folder.stat()
-    return {"user": info.st_uid, "group": info.st_gid} if os.geteuid() == 0 else {}
