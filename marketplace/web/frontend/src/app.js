@@ -1,0 +1,11 @@
+// The pages' whole script. Pages hold no script of their own: what one needs is an attribute read here.
+import "@tabler/core/dist/js/tabler.esm.js";
+import { htmx } from "./htmx.js";
+import { drawCharts, forgetCharts } from "./charts.js";
+import { bindForms } from "./forms.js";
+
+htmx.onLoad((root) => {
+  drawCharts(root);
+  bindForms(root);
+});
+document.addEventListener("htmx:beforeCleanupElement", (event) => forgetCharts(event.target));
