@@ -1,0 +1,1 @@
+"""Runs everything on one machine: the database, the web processes and a worker."""
