@@ -1,0 +1,1 @@
+"""Tables and queries of billing, private to it."""

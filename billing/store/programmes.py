@@ -1,0 +1,80 @@
+"""Prices, and subsidy programmes with their versions: rules as data, superseded and never edited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, func, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.kernel.database import Base, Code, Name, one_of
+
+RULES = {"info": {"shared": "prices and policies are public and the same for every park"}}
+
+
+class Price(Base):
+    """What an offering costs from ``valid_from`` until ``valid_to``; two never hold at once."""
+
+    __tablename__ = "prices"
+    __table_args__ = (
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
+        CheckConstraint("vat_bp BETWEEN 0 AND 10000", name="vat"),
+        ExcludeConstraint(
+            ("offering", "="),
+            (func.tstzrange(text("valid_from"), text("valid_to")), "&&"),
+            using="gist",
+            name="ex_prices_one_at_a_time",
+        ),
+        RULES,
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    offering: Mapped[Code]
+    charge: Mapped[dict[str, Any]]
+    """The charge model of the contract; unit prices are decimal strings in yuan, VAT included."""
+    vat_bp: Mapped[int] = mapped_column(Integer)
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    created_by: Mapped[UUID | None]
+
+
+class Programme(Base):
+    """A subsidy programme. Its bounds are its own data: a version outside them is refused."""
+
+    __tablename__ = "programmes"
+    __table_args__ = (RULES,)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[Name]
+    name_en: Mapped[Name]
+    bounds: Mapped[dict[str, Any]]
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+
+
+class PolicyVersion(Base):
+    """One version of a programme's rules. Who wrote it does not approve it: the database holds that too."""
+
+    __tablename__ = "policy_versions"
+    __table_args__ = (
+        one_of("status", ("draft", "submitted", "approved", "withdrawn")),
+        CheckConstraint("approved_by IS NULL OR approved_by <> written_by", name="four_eyes"),
+        CheckConstraint("(status = 'approved') = (approved_by IS NOT NULL)", name="approval"),
+        RULES,
+    )
+
+    programme_id: Mapped[UUID] = mapped_column(ForeignKey("programmes.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    status: Mapped[Code]
+    policy: Mapped[dict[str, Any]]
+    written_by: Mapped[UUID]
+    written_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    approved_by: Mapped[UUID | None]
+    approved_at: Mapped[datetime | None]
+    effective_from: Mapped[datetime | None]
+    """From when it supersedes the version before it; set by the approval."""

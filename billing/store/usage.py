@@ -1,0 +1,102 @@
+"""Meters, usage events, and what was charged for them. Events are added and never changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id: it tells a roll-up which rows came after the ones it has seen."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the column type's name."""
+        return "xid8"
+
+
+class Meter(Base):
+    """How events of one type become a quantity."""
+
+    __tablename__ = "meters"
+    __table_args__ = (
+        one_of("aggregation", ("count", "sum", "max", "min", "avg", "unique_count", "latest", "weighted_sum")),
+        {"info": {"shared": "meters are the same for every park"}},
+    )
+
+    slug: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[Name]
+    event_type: Mapped[Code]
+    aggregation: Mapped[Code]
+    value_property: Mapped[str | None] = mapped_column(String(200))
+    group_by: Mapped[dict[str, Any]]
+    filters: Mapped[dict[str, Any]]
+
+
+class UsageEvent(TenantOwned, Base):
+    """A CloudEvent of a park's usage, unique by (tenant, source, id) for good."""
+
+    __tablename__ = "usage_events"
+    __table_args__ = (Index(None, "tenant_id", "type", "time"),)
+
+    source: Mapped[str] = mapped_column(String(200), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    type: Mapped[str] = mapped_column(String(100))
+    subject: Mapped[str] = mapped_column(String(200))
+    time: Mapped[datetime]
+    data: Mapped[Any] = mapped_column(JSONB)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    received_at: Mapped[datetime]
+    written_in: Mapped[int] = mapped_column(TransactionId(), server_default=text("pg_current_xact_id()"))
+
+
+class RatedUsage(TenantOwned, Base):
+    """What one delivered order line cost whom, from which event, by which price and policy versions."""
+
+    __tablename__ = "rated_usage"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "event_source", "event_id"],
+            ["usage_events.tenant_id", "usage_events.source", "usage_events.event_id"],
+        ),
+        UniqueConstraint("tenant_id", "event_source", "event_id"),
+        UniqueConstraint("tenant_id", "order_line_id"),
+        CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        CheckConstraint("quantity >= 0", name="quantity"),
+        Index(None, "tenant_id", "period"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_source: Mapped[str] = mapped_column(String(200))
+    event_id: Mapped[str] = mapped_column(String(200))
+    order_line_id: Mapped[UUID]
+    offering: Mapped[Code]
+    price_id: Mapped[UUID]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(24, 6))
+    vat_bp: Mapped[int] = mapped_column(Integer)
+    gross_fen: Mapped[Fen]
+    subsidy_fen: Mapped[Fen]
+    payable_fen: Mapped[Fen]
+    awards: Mapped[list[Any]]
+    payment_method: Mapped[Code]
+    period: Mapped[str] = mapped_column(String(7))
+    rated_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""How they meet: the doors, checkout, fulfilment and the wiring."""

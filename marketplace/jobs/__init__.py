@@ -1,0 +1,1 @@
+"""Jobs: what follows from events, and what the clock starts."""

@@ -1,0 +1,1 @@
+"""Tables and queries of orders, private to the marketplace."""

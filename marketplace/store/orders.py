@@ -1,0 +1,71 @@
+"""Orders and their lines: where a park, a service and its two payers meet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Integer, SmallInteger, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.kernel.database import Base, Code, Fen, TenantOwned, one_of, owned_reference
+
+
+class Order(TenantOwned, Base):
+    """An order of a park. One quote becomes at most one order."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        owned_reference("quote_id", "quotes"),
+        UniqueConstraint("tenant_id", "quote_id"),
+        UniqueConstraint("tenant_id", "number"),
+        one_of("status", ("placed", "completed", "failed", "cancelled")),
+        one_of("payment_method", ("invoice", "wallet")),
+        CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        Index(None, "tenant_id", "placed_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[Code]
+    quote_id: Mapped[UUID]
+    status: Mapped[Code]
+    payment_method: Mapped[Code]
+    gross_fen: Mapped[Fen]
+    subsidy_fen: Mapped[Fen]
+    payable_fen: Mapped[Fen]
+    placed_by: Mapped[UUID | None]
+    placed_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class OrderLine(TenantOwned, Base):
+    """One rented service of an order, with both payers' parts and, once delivered, the hash of what was delivered."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        owned_reference("order_id", "orders"),
+        owned_reference("run_id", "runs"),
+        owned_reference("booking_id", "bookings"),
+        one_of("status", ("placed", "delivered", "failed", "cancelled")),
+        CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        CheckConstraint("num_nonnulls(run_id, booking_id) = 1", name="one_delivery"),
+        Index(None, "tenant_id", "order_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID]
+    position: Mapped[int] = mapped_column(SmallInteger)
+    offering: Mapped[Code]
+    quantity: Mapped[int] = mapped_column(Integer)
+    price_id: Mapped[UUID]
+    vat_bp: Mapped[int] = mapped_column(Integer)
+    gross_fen: Mapped[Fen]
+    subsidy_fen: Mapped[Fen]
+    payable_fen: Mapped[Fen]
+    awards: Mapped[list[Any]]
+    status: Mapped[Code]
+    run_id: Mapped[UUID | None]
+    booking_id: Mapped[UUID | None]
+    result_sha256: Mapped[str | None] = mapped_column(String(64))
+    failure_code: Mapped[Code | None]

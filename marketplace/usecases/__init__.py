@@ -1,0 +1,1 @@
+"""Checkout and fulfilment: where tenants, services and billing meet."""

@@ -1,0 +1,1 @@
+"""The schema's history: one linear line of steps, each frozen when it is made."""

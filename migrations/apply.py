@@ -1,0 +1,51 @@
+"""Brings a database to the newest schema, and gives the application its own login."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from alembic import command
+from alembic.config import Config
+from psycopg import Connection as PsycopgConnection
+from psycopg import sql
+from sqlalchemy import Engine, make_url
+
+from marketplace.settings import home
+
+ROLES = ("marketplace_tenant", "marketplace_staff", "marketplace_jobs")
+
+
+def upgrade(engine: Engine) -> None:
+    """Run every step that ``engine``'s database has not seen yet, one caller at a time.
+
+    The advisory lock makes several processes that start together wait for the first instead of racing it.
+    """
+    config = Config(toml_file=str(home() / "pyproject.toml"))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('marketplace migrations'))")
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.rollback()
+        connection.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('marketplace migrations'))")
+        connection.commit()
+
+
+def provide_login(engine: Engine, application_url: str) -> None:
+    """Create the login named in ``application_url``, if the owner may and it is missing, and grant it the roles.
+
+    The login inherits nothing: it can only take a role on, transaction by transaction.
+    """
+    url = make_url(application_url)
+    if url.username is None or url.username == engine.url.username:
+        return
+    with engine.begin() as connection:
+        driver = cast("PsycopgConnection[object]", connection.connection.driver_connection)
+        login = sql.Identifier(url.username)
+        exists = connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (url.username,)).first()
+        if exists is None:
+            driver.execute(sql.SQL("CREATE ROLE {} LOGIN NOINHERIT NOBYPASSRLS").format(login))
+        if url.password is not None:
+            driver.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(login, sql.Literal(str(url.password))))
+        for role in ROLES:
+            driver.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), login))

@@ -1,0 +1,1 @@
+"""Tables and queries of services, private to it."""

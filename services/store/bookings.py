@@ -1,0 +1,65 @@
+"""Reservations of instruments, which the database keeps from overlapping, and the parks' bookings of them.
+
+A reservation belongs to the instrument's owner and says nothing of who holds it, so every park can be shown what is
+free; the booking belongs to the park.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Boolean, ForeignKeyConstraint, String, text
+from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.kernel.database import Base, Code, TenantOwned, one_of
+
+
+class Reservation(Base):
+    """A span of time on one instrument. Two active ones never overlap, whoever asks and however many at once."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "instrument_id"], ["instruments.provider_id", "instruments.id"]),
+        ExcludeConstraint(
+            ("provider_id", "="),
+            ("instrument_id", "="),
+            ("during", "&&"),
+            where=text("active"),
+            using="gist",
+            name="ex_reservations_no_overlap",
+        ),
+        {"info": {"shared": "busy times of an instrument, distributed by its owner, without the holder's name"}},
+    )
+
+    provider_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    instrument_id: Mapped[UUID]
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    active: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime]
+
+
+class Booking(TenantOwned, Base):
+    """A park's booking of one reservation."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (one_of("status", ("booked", "reported", "cancelled", "failed")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    provider_id: Mapped[UUID]
+    reservation_id: Mapped[UUID]
+    """No foreign key: the reservation is distributed by its owner, this row by the park; the invariants check it."""
+    instrument_id: Mapped[UUID]
+    offering: Mapped[Code]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    purpose: Mapped[str] = mapped_column(String(500))
+    status: Mapped[Code]
+    order_line_id: Mapped[UUID]
+    """The line of the order it was booked by; the marketplace owns that table, so this is no foreign key."""
+    booked_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    closed_by: Mapped[UUID | None]
+    closed_at: Mapped[datetime | None]

@@ -1,0 +1,111 @@
+"""Words that every package shares."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Tier(StrEnum):
+    """The three tiers of technology; each includes the ones before it."""
+
+    BASIC = "basic"
+    ENHANCED = "enhanced"
+    LEADING = "leading"
+
+    @property
+    def rank(self) -> int:
+        """Return 0, 1 or 2: a subscription covers every offering of its own rank or below."""
+        return tuple(Tier).index(self)
+
+    def covers(self, other: Tier) -> bool:
+        """Tell whether a subscription of this tier may rent an offering of ``other``."""
+        return self.rank >= other.rank
+
+
+class ParkSize(StrEnum):
+    """Size class of a park; it decides the subsidy rate."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class OrganisationKind(StrEnum):
+    """What an organisation is on the platform."""
+
+    PARK = "park"
+    PROVIDER = "provider"
+    AUTHORITY = "authority"
+    OPERATOR = "operator"
+
+
+class UsageUnit(StrEnum):
+    """What one unit of a rented service is."""
+
+    RUN = "run"
+    REPORT = "report"
+    HOUR = "hour"
+    SITE_MONTH = "site_month"
+
+
+class Priority(IntEnum):
+    """Order in which jobs start: higher first."""
+
+    BACKGROUND = -1000
+    NORMAL = 0
+    MONEY = 1000
+
+
+class Role(StrEnum):
+    """What a person is in an organisation."""
+
+    PARK_ADMIN = "park_admin"
+    PARK_MEMBER = "park_member"
+    PARK_FINANCE = "park_finance"
+    SUBSIDY_OFFICER = "subsidy_officer"
+    SUBSIDY_APPROVER = "subsidy_approver"
+    FINANCE = "finance"
+    PROVIDER = "provider"
+    OPERATOR = "operator"
+
+
+class Permission(StrEnum):
+    """One thing a person may do. Use cases ask for exactly one as their first line."""
+
+    SIGN_UP = "park:sign_up"
+    VERIFY_PARK = "park:verify"
+    READ_PARK = "park:read"
+    READ_ALL_PARKS = "park:read_all"
+    MANAGE_MEMBERS = "member:manage"
+    MANAGE_API_KEYS = "api_key:manage"
+    SUBSCRIBE = "subscription:manage"
+    READ_CATALOGUE = "catalogue:read"
+    MANAGE_CATALOGUE = "catalogue:manage"
+    ASK_QUOTE = "quote:ask"
+    PLACE_ORDER = "order:place"
+    READ_ORDER = "order:read"
+    CANCEL_ORDER = "order:cancel"
+    UPLOAD_DATA = "data:upload"
+    EXECUTE_RUN = "run:execute"
+    REPORT_INSPECTION = "inspection:report"
+    METER_USAGE = "usage:meter"
+    READ_USAGE = "usage:read"
+    READ_INVOICE = "invoice:read"
+    ISSUE_INVOICE = "invoice:issue"
+    TOP_UP_WALLET = "wallet:top_up"
+    READ_WALLET = "wallet:read"
+    WRITE_PROGRAMME = "programme:write"
+    APPROVE_PROGRAMME = "programme:approve"
+    READ_PROGRAMME = "programme:read"
+    MANAGE_FUND = "fund:manage"
+    APPROVE_FUND = "fund:approve"
+    READ_FUND = "fund:read"
+    IMPORT_STATEMENT = "bank:import"
+    RECONCILE = "books:reconcile"
+    CLOSE_PERIOD = "books:close"
+    READ_LEDGER = "books:read"
+    CLAIM = "claim:write"
+    REVIEW_CLAIM = "claim:review"
+    READ_AUDIT = "audit:read"
+    IMPORT_COMPANIES = "companies:import"
+    RUN_PLATFORM = "platform:run"

@@ -1,0 +1,1 @@
+"""What people do with parks, members, subscriptions and keys: one verb each."""

@@ -1,0 +1,1 @@
+"""Help for tests: databases, clocks, actors and small worlds."""

@@ -1,0 +1,92 @@
+"""A database for every test that wants one: cloned from a template that the migrations made once per test run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+from infra.postgres import Server
+from migrations.apply import provide_login, upgrade
+from tenants.kernel.outbox import Event
+
+FOLDER = "MARKETPLACE_TEST_SERVER"
+"""Names the folder of the run's server to the processes that the run starts."""
+TEMPLATE = "marketplace_template"
+LOGIN = "marketplace_test"
+
+_numbers = count(1)
+
+
+def start_server() -> Server:
+    """Start this test run's own server, without durability, and make the template database on it."""
+    folder = Path(tempfile.mkdtemp(prefix="mkt-test-"))
+    server = Server.start(folder, durable=False, options={"max_connections": "300", "shared_buffers": "128MB"})
+    os.environ[FOLDER] = str(folder)
+    url = server.create_database(TEMPLATE)
+    owner = create_engine(url, poolclass=NullPool)
+    upgrade(owner)
+    provide_login(owner, application_url(url))
+    owner.dispose()
+    return server
+
+
+def running_server() -> Server:
+    """Return the run's server as a worker process of the run sees it."""
+    return Server.start(Path(os.environ[FOLDER]), durable=False)
+
+
+def application_url(owner_url: str) -> str:
+    """Return the URL of the application's login for the database of ``owner_url``."""
+    url = make_url(owner_url).set(username=LOGIN, password="test-only")
+    return url.render_as_string(hide_password=False)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A fresh database: the owner's URL and the application's."""
+
+    owner_url: str
+    url: str
+
+    def engine(self, **options: object) -> Engine:
+        """Return an engine of the application's login."""
+        return create_engine(self.url, connect_args={"prepare_threshold": None}, **options)
+
+    def owner(self) -> Engine:
+        """Return an engine of the owner, who is no user of the system: for looking behind row security."""
+        return create_engine(self.owner_url, poolclass=NullPool)
+
+
+@contextmanager
+def fresh_database(server: Server) -> Iterator[Database]:
+    """Give a database cloned from the template, and drop it afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    owner_url = server.create_database(name, template=TEMPLATE)
+    try:
+        yield Database(owner_url, application_url(owner_url))
+    finally:
+        server.drop_database(name)
+
+
+@dataclass
+class RecordingOutbox:
+    """Keeps the events of works, committed or not, for a test to look at."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def put(self, connection: Connection, event: Event, *, actor_id: UUID | None) -> None:  # noqa: ARG002 - a protocol
+        """Keep ``event``."""
+        self.events.append(event)
+
+    def named(self, name: str) -> list[Event]:
+        """Return the kept events of one name."""
+        return [event for event in self.events if event.name == name]
