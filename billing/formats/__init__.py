@@ -1,0 +1,1 @@
+"""The documents of the contract, checked and turned into the rules' dataclasses."""
