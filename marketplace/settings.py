@@ -34,10 +34,6 @@ class Settings:
     """``HOST``: on which address."""
     max_upload_mib: int = 64
     """``MAX_UPLOAD_MIB``: the largest file a park may upload."""
-    quote_minutes: int = 30
-    """``QUOTE_MINUTES``: how long a quote holds."""
-    hold_days: int = 30
-    """``HOLD_DAYS``: how long public money stays reserved for an order that is not delivered."""
     run_minutes: int = 30
     """``RUN_MINUTES``: how long an engine may take for one run."""
     database_pool: int = 10
@@ -80,7 +76,7 @@ class Settings:
         )
 
 
-_WHOLE_NUMBERS = ("port", "max_upload_mib", "quote_minutes", "hold_days", "run_minutes", "database_pool")
+_WHOLE_NUMBERS = ("port", "max_upload_mib", "run_minutes", "database_pool")
 
 
 def _whole(given: Mapping[str, str], name: str, default: int) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Integer, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, Fen, TenantOwned, one_of, owned_reference
+from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
 
 
 class Order(TenantOwned, Base):
@@ -56,6 +56,7 @@ class OrderLine(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     order_id: Mapped[UUID]
     position: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[Name]
     offering: Mapped[Code]
     quantity: Mapped[int] = mapped_column(Integer)
     price_id: Mapped[UUID]

@@ -1,0 +1,175 @@
+"""The console's commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from marketplace.cli.documents import input_option, output_option, print_document, read_document, reports_problems
+from marketplace.settings import Settings, SettingsError, home
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="park-technology-marketplace")
+def main() -> None:
+    """A marketplace where parks rent subsidised technology services."""
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def serve() -> None:
+    """Serve the pages and the API with gunicorn, until told to stop."""
+    settings = _settings()
+    config = home() / "infra" / "gunicorn.conf.py"
+    os.execvp(  # noqa: S606 - gunicorn takes this process over, signals and all
+        sys.executable,
+        [sys.executable, "-m", "gunicorn", "-c", str(config), "-b", f"{settings.host}:{settings.port}"]
+        + ["marketplace.wsgi:application()"],
+    )
+
+
+@main.command()
+def worker() -> None:
+    """Work the job queue until told to stop."""
+    from marketplace.composition import build
+    from marketplace.doors.logs import configure_logging
+    from marketplace.jobs.worker import work
+
+    settings = _settings()
+    configure_logging(settings)
+    with build(settings) as market:
+        asyncio.run(work(market))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema; several at once wait for the first."""
+    from migrations.apply import provide_login, upgrade
+    from tenants.kernel.database import connect
+
+    settings = _settings()
+    engine = connect(settings.database_owner_url, pool_size=1)
+    upgrade(engine)
+    provide_login(engine, settings.database_url)
+    engine.dispose()
+
+
+@main.command()
+@click.option("--demo", is_flag=True, help="The demo province: parks, providers, offerings, programmes, history.")
+@click.option("--json", "as_json", is_flag=True, help="Print the demo's logins as JSON.")
+@click.option("--parks", default=0, show_default=True, help="Further parks, for measuring.")
+@click.option("--events", default=0, show_default=True, help="Usage events of the further parks, for measuring.")
+def seed(*, demo: bool, as_json: bool, parks: int, events: int) -> None:
+    """Fill an empty database. Run again, it changes nothing and prints the same."""
+    from marketplace.composition import build
+    from marketplace.demo.logins import describe
+    from marketplace.demo.province import seed_province
+    from marketplace.demo.scale import seed_scale
+
+    settings = _settings()
+    if demo and not settings.is_demo:
+        raise click.ClickException("The demo has known passwords: seed it only with MARKETPLACE_MODE=demo.")
+    with build(settings) as market:
+        if demo:
+            logins = seed_province(market)
+            print_document(logins.document()) if as_json else click.echo(describe(logins))
+        if parks or events:
+            click.echo(seed_scale(market, parks=parks, events=events), err=True)
+
+
+@main.command()
+@click.option("--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
+def openapi(target: Path | None) -> None:
+    """Print the API's OpenAPI 3.1 document."""
+    from marketplace.wsgi import openapi_document
+
+    text = json.dumps(openapi_document(), ensure_ascii=False, indent=2)
+    if target is None:
+        click.echo(text)
+    else:
+        target.write_text(text + "\n", encoding="utf-8")
+
+
+@main.command()
+def check() -> None:
+    """Check every money and isolation invariant over the whole database; exit 1 and a list on any break."""
+    from marketplace.composition import build
+    from marketplace.usecases import invariants
+    from tenants.kernel.context import system_actor
+
+    with build(_settings()) as market, market.workshop.work(system_actor("check")) as work:
+        broken = invariants.check(work)
+    for each in broken:
+        click.echo(f"BROKEN {each.name}: {each.sentence}")
+        for row in each.rows:
+            click.echo("    " + json.dumps(row, ensure_ascii=False, default=str))
+    click.echo(f"{len(invariants.ALL)} invariants, {len(broken)} broken")
+    if broken:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+def demo(*, as_json: bool) -> None:
+    """Tell the main job as a story on a throw-away database."""
+    from marketplace.demo.runner import run_story
+
+    story = run_story(say=None if as_json else click.echo)
+    if as_json:
+        print_document(story.document())
+    if not story.held:
+        sys.exit(1)
+
+
+@main.command()
+@input_option
+@reports_problems
+def quote(source: str) -> None:
+    """Evaluate subsidy policies on an order, purely."""
+    from billing.usecases.alone import quote_document
+
+    print_document(quote_document(read_document(source)))
+
+
+@main.command()
+@input_option
+@reports_problems
+def rate(source: str) -> None:
+    """Meter and rate usage events, purely."""
+    from billing.usecases.alone import rate_document
+
+    print_document(rate_document(read_document(source)))
+
+
+@main.command()
+@input_option
+@output_option
+@reports_problems
+def twin(source: str, folder: Path) -> None:
+    """Run the digital twin alone."""
+    from services.usecases.twin_alone import twin_command
+
+    print_document(twin_command(Path(source), folder))
+
+
+@main.command()
+@input_option
+@click.option("--companies", required=True, type=click.Path(dir_okay=False, path_type=Path), help="CSV or XLSX.")
+@output_option
+@reports_problems
+def leads(source: str, companies: Path, folder: Path) -> None:
+    """Rank leads alone."""
+    from services.usecases.leads_alone import leads_command
+
+    print_document(leads_command(Path(source), companies, folder))

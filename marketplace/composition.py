@@ -1,0 +1,58 @@
+"""The one place that wires the system: settings, engine, clock, queue and the workshop made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import procrastinate
+from services.usecases.execution import RunLimits
+from sqlalchemy import Engine
+
+from marketplace.gateways.queue import QueueOutbox, queue_app
+from marketplace.settings import Settings
+from tenants.kernel.clock import Clock, SystemClock
+from tenants.kernel.database import connect
+from tenants.kernel.work import WorkShop
+
+
+@dataclass(frozen=True)
+class Marketplace:
+    """A running installation."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    queue: procrastinate.App
+    workshop: WorkShop
+    run_limits: RunLimits
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Use the installation for the length of a block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Marketplace:
+    """Wire an installation from its settings. Nothing is connected yet."""
+    engine = connect(settings.database_url, pool_size=settings.database_pool)
+    moment = clock or SystemClock()
+    queue = queue_app(settings.database_url)
+    return Marketplace(
+        settings=settings,
+        engine=engine,
+        clock=moment,
+        queue=queue,
+        workshop=WorkShop(engine, moment, QueueOutbox(queue)),
+        run_limits=RunLimits(wall_seconds=settings.run_minutes * 60),
+    )

@@ -1,0 +1,45 @@
+"""What the clock starts. Each is safe to start twice and to miss once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from billing.usecases import holds
+from marketplace.composition import Marketplace
+from marketplace.usecases import expiry, invariants
+from tenants.kernel.context import system_actor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chore:
+    """A job with a timetable (five-field cron, UTC)."""
+
+    name: str
+    cron: str
+    do: Callable[[Marketplace], None]
+
+
+def cancel_overdue_orders(market: Marketplace) -> None:
+    """Cancel the orders whose public money has waited too long, and give it back."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        overdue = holds.overdue_lines(work)
+    for tenant_id, line_id in overdue:
+        with market.workshop.work(system_actor("clockwork", tenant_id=tenant_id)) as work:
+            expiry.expire_line(work, order_line_id=line_id)
+
+
+def check_invariants(market: Marketplace) -> None:
+    """Check every money and isolation invariant and say loudly what is broken."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        for broken in invariants.check(work):
+            log.error("invariant broken: %s: %s", broken.name, broken.rows[:3])
+
+
+CHORES = (
+    Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
+    Chore("check_invariants", "17 * * * *", check_invariants),
+)

@@ -1,0 +1,60 @@
+"""What follows from an event, one function each; a worker calls it with the event's park and person.
+
+A handler may be told the same event twice (its worker was killed after the work, before the queue knew): each calls
+use cases that do their step once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from marketplace.composition import Marketplace
+from marketplace.usecases import fulfilment
+from services.usecases import execution
+from tenants.kernel.context import Actor
+
+Payload = Mapping[str, str | int | None]
+Handler = Callable[[Marketplace, Actor, Payload], None]
+
+
+def execute_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Run the engine of a queued run."""
+    execution.execute_run(market.workshop, actor, run_id=_id(payload, "run_id"), limits=market.run_limits)
+
+
+def complete_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Settle the line that a run has delivered."""
+    with market.workshop.work(actor) as work:
+        fulfilment.complete_run(work, run_id=_id(payload, "run_id"))
+
+
+def fail_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Undo the line whose run has failed."""
+    with market.workshop.work(actor) as work:
+        fulfilment.fail_delivery(work, run_id=_id(payload, "run_id"), code=str(payload.get("code") or "run.failed"))
+
+
+def complete_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Settle the line of a reported inspection."""
+    with market.workshop.work(actor) as work:
+        fulfilment.complete_inspection(work, booking_id=_id(payload, "booking_id"))
+
+
+def fail_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Undo the line whose inspection could not be done."""
+    with market.workshop.work(actor) as work:
+        fulfilment.fail_delivery(work, booking_id=_id(payload, "booking_id"), code="inspection.failed")
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "run.queued": execute_run,
+    "run.succeeded": complete_run,
+    "run.failed": fail_run,
+    "inspection.reported": complete_inspection,
+    "inspection.failed": fail_inspection,
+}
+
+
+def _id(payload: Payload, name: str) -> UUID:
+    return UUID(str(payload[name]))

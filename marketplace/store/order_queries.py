@@ -1,0 +1,54 @@
+"""Reads of orders, and the locks their changes stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from marketplace.store.orders import Order, OrderLine
+
+
+def order_of(session: Session, order_id: UUID) -> Order | None:
+    """Return an order that the transaction may see."""
+    return session.execute(select(Order).where(Order.id == order_id)).scalar_one_or_none()
+
+
+def lines_of(session: Session, tenant_id: UUID, order_ids: Sequence[UUID]) -> Sequence[OrderLine]:
+    """Return the lines of some orders of one park, in order."""
+    where = (OrderLine.tenant_id == tenant_id, OrderLine.order_id.in_(order_ids))
+    return (
+        session.execute(select(OrderLine).where(*where).order_by(OrderLine.order_id, OrderLine.position))
+        .scalars()
+        .all()
+    )
+
+
+def locked_order(session: Session, order_id: UUID) -> Order | None:
+    """Return an order under lock: whoever closes one of its lines holds this, so no line is closed twice."""
+    fresh = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
+    return session.execute(fresh).scalar_one_or_none()
+
+
+def locked_line(session: Session, *, run_id: UUID | None = None, booking_id: UUID | None = None) -> OrderLine | None:
+    """Return the line that a run or booking delivers, with its order under lock."""
+    where = OrderLine.run_id == run_id if run_id is not None else OrderLine.booking_id == booking_id
+    order_id = session.execute(select(OrderLine.order_id).where(where)).scalar_one_or_none()
+    if order_id is None or locked_order(session, order_id) is None:
+        return None
+    return session.execute(select(OrderLine).where(where).execution_options(populate_existing=True)).scalar_one()
+
+
+def order_page(
+    session: Session, park_id: UUID | None, before: tuple[object, UUID] | None, limit: int
+) -> Sequence[Row[tuple[Order]]]:
+    """Return up to ``limit`` orders, newest first, of one park or of all that the transaction sees."""
+    query = select(Order).order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)
+    if park_id is not None:
+        query = query.where(Order.tenant_id == park_id)
+    if before is not None:
+        placed_at, order_id = before
+        query = query.where((Order.placed_at < placed_at) | ((Order.placed_at == placed_at) & (Order.id < order_id)))
+    return session.execute(query).all()

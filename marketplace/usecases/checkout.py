@@ -1,0 +1,196 @@
+"""Checkout: a price is asked and confirmed, and an order holds public money and capacity in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from billing.usecases import holds, quotes, wallets
+from marketplace.rules.orders import (
+    HOLD_VALID_FOR,
+    QUOTE_VALID_FOR,
+    LineStatus,
+    OrderStatus,
+    PaymentMethod,
+    order_number,
+)
+from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases.orders import read_order
+from marketplace.usecases.views import OrderView
+from services.usecases import catalogue, deliveries
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, Problem
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission, Tier
+from tenants.kernel.work import Work
+from tenants.usecases import audit, onboarding
+
+MOST_LINES = 20
+
+
+@dataclass(frozen=True)
+class LineWish:
+    """What a park wants to rent: an offering by slug, and the document that says what for."""
+
+    offering: str
+    request: Mapping[str, Any]
+
+
+def ask_quote(work: Work, *, lines: Sequence[LineWish]) -> quotes.QuoteView:
+    """Return what ``lines`` would cost the acting park now, and keep that price for a while.
+
+    Raises Invalid for a request that could not be delivered (``lines[i].request.…``), NotAllowed for an offering
+    that the park's tier does not cover, Conflict for a park that is not verified.
+    """
+    work.actor.require(Permission.ASK_QUOTE)
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise Invalid(
+            "order.line_count",
+            msg("一次询价须包含 1 至 {most} 项服务。请增减后重试。", most=MOST_LINES),
+            errors=[FieldError("lines", "order.line_count", msg("须为 1 至 {most} 项", most=MOST_LINES))],
+        )
+    park = _ordering_park(work)
+    wanted = [_planned(work, park, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
+    return quotes.make_quote(work, lines=wanted, facts=_park_facts(park), valid_for=QUOTE_VALID_FOR)
+
+
+def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) -> OrderView:
+    """Turn a quote into an order: capacity, wallet and public money are taken together or not at all.
+
+    The funds' rows, which every checkout of the province meets at, are taken last and so held shortest.
+    Raises Conflict when the quote has expired, its price or subsidy has changed, the slot is taken, the wallet or a
+    fund is short, or the quote has already become an order; then nothing is kept.
+    """
+    work.actor.require(Permission.PLACE_ORDER)
+    park = _ordering_park(work)
+    quote = quotes.confirm_quote(work, quote_id=quote_id)
+    order_id = new_id()
+    _insert_order(work, order_id, quote, payment_method)
+    line_ids = [new_id() for _ in quote.lines]
+    for position, (line_id, line) in enumerate(zip(line_ids, quote.lines, strict=True)):
+        wish = LineWish(line.offering, line.request)
+        delivery = _start(work, park, wish, line_id, f"lines[{position}]")
+        work.session.execute(
+            insert(OrderLine).values(
+                tenant_id=park.id,
+                id=line_id,
+                order_id=order_id,
+                position=position,
+                offering=line.offering,
+                title=line.title,
+                quantity=line.quantity,
+                price_id=line.price_id,
+                vat_bp=line.vat_bp,
+                gross_fen=line.gross_fen,
+                subsidy_fen=line.subsidy_fen,
+                payable_fen=line.payable_fen,
+                awards=[award.document() for award in line.awards],
+                status=LineStatus.PLACED,
+                run_id=delivery.run_id,
+                booking_id=delivery.booking_id,
+            )
+        )
+        if payment_method is PaymentMethod.WALLET and line.payable_fen:
+            wallets.hold_wallet(work, order_line_id=line_id, amount_fen=line.payable_fen)
+    audit.record(work, "order.place", "order", order_id, payable_fen=quote.payable_fen, subsidy_fen=quote.subsidy_fen)
+    view = read_order(work, order_id=order_id)
+    holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=work.now + HOLD_VALID_FOR)
+    return view
+
+
+def _ordering_park(work: Work) -> onboarding.ParkView:
+    park = onboarding.read_park(work, park_id=work.actor.require_tenant())
+    if park.verification != "verified":
+        raise Conflict("park.not_verified", msg("园区尚未通过审核,暂不能租用服务。请等待审核或补充材料。"))
+    return park
+
+
+def _planned(work: Work, park: onboarding.ParkView, wish: LineWish, where: str) -> quotes.QuoteLineRequest:
+    offering, plan = _checked(work, park, wish, where)
+    return quotes.QuoteLineRequest(
+        offering=offering.slug,
+        quantity=plan.quantity,
+        request=dict(plan.request),
+        title=plan.title,
+        facts={
+            "offering_tier": offering.tier.value,
+            "delivery": offering.delivery,
+            "provider": str(offering.provider_id),
+            "provider_control_group": _text(offering.provider_control_group),
+        },
+    )
+
+
+def _start(work: Work, park: onboarding.ParkView, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
+    offering, plan = _checked(work, park, wish, where)
+    return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=line_id)
+
+
+def _checked(
+    work: Work, park: onboarding.ParkView, wish: LineWish, where: str
+) -> tuple[catalogue.OfferingView, deliveries.DeliveryPlan]:
+    offering = catalogue.read_offering(work, slug=wish.offering)
+    if not offering.orderable:
+        raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
+    if park.tier is None or not Tier(park.tier).covers(offering.tier):
+        raise NotAllowed(
+            "subscription.tier_too_low",
+            msg(
+                "“{name}”需要 {needed} 层级,您的订阅为 {held}。请先升级订阅。",
+                name=offering.name,
+                needed=offering.tier.value,
+                held=park.tier.value if park.tier else "—",
+            ),
+        )
+    try:
+        return offering, deliveries.plan_delivery(work, offering=offering, request=wish.request)
+    except Problem as problem:
+        raise _within(problem, where) from problem
+
+
+def _within(problem: Problem, where: str) -> Problem:
+    """Return ``problem`` with its fields named as the order's caller sees them."""
+    errors = [replace(error, field=f"{where}.{error.field}") for error in problem.errors]
+    return type(problem)(problem.code, problem.message, errors=errors)
+
+
+def _park_facts(park: onboarding.ParkView) -> dict[str, Any]:
+    return {
+        "park_size": park.size.value,
+        "region": park.region_code,
+        "region_class": park.region_class,
+        "tier": park.tier.value if park.tier else None,
+        "verification": park.verification,
+        "control_group": _text(park.control_group),
+    }
+
+
+def _insert_order(work: Work, order_id: UUID, quote: quotes.QuoteView, payment_method: PaymentMethod) -> None:
+    tenant = work.actor.require_tenant()
+    used = select(Order.number).where(Order.tenant_id == tenant, Order.quote_id == quote.id)
+    number = work.session.execute(used).scalar()
+    if number is not None:
+        raise Conflict("order.quote_used", msg("该报价已生成订单 {number}。如需再次租用,请重新询价。", number=number))
+    work.session.execute(
+        insert(Order).values(
+            tenant_id=tenant,
+            id=order_id,
+            number=order_number(work.now, order_id),
+            quote_id=quote.id,
+            status=OrderStatus.PLACED,
+            payment_method=payment_method,
+            gross_fen=quote.gross_fen,
+            subsidy_fen=quote.subsidy_fen,
+            payable_fen=quote.payable_fen,
+            placed_by=work.actor.user_id,
+            placed_at=work.now,
+        )
+    )
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

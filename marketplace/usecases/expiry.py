@@ -1,0 +1,27 @@
+"""Orders that were never delivered: after the time public money may wait, they are cancelled and give it back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from marketplace.store.orders import OrderLine
+from marketplace.usecases.fulfilment import cancel_order
+from tenants.kernel.errors import Conflict
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+
+def expire_line(work: Work, *, order_line_id: UUID) -> bool:
+    """Cancel the order of an overdue line; False when it was delivered or closed meanwhile."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    of_line = select(OrderLine.order_id).where(OrderLine.id == order_line_id)
+    order_id = work.session.execute(of_line).scalar_one_or_none()
+    if order_id is None:
+        return False
+    try:
+        cancel_order(work, order_id=order_id)
+    except Conflict:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""Fulfilment: what happens to an order when its runs and inspections end. Each step is done once, however often told."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from billing.usecases import settlement
+from marketplace.rules.orders import LineStatus, OrderStatus, order_status
+from marketplace.store.order_queries import lines_of, locked_line, locked_order
+from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases.orders import order_not_found, read_order
+from marketplace.usecases.views import OrderView
+from services.usecases import artefacts, bookings, deliveries, runs
+from tenants.kernel.errors import Conflict
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import audit
+
+EVENT_TYPES = {"twin": "twin.run", "leads": "leads.report", "inspection": "inspection.report"}
+"""CloudEvents type of the usage that a delivery is metered by."""
+
+
+def complete_run(work: Work, *, run_id: UUID) -> None:
+    """Meter, rate and settle the line that a finished run delivers, and put the result's hash on it."""
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, run_id=run_id)
+    if line is None or line.status != LineStatus.PLACED:
+        return
+    run = runs.read_run(work, run_id=run_id)
+    data = {"run_id": str(run_id), "quantity": line.quantity, "attempts": run.attempts}
+    evidence = {"order_line": str(line.id), "run": str(run_id), "report_sha256": run.manifest_sha256}
+    _settle(work, line, str(run_id), run.delivery, data, evidence, run.manifest_sha256)
+
+
+def complete_inspection(work: Work, *, booking_id: UUID) -> None:
+    """Meter, rate and settle the line of a reported inspection."""
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, booking_id=booking_id)
+    if line is None or line.status != LineStatus.PLACED:
+        return
+    booking = bookings.read_booking(work, booking_id=booking_id)
+    reports = artefacts.list_artefacts(work, source_id=booking_id)
+    digest = reports[0].sha256 if reports else None
+    data = {
+        "booking_id": str(booking_id),
+        "instrument_id": str(booking.instrument_id),
+        "quantity": line.quantity,
+    }
+    evidence = {"order_line": str(line.id), "booking": str(booking_id), "report_sha256": digest}
+    _settle(work, line, str(booking_id), "inspection", data, evidence, digest)
+
+
+def fail_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | None = None, code: str) -> None:
+    """Release everything held for a line that could not be delivered: nothing is charged."""
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, run_id=run_id, booking_id=booking_id)
+    if line is None or line.status != LineStatus.PLACED:
+        return
+    settlement.undo_delivery(work, order_line_id=line.id, reason=code)
+    line.failure_code = code
+    _close(work, line, LineStatus.FAILED)
+
+
+def cancel_order(work: Work, *, order_id: UUID) -> OrderView:
+    """Cancel what of an order is not delivered yet; holds, wallet and slots are given back.
+
+    Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more.
+    """
+    work.actor.require(Permission.CANCEL_ORDER)
+    order = locked_order(work.session, order_id)
+    if order is None:
+        raise order_not_found()
+    if order.status == OrderStatus.CANCELLED:
+        return read_order(work, order_id=order_id)
+    if order.status != OrderStatus.PLACED:
+        raise Conflict("order.closed", msg("订单 {number} 已结束,不能取消。", number=order.number))
+    for line in lines_of(work.session, order.tenant_id, [order.id]):
+        if line.status == LineStatus.PLACED:
+            deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
+            settlement.undo_delivery(work, order_line_id=line.id, reason="order.cancelled")
+            _close(work, line, LineStatus.CANCELLED)
+    audit.record(work, "order.cancel", "order", order_id)
+    work.session.flush()
+    return read_order(work, order_id=order_id)
+
+
+def _settle(
+    work: Work,
+    line: OrderLine,
+    event_id: str,
+    delivery: str,
+    data: dict[str, Any],
+    evidence: dict[str, Any],
+    digest: str | None,
+) -> None:
+    order = locked_order(work.session, line.order_id)
+    assert order is not None, "a line's order is there, and locked by now"  # noqa: S101 - for the type checker
+    settlement.settle_delivery(
+        work,
+        line=settlement.DeliveredLine(
+            order_line_id=line.id,
+            offering=line.offering,
+            price_id=line.price_id,
+            quantity=line.quantity,
+            gross_fen=line.gross_fen,
+            subsidy_fen=line.subsidy_fen,
+            payable_fen=line.payable_fen,
+            vat_bp=line.vat_bp,
+            awards=tuple(line.awards),
+            payment_method=order.payment_method,
+            evidence=evidence,
+        ),
+        source=f"marketplace/{delivery}",
+        event_id=event_id,
+        event_type=EVENT_TYPES[delivery],
+        subject=str(line.tenant_id),
+        occurred_at=work.now,
+        data=data,
+    )
+    line.result_sha256 = digest
+    _close(work, line, LineStatus.DELIVERED)
+
+
+def _close(work: Work, line: OrderLine, status: LineStatus) -> None:
+    """Close a line and, with its last one, the order."""
+    line.status = status
+    work.session.flush()
+    order: Order | None = locked_order(work.session, line.order_id)
+    assert order is not None, "a line's order is there, and locked by now"  # noqa: S101 - for the type checker
+    lines = lines_of(work.session, order.tenant_id, [order.id])
+    order.status = order_status(LineStatus(each.status) for each in lines)
+    if order.status != OrderStatus.PLACED:
+        order.closed_at = work.now
+    work.session.flush()

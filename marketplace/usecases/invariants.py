@@ -1,0 +1,108 @@
+"""Every money and isolation invariant of the system, each a query for the rows that break it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from billing.usecases.invariants import INVARIANTS as BILLING
+from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
+from services.usecases.invariants import INVARIANTS as SERVICES
+from sqlalchemy import text
+from tenants.kernel.invariants import Invariant
+from tenants.usecases.invariants import INVARIANTS as TENANTS
+
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+ORDERS = (
+    Invariant(
+        "order-sums",
+        "An order's amounts are the sums of its lines'.",
+        """
+        SELECT o.tenant_id, o.id FROM orders o JOIN order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id
+        GROUP BY o.tenant_id, o.id, o.gross_fen, o.subsidy_fen, o.payable_fen
+        HAVING (o.gross_fen, o.subsidy_fen, o.payable_fen)
+            <> (sum(l.gross_fen), sum(l.subsidy_fen), sum(l.payable_fen))
+        """,
+    ),
+    Invariant(
+        "order-lines",
+        "No order is without lines.",
+        """
+        SELECT o.tenant_id, o.id FROM orders o WHERE NOT EXISTS
+            (SELECT FROM order_lines l WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id)
+        """,
+    ),
+    Invariant(
+        "order-status",
+        "An order is open exactly while one of its lines is.",
+        """
+        SELECT o.tenant_id, o.id, o.status FROM orders o JOIN order_lines l
+            ON l.tenant_id = o.tenant_id AND l.order_id = o.id
+        GROUP BY o.tenant_id, o.id, o.status
+        HAVING (o.status = 'placed') <> bool_or(l.status = 'placed')
+        """,
+    ),
+    Invariant(
+        "line-open-hold",
+        "Public money is held exactly for open lines, to the fen of their instant subsidy.",
+        """
+        SELECT l.tenant_id, l.id, l.status, coalesce(h.held, 0) AS held FROM order_lines l
+        LEFT JOIN LATERAL (SELECT sum(amount_fen) AS held FROM holds h
+            WHERE h.tenant_id = l.tenant_id AND h.order_line_id = l.id AND h.status = 'held') h ON true
+        WHERE coalesce(h.held, 0) <> CASE WHEN l.status = 'placed' THEN l.subsidy_fen ELSE 0 END
+        """,
+    ),
+    Invariant(
+        "line-captured",
+        "A delivered line has captured exactly its subsidy, any other nothing.",
+        """
+        SELECT l.tenant_id, l.id, l.status, coalesce(h.captured, 0) AS captured FROM order_lines l
+        LEFT JOIN LATERAL (SELECT sum(captured_fen) AS captured FROM holds h
+            WHERE h.tenant_id = l.tenant_id AND h.order_line_id = l.id) h ON true
+        WHERE coalesce(h.captured, 0) <> CASE WHEN l.status = 'delivered' THEN l.subsidy_fen ELSE 0 END
+        """,
+    ),
+    Invariant(
+        "line-rated",
+        "A line is charged exactly when it was delivered, with the amounts of its order.",
+        """
+        SELECT l.tenant_id, l.id, l.status FROM order_lines l
+        LEFT JOIN rated_usage r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id
+        WHERE (l.status = 'delivered') <> (r.id IS NOT NULL)
+           OR (r.gross_fen, r.subsidy_fen, r.payable_fen) <> (l.gross_fen, l.subsidy_fen, l.payable_fen)
+        """,
+    ),
+    Invariant(
+        "line-result",
+        "A delivered line bears the hash of what its run delivered.",
+        """
+        SELECT l.tenant_id, l.id FROM order_lines l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+        WHERE l.status = 'delivered' AND l.result_sha256 IS DISTINCT FROM r.manifest_sha256
+        """,
+    ),
+)
+"""What must hold between orders, deliveries and money."""
+
+ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *ORDERS)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An invariant that does not hold, and rows that show it (ten at most)."""
+
+    name: str
+    sentence: str
+    rows: tuple[dict[str, Any], ...]
+
+
+def check(work: Work) -> tuple[Broken, ...]:
+    """Check every invariant over the whole database and return those that do not hold."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    found = []
+    for invariant in ALL:
+        rows = work.session.execute(text(invariant.sql)).mappings().fetchmany(10)
+        if rows:
+            found.append(Broken(invariant.name, invariant.sentence, tuple(dict(row) for row in rows)))
+    return tuple(found)

@@ -1,0 +1,107 @@
+"""Reading orders."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tenants.kernel.paging import Page, decode_cursor, encode_cursor
+
+from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
+from marketplace.store.order_queries import lines_of, order_of, order_page
+from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
+from services.usecases import artefacts, bookings, runs
+from tenants.kernel.errors import NotFound
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import onboarding
+
+
+def read_order(work: Work, *, order_id: UUID) -> OrderView:
+    """Return an order with its lines, runs, bookings and delivered files; NotFound for another park's."""
+    work.actor.require(Permission.READ_ORDER)
+    order = order_of(work.session, order_id)
+    if order is None:
+        raise order_not_found()
+    park = onboarding.read_park(work, park_id=order.tenant_id)
+    lines = lines_of(work.session, order.tenant_id, [order.id])
+    return OrderView(
+        id=order.id,
+        number=order.number,
+        quote_id=order.quote_id,
+        status=OrderStatus(order.status),
+        payment_method=PaymentMethod(order.payment_method),
+        gross_fen=order.gross_fen,
+        subsidy_fen=order.subsidy_fen,
+        payable_fen=order.payable_fen,
+        park_id=order.tenant_id,
+        park_name=park.name,
+        placed_at=order.placed_at,
+        closed_at=order.closed_at,
+        lines=tuple(_line_view(work, line) for line in lines),
+    )
+
+
+def list_orders(
+    work: Work, *, park_id: UUID | None = None, limit: int = 50, cursor: str | None = None
+) -> Page[OrderRow]:
+    """Return orders, newest first: a park's own, for staff those of ``park_id`` or of all parks."""
+    work.actor.require(Permission.READ_ORDER)
+    before = decode_cursor(cursor)
+    found: list[Order] = [row[0] for row in order_page(work.session, park_id, before, limit + 1)]
+    shown = found[:limit]
+    last = shown[-1] if len(found) > limit else None
+    return Page(
+        items=_rows(work, shown),
+        next_cursor=None if last is None else encode_cursor(last.placed_at, last.id),
+    )
+
+
+def order_not_found() -> NotFound:
+    """Return the refusal for an order that is not there, or not the caller's."""
+    return NotFound("order.not_found", msg("没有找到该订单。请核对订单编号。"))
+
+
+def _rows(work: Work, orders: list[Order]) -> tuple[OrderRow, ...]:
+    parks = onboarding.park_names(work, park_ids={order.tenant_id for order in orders})
+    titles: dict[UUID, list[str]] = {}
+    for tenant_id in parks:
+        own = [order.id for order in orders if order.tenant_id == tenant_id]
+        for line in lines_of(work.session, tenant_id, own):
+            titles.setdefault(line.order_id, []).append(line.title)
+    return tuple(
+        OrderRow(
+            id=order.id,
+            number=order.number,
+            status=OrderStatus(order.status),
+            park_id=order.tenant_id,
+            park_name=parks.get(order.tenant_id, ""),
+            titles=tuple(titles.get(order.id, ())),
+            gross_fen=order.gross_fen,
+            subsidy_fen=order.subsidy_fen,
+            payable_fen=order.payable_fen,
+            placed_at=order.placed_at,
+        )
+        for order in orders
+    )
+
+
+def _line_view(work: Work, line: OrderLine) -> OrderLineView:
+    source = line.run_id or line.booking_id
+    return OrderLineView(
+        id=line.id,
+        offering=line.offering,
+        title=line.title,
+        quantity=line.quantity,
+        gross_fen=line.gross_fen,
+        subsidy_fen=line.subsidy_fen,
+        payable_fen=line.payable_fen,
+        awards=tuple(line.awards),
+        status=LineStatus(line.status),
+        failure_code=line.failure_code,
+        result_sha256=line.result_sha256,
+        run=runs.read_run(work, run_id=line.run_id) if line.run_id else None,
+        booking=bookings.read_booking(work, booking_id=line.booking_id) if line.booking_id else None,
+        artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
+    )

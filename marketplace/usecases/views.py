@@ -1,0 +1,69 @@
+"""What an order looks like to those who may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.usecases.artefacts import ArtefactView
+from services.usecases.bookings import BookingView
+from services.usecases.runs import RunView
+
+from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
+
+
+@dataclass(frozen=True)
+class OrderLineView:
+    """One rented service: what it costs whom, how far it is, and what was delivered."""
+
+    id: UUID
+    offering: str
+    title: str
+    quantity: int
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    awards: tuple[dict[str, Any], ...]
+    status: LineStatus
+    failure_code: str | None
+    result_sha256: str | None
+    run: RunView | None
+    booking: BookingView | None
+    artefacts: tuple[ArtefactView, ...]
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """An order with its lines."""
+
+    id: UUID
+    number: str
+    quote_id: UUID
+    status: OrderStatus
+    payment_method: PaymentMethod
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    park_id: UUID
+    park_name: str
+    placed_at: datetime
+    closed_at: datetime | None
+    lines: tuple[OrderLineView, ...]
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order as a list shows it."""
+
+    id: UUID
+    number: str
+    status: OrderStatus
+    park_id: UUID
+    park_name: str
+    titles: tuple[str, ...]
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    placed_at: datetime
