@@ -36,7 +36,7 @@ $(BIN)/python:
 # Every package is checked against its hash; the project itself is linked, not copied, and needs no network.
 $(INSTALLED): infra/requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(MODULES): $(FRONTEND)/package-lock.json $(FRONTEND)/package.json $(INSTALLED)
