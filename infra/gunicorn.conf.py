@@ -1,4 +1,4 @@
-"""How gunicorn serves the pages and the API: `gunicorn -c infra/gunicorn.conf.py 'marketplace.wsgi:create_app()'`.
+"""How gunicorn serves the pages and the API: `marketplace serve` starts it with this file.
 
 Threads, because requests wait for the database and for other houses' services: with a wait of 0.3 s, two synchronous
 workers answered 5.6 requests a second, two of eight threads 38 to 44.

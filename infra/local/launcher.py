@@ -75,12 +75,11 @@ def _run(var: Path, stack: ExitStack) -> None:
         environment |= prepare(server, var)
     _say("Bringing the schema up to date ...")
     _console(environment, "migrate")
-    _seed(environment, var)
-    web = [sys.executable, "-m", "gunicorn", "-c", str(_PROJECT / "infra" / "gunicorn.conf.py")]
+    _seed(environment, var, embedded=server is not None)
     children: list[Child] = []
     stack.callback(stop_all, children)
     stack.callback(_say, "\nStopping ...")
-    children.append(Child("web", [*web, "marketplace.wsgi:create_app()"], environment))
+    children.append(Child("web", [_CONSOLE, "serve"], environment))
     children.append(Child("worker", [_CONSOLE, "worker"], environment))
     address = f"http://{host}:{port}"
     _wait_until_ready(address, children)
@@ -131,12 +130,14 @@ def _console(environment: dict[str, str], *arguments: str, keep: bool = False) -
     return answer.stdout or ""
 
 
-def _seed(environment: dict[str, str], var: Path) -> None:
+def _seed(environment: dict[str, str], var: Path, *, embedded: bool) -> None:
     """Fills an empty database of a demo; its logins stay in `demo.json` (mode 0600) for the next start."""
-    if environment["MARKETPLACE_MODE"] != "demo" or not _is_empty(environment):
-        return
-    _say("Filling the demo province ...")
     target = var / "demo.json"
+    if environment["MARKETPLACE_MODE"] != "demo":
+        return
+    if not _is_empty(environment) and (target.exists() or not embedded):
+        return  # an embedded database without logins was interrupted while seeding: seeding again changes nothing
+    _say("Filling the demo province ...")
     text = _console(environment, "seed", "--demo", "--json", keep=True)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
