@@ -105,10 +105,17 @@ def _translate(detail: ErrorDetails) -> FieldError:
     return FieldError(_path(detail["loc"]), code, message)
 
 
+_NO_FIELDS = frozenset(
+    (TREE, CONDITION, FLAT, NAMED, "[key]", "per_unit", "package", "graduated", "volume", "graduated_package", "volume_package", "percentage",
+     "graduated_percentage")
+)  # fmt: skip
+"""What the validator puts into paths beside fields: alternatives it chose, charge models among them."""
+
+
 def _path(location: tuple[int | str, ...]) -> str:
     path = ""
     for part in location:
-        if part in {TREE, CONDITION, FLAT, NAMED, "[key]"}:
+        if part in _NO_FIELDS:
             continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     return path
@@ -136,6 +143,16 @@ def _fault(kind: str, context: Mapping[str, Any]) -> tuple[str, Message]:
         "field.fact": ("field.fact", msg("事实须为文本、数字、true/false，或它们的列表。请改正。")),
         "field.value_for_in": ("field.value_for_in", msg("比较方式 in 的值须为列表，其他比较方式须为单个值。请改正。")),
         "field.tree": ("field.tree", msg("须为条件，或只含 all、any 之一的对象。请改正。")),
+        "charge.minimum_above_maximum": (
+            "charge.minimum_above_maximum", msg("最低金额不能高于最高金额。请改正其中之一。")
+        ),
+        "charge.last_tier": ("charge.last_tier", msg("须只有最后一档没有上限（null）。请补上或删除该档的上限。")),
+        "charge.tiers_rise": ("charge.tiers_rise", msg("各档上限须依次增大。请调整各档。")),
+        "meter.no_value_property": ("meter.no_value_property", msg("除 count 外须给出 value_property。请补上。")),
+        "meter.carry_in_twice": ("meter.carry_in_twice", msg("carry_in 只能给出一次。请删除其中之一。")),
+        "period.order": ("period.order", msg("开始时间须早于结束时间。请改正。")),
+        "union_tag_invalid": ("field.choice", msg("没有这种计费模式。请对照格式说明改正。")),
+        "union_tag_not_found": ("field.missing", msg("缺少 model 字段。请补上计费模式。")),
         "field.path": ("field.path", msg("须为形如 $.a.b 的路径。请改正。")),
     }  # fmt: skip
     if kind in known:
