@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import cast
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
 from sqlalchemy import Engine, make_url
@@ -49,3 +51,9 @@ def provide_login(engine: Engine, application_url: str) -> None:
             driver.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(login, sql.Literal(str(url.password))))
         for role in ROLES:
             driver.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), login))
+
+
+@cache
+def newest_revision() -> str | None:
+    """Return the number of the last step there is, which a database in use has seen."""
+    return ScriptDirectory.from_config(Config(toml_file=str(home() / "pyproject.toml"))).get_current_head()
