@@ -1,0 +1,85 @@
+"""Invoices: VAT once on the whole of each rate, then split, so that lines always sum to totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from billing.rules.money import allocate, vat_of_gross
+
+PAYMENT_DAYS = 30
+
+
+class InvoiceStatus(StrEnum):
+    """Where an invoice is; after ``finalized`` nothing on it changes."""
+
+    DRAFT = "draft"
+    FINALIZED = "finalized"
+    PAID = "paid"
+    VOID = "void"
+
+
+ALLOWED_FROM = {
+    InvoiceStatus.FINALIZED: frozenset((InvoiceStatus.DRAFT,)),
+    InvoiceStatus.PAID: frozenset((InvoiceStatus.FINALIZED,)),
+    InvoiceStatus.VOID: frozenset((InvoiceStatus.DRAFT, InvoiceStatus.FINALIZED)),
+}
+"""From which states each state may be reached; a paid invoice is corrected by a credit note only."""
+
+
+@dataclass(frozen=True, slots=True)
+class BilledLine:
+    """A delivered service: list price and its two payers' parts, VAT included."""
+
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_bp: int
+
+    def __post_init__(self) -> None:
+        if self.gross_fen != self.subsidy_fen + self.payable_fen:
+            raise ValueError("a line's price is what its two payers pay")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """An invoice's sums and each line's VAT, in the order of the lines."""
+
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_fen: int
+    net_fen: int
+    line_vat_fen: tuple[int, ...]
+
+
+def totals(lines: Sequence[BilledLine]) -> Totals:
+    """Return the sums of an invoice. VAT is contained in ``gross_fen``, subsidised or not."""
+    line_vat = [0] * len(lines)
+    for vat_bp in sorted({line.vat_bp for line in lines}):
+        places = [index for index, line in enumerate(lines) if line.vat_bp == vat_bp]
+        prices = [lines[index].gross_fen for index in places]
+        parts = allocate(vat_of_gross(sum(prices), vat_bp), prices)
+        for index, part in zip(places, parts, strict=True):
+            line_vat[index] = part
+    gross = sum(line.gross_fen for line in lines)
+    return Totals(
+        gross_fen=gross,
+        subsidy_fen=sum(line.subsidy_fen for line in lines),
+        payable_fen=sum(line.payable_fen for line in lines),
+        vat_fen=sum(line_vat),
+        net_fen=gross - sum(line_vat),
+        line_vat_fen=tuple(line_vat),
+    )
+
+
+def invoice_number(legal_entity: str, year: int, serial: int) -> str:
+    """Return the number of the ``serial``-th invoice of a legal entity in a year, ``PTM-2026-000001``."""
+    return f"{legal_entity.upper()}-{year:04d}-{serial:06d}"
+
+
+def due_on(finalized_on: date) -> date:
+    """Return the day by which an invoice is to be paid."""
+    return finalized_on + timedelta(days=PAYMENT_DAYS)

@@ -1,0 +1,206 @@
+"""Double entry: what each business event posts. A draft that does not balance cannot be made.
+
+Amounts are positive whole fen; a wrong journal is undone by its reversal, never changed. The park owes its part and
+each fund its own part from the moment of delivery; revenue is what both owe, less the VAT contained in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from billing.rules.money import vat_of_gross
+from billing.rules.periods import DEFAULT_ZONE, month_name
+
+
+class AccountKind(StrEnum):
+    """What an account is in the balance sheet."""
+
+    ASSET = "asset"
+    LIABILITY = "liability"
+    EQUITY = "equity"
+    REVENUE = "revenue"
+    EXPENSE = "expense"
+
+
+class Side(StrEnum):
+    """The side of a posting."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+    @property
+    def other(self) -> Side:
+        """The opposite side."""
+        return Side.CREDIT if self is Side.DEBIT else Side.DEBIT
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account by its code, which names it for good; its park or its fund where it belongs to one."""
+
+    code: str
+    kind: AccountKind
+    tenant_id: UUID | None = None
+    fund_id: UUID | None = None
+
+
+BANK = Account("bank", AccountKind.ASSET)
+REVENUE = Account("revenue:services", AccountKind.REVENUE)
+OUTPUT_VAT = Account("vat:output", AccountKind.LIABILITY)
+
+
+def park_receivable(park_id: UUID) -> Account:
+    """Return the account of what a park owes."""
+    return Account(f"receivable:park:{park_id}", AccountKind.ASSET, tenant_id=park_id)
+
+
+def fund_receivable(fund_id: UUID) -> Account:
+    """Return the account of what a fund owes for delivered services."""
+    return Account(f"receivable:fund:{fund_id}", AccountKind.ASSET, fund_id=fund_id)
+
+
+def wallet(park_id: UUID) -> Account:
+    """Return the account of a park's prepaid money, held parts included: it is the park's until it is used."""
+    return Account(f"wallet:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One side of a journal on one account."""
+
+    account: Account
+    side: Side
+    amount_fen: int
+
+    def __post_init__(self) -> None:
+        if self.amount_fen <= 0:
+            raise ValueError(f"a posting on {self.account.code} needs a positive amount")
+
+
+class Unbalanced(ValueError):  # noqa: N818 - a bug in a builder, named for what it is
+    """Debits and credits of a draft differ, or there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalDraft:
+    """A business event ready to be posted: ``(source_kind, source_id)`` is posted once."""
+
+    source_kind: str
+    source_id: str
+    description: str
+    occurred_at: datetime
+    postings: tuple[Posting, ...]
+    tenant_id: UUID | None = None
+    reverses_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        if not self.postings or sum(signed(posting) for posting in self.postings) != 0:
+            raise Unbalanced(f"{self.source_kind} {self.source_id} does not balance")
+
+    @property
+    def period(self) -> str:
+        """The month the journal belongs to, ``YYYY-MM``."""
+        return month_name(self.occurred_at, DEFAULT_ZONE)
+
+    @property
+    def total_fen(self) -> int:
+        """The sum of its debits, which is that of its credits."""
+        return sum(posting.amount_fen for posting in self.postings if posting.side is Side.DEBIT)
+
+
+def signed(posting: Posting) -> int:
+    """Return a debit as a positive, a credit as a negative amount."""
+    return posting.amount_fen if posting.side is Side.DEBIT else -posting.amount_fen
+
+
+def delivery(
+    *,
+    park_id: UUID,
+    source_id: str,
+    occurred_at: datetime,
+    payable_fen: int,
+    by_fund: Mapping[UUID, int],
+    vat_bp: int,
+) -> JournalDraft | None:
+    """Return the journal of a delivered service: the park and each fund owe their parts. None for a free one."""
+    gross = payable_fen + sum(by_fund.values())
+    if not gross:
+        return None
+    vat = vat_of_gross(gross, vat_bp)
+    postings = [
+        *_post(park_receivable(park_id), payable_fen),
+        *(posting for fund_id in sorted(by_fund) for posting in _post(fund_receivable(fund_id), by_fund[fund_id])),
+        *_post(REVENUE, vat - gross),
+        *_post(OUTPUT_VAT, -vat),
+    ]
+    return JournalDraft("delivery", source_id, "服务交付", occurred_at, tuple(postings), tenant_id=park_id)
+
+
+def bank_receipt(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int, to_invoices_fen: int
+) -> JournalDraft:
+    """Return the journal of a transfer received: what no invoice takes goes to the park's wallet."""
+    postings = (
+        *_post(BANK, amount_fen),
+        *_post(park_receivable(park_id), -to_invoices_fen),
+        *_post(wallet(park_id), to_invoices_fen - amount_fen),
+    )
+    return JournalDraft("bank_receipt", source_id, "收到银行转账", occurred_at, postings, tenant_id=park_id)
+
+
+def wallet_top_up(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of money paid into a wallet."""
+    postings = (*_post(BANK, amount_fen), *_post(wallet(park_id), -amount_fen))
+    return JournalDraft("wallet_top_up", source_id, "钱包充值", occurred_at, postings, tenant_id=park_id)
+
+
+def wallet_capture(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of a debt paid from the wallet."""
+    postings = (*_post(wallet(park_id), amount_fen), *_post(park_receivable(park_id), -amount_fen))
+    return JournalDraft("wallet_capture", source_id, "钱包扣款", occurred_at, postings, tenant_id=park_id)
+
+
+def disbursement(*, fund_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of a fund paying what it owes."""
+    postings = (*_post(BANK, amount_fen), *_post(fund_receivable(fund_id), -amount_fen))
+    return JournalDraft("disbursement", source_id, "补贴资金拨付", occurred_at, postings)
+
+
+def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more_vat_fen: int) -> JournalDraft | None:
+    """Return the journal that brings posted VAT to an invoice's: VAT rounded once on the whole, not per delivery."""
+    if not more_vat_fen:
+        return None
+    postings = (*_post(REVENUE, more_vat_fen), *_post(OUTPUT_VAT, -more_vat_fen))
+    return JournalDraft("vat_adjustment", source_id, "发票税额尾差", occurred_at, postings, tenant_id=park_id)
+
+
+def reversal(draft: JournalDraft, *, journal_id: UUID, occurred_at: datetime) -> JournalDraft:
+    """Return the journal that undoes a posted one: the same postings, sides swapped. It can be posted once."""
+    return JournalDraft(
+        source_kind="reversal",
+        source_id=str(journal_id),
+        description="冲销",
+        occurred_at=occurred_at,
+        postings=tuple(Posting(one.account, one.side.other, one.amount_fen) for one in draft.postings),
+        tenant_id=draft.tenant_id,
+        reverses_id=journal_id,
+    )
+
+
+def balances(postings: Iterable[Posting]) -> dict[str, int]:
+    """Return each account's balance, debits less credits; over whole journals they sum to zero."""
+    found: dict[str, int] = {}
+    for posting in postings:
+        found[posting.account.code] = found.get(posting.account.code, 0) + signed(posting)
+    return dict(sorted(found.items()))
+
+
+def _post(account: Account, signed_fen: int) -> tuple[Posting, ...]:
+    """Return a debit for a positive, a credit for a negative amount, and no posting for zero."""
+    if not signed_fen:
+        return ()
+    return (Posting(account, Side.DEBIT if signed_fen > 0 else Side.CREDIT, abs(signed_fen)),)
