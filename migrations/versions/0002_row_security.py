@@ -47,6 +47,8 @@ SHARED_WITH_POLICY = {
     "postings": "tenant_id = current_tenant()",
     "cap_counters": "owner_id = current_tenant() OR owner_id = '00000000-0000-0000-0000-000000000000'",
     "idempotency_keys": "owner_id = current_tenant()",
+    "memberships": "organisation_id = current_tenant()",
+    "api_clients": "organisation_id = current_tenant()",
 }
 # What a tenant's transaction may do to shared tables; the tables not named here are staff's alone.
 TENANT_GRANTS = {
@@ -70,16 +72,17 @@ TENANT_GRANTS = {
     "postings": "SELECT, INSERT",
     "audit_entries": "SELECT, INSERT",
     "idempotency_keys": "SELECT, INSERT, UPDATE (answer)",
+    # A park's administrator adds people and keys to the park; no park's transaction reads a login or a secret's hash.
+    "users": "INSERT",
+    "memberships": "SELECT, INSERT",
+    "api_clients": "SELECT (id, organisation_id, name, scopes, created_by, created_at, revoked_at), INSERT, UPDATE (revoked_at)",
 }
 STAFF_TABLES = (
     "access_tokens",
-    "api_clients",
     "appropriations",
     "bank_lines",
     "bank_statements",
     "invoice_counters",
-    "memberships",
-    "users",
 )
 
 ROLES = """
@@ -173,7 +176,9 @@ def upgrade() -> None:
         _secure(table, "tenant_id = current_tenant()")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         rights = "SELECT, INSERT" if table in TENANT_APPEND_ONLY else "SELECT, INSERT, UPDATE"
-        op.execute(f"GRANT {rights} ON {table} TO marketplace_tenant, marketplace_staff")
+        op.execute(f"GRANT {rights} ON {table} TO marketplace_staff")
+        # A park does not enter or verify itself.
+        op.execute(f"GRANT {'SELECT' if table == 'parks' else rights} ON {table} TO marketplace_tenant")
     for table, condition in SHARED_WITH_POLICY.items():
         _secure(table, condition)
     for table in (*TENANT_GRANTS, *STAFF_TABLES):

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     ForeignKeyConstraint,
     MetaData,
+    Row,
     String,
     TypeDecorator,
     Uuid,
@@ -36,6 +37,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of a Core query, before it becomes a frozen dataclass: its columns are known to the query beside it alone."""
 
 
 class Instant(TypeDecorator[datetime]):

@@ -17,6 +17,7 @@ from tenants.kernel.database import Base
 from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
 
 KEY_LENGTH = 200
 
@@ -66,7 +67,7 @@ def once(
         "input_hash": digest,
         "created_at": work.now,
     }
-    claimed = work.session.execute(insert(IdempotencyKey).values(row).on_conflict_do_nothing()).rowcount  # type: ignore[attr-defined]
+    claimed = rows_written(work.session, insert(IdempotencyKey).values(row).on_conflict_do_nothing())
     where = (IdempotencyKey.owner_id == owner, IdempotencyKey.key == key)
     if not claimed:
         before = work.session.execute(select(IdempotencyKey).where(*where)).scalar_one()

@@ -1,4 +1,7 @@
-"""People and what they are where; API clients and their tokens. Only staff transactions may read these tables."""
+"""People and what they are where; API clients and their tokens.
+
+A park's transaction may add people, memberships and keys of its own park; it reads no person and no secret's hash.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tenants.kernel.database import Base, Name, one_of
 from tenants.kernel.vocabulary import Role
 
-IDENTITY = {"info": {"shared": "identities, read before it is known who asks; the tenant role has no grant on them"}}
+IDENTITY = {"info": {"shared": "identities, read before it is known who asks; a park adds to them and reads no secret"}}
 
 
 class User(Base):

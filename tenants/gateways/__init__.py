@@ -1,0 +1,1 @@
+"""The outside world of tenants behind small functions: password hashing."""

@@ -1,0 +1,18 @@
+"""What must hold over the whole database at every moment between transactions, each written as a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A sentence that is always true, and the SQL that finds the rows which break it.
+
+    ``name`` is stable and hyphenated. ``sql`` is one SELECT without parameters; it runs as staff, reads only, and no row is
+    the good answer.
+    """
+
+    name: str
+    sentence: str
+    sql: str

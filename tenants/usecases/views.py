@@ -1,0 +1,114 @@
+"""What the use cases of tenants answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tenants.kernel.database import AnyRow
+from tenants.kernel.messages import Message
+from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier
+from tenants.rules.parks import Verification
+from tenants.rules.regions import RegionClass, region_class, region_name
+from tenants.rules.uscc import uscc_warnings
+
+
+@dataclass(frozen=True)
+class ParkView:
+    """A park. ``region_class`` decides subsidy rates; ``tier`` is the one it subscribes to now; ``warnings`` are for
+    the person who verifies it.
+    """
+
+    id: UUID
+    name: str
+    uscc: str
+    region_code: str
+    region_name: str
+    region_class: RegionClass
+    size: ParkSize
+    verification: Verification
+    decision_note: str | None
+    payment_reference: str
+    control_group: UUID | None
+    created_at: datetime
+    tier: Tier | None
+    warnings: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True)
+class OrganisationView:
+    """An organisation of any kind."""
+
+    id: UUID
+    kind: OrganisationKind
+    name: str
+    uscc: str
+    region_code: str
+    region_name: str
+    control_group: UUID | None
+    payment_reference: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """A person in an organisation."""
+
+    id: UUID
+    organisation_id: UUID
+    login: str
+    name: str
+    roles: tuple[Role, ...]
+    language: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class SubscriptionView:
+    """A tier held from ``starts_at`` until ``ends_at`` (None: until it is changed)."""
+
+    id: UUID
+    tier: Tier
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+def park_view(row: AnyRow) -> ParkView:
+    """Return the view of a row of ``park_queries``."""
+    return ParkView(
+        id=row.id,
+        name=row.name,
+        uscc=row.uscc,
+        region_code=row.region_code,
+        region_name=region_name(row.region_code),
+        region_class=region_class(row.region_code),
+        size=ParkSize(row.size),
+        verification=Verification(row.verification),
+        decision_note=row.decision_note,
+        payment_reference=row.payment_reference,
+        control_group=row.control_group,
+        created_at=row.created_at,
+        tier=Tier(row.tier) if row.tier else None,
+        warnings=uscc_warnings(row.uscc),
+    )
+
+
+def organisation_view(row: AnyRow) -> OrganisationView:
+    """Return the view of an organisation's row."""
+    return OrganisationView(
+        id=row.id,
+        kind=OrganisationKind(row.kind),
+        name=row.name,
+        uscc=row.uscc,
+        region_code=row.region_code,
+        region_name=region_name(row.region_code),
+        control_group=row.control_group,
+        payment_reference=row.payment_reference,
+        created_at=row.created_at,
+    )
+
+
+def subscription_view(row: AnyRow) -> SubscriptionView:
+    """Return the view of a subscription's row."""
+    return SubscriptionView(row.id, Tier(row.tier), row.starts_at, row.ends_at)
