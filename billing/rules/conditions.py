@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -70,22 +70,23 @@ def evaluate(tree: Tree, facts: Facts) -> Verdict:
     if isinstance(tree, Condition):
         return _compare(tree, facts)
     verdicts = [evaluate(member, facts) for member in tree.members]
-    join = all if isinstance(tree, AllOf) else any
-    return _verdict(join([verdict.holds for verdict in verdicts]), verdicts)
+    if isinstance(tree, AllOf):
+        return _all(verdicts)
+    holds = any(verdict.holds for verdict in verdicts)
+    return Verdict(holds, frozenset().union(*(verdict.unknown for verdict in verdicts)))
 
 
-def all_hold(conditions: Iterable[Condition], facts: Facts) -> Verdict:
+def all_hold(conditions: Sequence[Condition], facts: Facts) -> Verdict:
     """Evaluate conditions that must all hold."""
-    verdicts = [_compare(condition, facts) for condition in conditions]
-    if not verdicts:
+    return _all([_compare(condition, facts) for condition in conditions]) if conditions else TRUE
+
+
+def _all(verdicts: list[Verdict]) -> Verdict:
+    missed = [verdict for verdict in verdicts if verdict is not TRUE]
+    if not missed:
         return TRUE
-    return _verdict(all(verdict.holds for verdict in verdicts), verdicts)
-
-
-def _verdict(holds: bool, verdicts: list[Verdict]) -> Verdict:
-    if any(verdict.unknown for verdict in verdicts):
-        return Verdict(holds, frozenset().union(*(verdict.unknown for verdict in verdicts)))
-    return TRUE if holds else FALSE
+    unknown = frozenset().union(*(verdict.unknown for verdict in missed))
+    return Verdict(all(verdict.holds for verdict in missed), unknown)
 
 
 def facts_of(tree: Tree) -> frozenset[str]:
@@ -97,9 +98,11 @@ def facts_of(tree: Tree) -> frozenset[str]:
 
 def _compare(condition: Condition, facts: Facts) -> Verdict:
     fact = facts.get(condition.fact)
-    wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     if fact is None:
         return Verdict(holds=False, unknown=frozenset((condition.fact,)))
+    if condition.comparison is Comparison.EQ and type(fact) is type(condition.value):
+        return TRUE if fact == condition.value else FALSE
+    wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     if condition.comparison in _SAMENESS:
         stated = fact if isinstance(fact, tuple) else (fact,)
         same = any(_same(one, other) for one in stated for other in wanted)

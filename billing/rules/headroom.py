@@ -20,6 +20,9 @@ _CAP_REASONS = {
 }
 
 
+_IN_ORDER = tuple(CapScope)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What one programme gives on one line, on its way from the rate to the award."""
@@ -109,7 +112,7 @@ def with_limits(claim: Claim, facts: Facts) -> Claim:
         before = limits.setdefault(cap.scope, None)
         if verdict.holds:
             limits[cap.scope] = cap.amount_fen if before is None else min(before, cap.amount_fen)
-    ordered = {scope: limits[scope] for scope in CapScope if scope in limits}
+    ordered = {scope: limits[scope] for scope in _IN_ORDER if scope in limits}
     claim = Claim(
         claim.policy, claim.rate_bp, claim.base_fen, claim.claim_fen, claim.amount_fen, claim.reasons, claim.unknown,
         ordered,

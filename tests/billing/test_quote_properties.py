@@ -80,7 +80,7 @@ useds = st.builds(Used, st.dictionaries(st.sampled_from(CapScope), amounts, max_
 funds = st.dictionaries(st.sampled_from(FUNDS), amounts, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(many, orders, useds, funds)
 def test_every_quote_adds_up_and_no_ceiling_or_fund_is_overspent(found, order, used, available):
     answer = quote(found, order, used, available)
@@ -101,13 +101,13 @@ def test_every_quote_adds_up_and_no_ceiling_or_fund_is_overspent(found, order, u
             assert used.taken(draw.programme, draw.scope) + draw.amount_fen <= draw.limit_fen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(many.flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))), orders, useds, funds)
 def test_the_order_in_which_policies_are_handed_in_changes_nothing(two, order, used, available):
     assert quote(two[0], order, used, available) == quote(two[1], order, used, available)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(many, orders, useds, funds)
 def test_all_or_nothing_never_gives_a_part_of_its_claim_for_want_of_money(found, order, used, available):
     strict = [replace(policy, shortfall=Shortfall.ALL_OR_NOTHING, stacking=None) for policy in found]
@@ -116,7 +116,7 @@ def test_all_or_nothing_never_gives_a_part_of_its_claim_for_want_of_money(found,
             assert award.amount_fen in {0, award.claim_fen} or "CAP_COMBINED" in award.reasons
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(policies(), orders, useds, st.integers(0, 500_000), st.integers(0, 500_000))
 def test_more_money_in_the_fund_never_gives_less(policy, order, used, have, more):
     one = replace(policy, shortfall=Shortfall.PARTIAL, funders=(Funder("province", 10_000),))
@@ -124,7 +124,7 @@ def test_more_money_in_the_fund_never_gives_less(policy, order, used, have, more
     assert less <= quote([one], order, used, {"province": have + more}).subsidy_fen
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(many, orders, st.data())
 def test_without_ceilings_and_short_funds_lines_do_not_touch_each_other(found, order, data):
     free = [replace(policy, caps=(), stacking=None) for policy in found]
