@@ -82,12 +82,35 @@ def _check_shape(document: object) -> None:
         if depth > MAX_DEPTH:
             raise _too_deep(path)
         if isinstance(value, Mapping):
+            for key in value:
+                _check_text(key if isinstance(key, str) else "\0", path)
             stack += [(member, f"{path}.{key}" if path else str(key), depth + 1) for key, member in value.items()]
         elif isinstance(value, list):
             stack += [(member, f"{path}[{index}]", depth + 1) for index, member in enumerate(value)]
+        elif isinstance(value, str):
+            _check_text(value, path)
         elif not _sane(value):
             field = FieldError(path, "field.number", msg("数值须为有限且不过大的数。请改正该数值。"))
             raise Invalid("document.invalid", msg("输入中有无法处理的数值。请改正所列字段。"), errors=[field])
+
+
+def _check_text(text: str, path: str) -> None:
+    """Refuse text that no database and no file can hold: a zero byte, or half of a character."""
+    if "\0" in text or not (text.isascii() or _whole(text)):
+        field = FieldError(_printable(path), "field.text", msg("文本含有无法保存的字符。请删除这些字符。"))
+        raise Invalid("document.invalid", msg("输入中有无法保存的文本。请改正所列字段。"), errors=[field])
+
+
+def _whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="replace").decode()
 
 
 def _sane(value: object) -> bool:

@@ -17,37 +17,41 @@ from billing.rules.money import MAX_FEN, WHOLE_BP
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?", re.ASCII)
+_YEARS = range(1900, 9000)
+"""Years in which a zone, a month or a cap year never leaves the calendar."""
 _PATH = re.compile(r"\$(\.[^.\[\]\s$]{1,64}){1,8}")
 
 
 def parse_day(value: object) -> date:
     """Return the day written ``YYYY-MM-DD``."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise PydanticCustomError("field.date", "not a date")
+    day = _day(value)
+    if day is None:
+        raise PydanticCustomError("field.date", "not a date")
+    return day
 
 
 def parse_instant(value: object) -> datetime:
     """Return a moment in RFC 3339 with an offset, as UTC; finer than a microsecond is cut off."""
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
+    if isinstance(value, str) and _MOMENT.fullmatch(value) and int(value[:4]) in _YEARS:
         try:
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
+        except ValueError:
             pass
     raise PydanticCustomError("field.moment", "not a moment")
 
 
 def parse_moment(value: object) -> date | datetime:
     """Return a plain day, or a moment with an offset as UTC."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
+    return _day(value) or parse_instant(value)
+
+
+def _day(value: object) -> date | None:
+    if isinstance(value, str) and _DAY.fullmatch(value) and int(value[:4]) in _YEARS:
         try:
             return date.fromisoformat(value)
-        except ValueError as error:
-            raise PydanticCustomError("field.moment", "not a moment") from error
-    return parse_instant(value)
+        except ValueError:
+            pass
+    return None
 
 
 def parse_timezone(value: object) -> str:
