@@ -229,8 +229,13 @@ class _Sorter:
         fault = refusal.errors[0] if refusal.errors else FieldError("", refusal.code, refusal.message)
         message = msg("字段 {field}：{reason}", field=fault.field, reason=str(fault.message))
         given = raw if isinstance(raw, Mapping) else {}
-        names = [value if isinstance(value, str) else None for value in (given.get("id"), given.get("source"))]
+        names = [_named(given.get("id")), _named(given.get("source"))]
         self.rejected.append(Rejected(index, names[0], names[1], "event.invalid", message))
+
+
+def _named(value: object) -> str | None:
+    """Return an unchecked name so that it can be shown: short, and without halves of characters."""
+    return value[:_ID_LENGTH].encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def same_event(one: UsageEvent, other: UsageEvent) -> bool:
