@@ -1,0 +1,77 @@
+"""The counters of ceilings: taken from under their limit in one statement, and given back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select, text, tuple_
+from sqlalchemy.orm import Session
+
+from billing.store.funds import CapCounter
+
+NOBODY = UUID(int=0)
+"""Owner of a counter that belongs to no single park."""
+
+
+class CounterKey(NamedTuple):
+    """Which counter: its fields in the order in which counters are locked."""
+
+    programme: str
+    scope: str
+    owner_id: UUID
+    key: str
+    period: str
+
+
+# Insert and add are one statement: whoever comes second waits for the first and then adds to its result.
+_TAKE = text(
+    """
+    INSERT INTO cap_counters (owner_id, programme, scope, key, period, used_fen)
+    VALUES (:owner_id, :programme, :scope, :key, :period, :amount)
+    ON CONFLICT (owner_id, programme, scope, key, period)
+    DO UPDATE SET used_fen = cap_counters.used_fen + excluded.used_fen
+    WHERE cap_counters.used_fen + excluded.used_fen <= coalesce(CAST(:limit AS bigint), 9223372036854775807)
+    """
+)
+_GIVE_BACK = text(
+    """
+    UPDATE cap_counters SET used_fen = used_fen - :amount
+    WHERE owner_id = :owner_id AND programme = :programme AND scope = :scope AND key = :key AND period = :period
+      AND used_fen >= :amount
+    """
+)
+
+
+def take(session: Session, counter: CounterKey, amount_fen: int, limit_fen: int | None) -> bool:
+    """Add to a counter unless it would pass its limit; False then. The amount itself is within the limit."""
+    values = {**counter._asdict(), "amount": amount_fen, "limit": limit_fen}
+    return session.execute(_TAKE, values).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def give_back(session: Session, counter: CounterKey, amount_fen: int) -> bool:
+    """Take an amount off a counter; False when it does not hold that much."""
+    values = {**counter._asdict(), "amount": amount_fen}
+    return session.execute(_GIVE_BACK, values).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def used(session: Session, counters: Collection[CounterKey]) -> dict[CounterKey, int]:
+    """Return what some counters hold, in fen; one that nobody has used holds nothing."""
+    if not counters:
+        return {}
+    fields = (CapCounter.programme, CapCounter.scope, CapCounter.owner_id, CapCounter.key, CapCounter.period)
+    rows = session.execute(select(*fields, CapCounter.used_fen).where(tuple_(*fields).in_(list(counters))))
+    found = {CounterKey(*row[:5]): int(row[5]) for row in rows}
+    return {counter: found.get(counter, 0) for counter in counters}
+
+
+def most_used(session: Session, programme: str) -> dict[tuple[str, str], int]:
+    """Return per scope and period the most that any holder has taken from a programme, in fen."""
+    rows = session.execute(
+        text(
+            "SELECT scope, period, max(used_fen) FROM cap_counters WHERE programme = :programme GROUP BY scope, period"
+        ),
+        {"programme": programme},
+    )
+    return {(scope, period): int(most) for scope, period, most in rows}

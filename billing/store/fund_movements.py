@@ -1,0 +1,98 @@
+"""The one statement that moves public money: balances change and the register is written together, or neither is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import Connection, TextClause, text
+
+from billing.store.funds import PLACES
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entry of a movement: how much, and for which hold of which park."""
+
+    entry_id: UUID
+    amount_fen: int
+    hold_id: UUID | None = None
+    tenant_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money of one envelope going from one place to another."""
+
+    fund_id: UUID
+    envelope: str
+    source: str
+    destination: str
+    parts: Sequence[Part]
+    reason: str
+    user_id: UUID | None
+    at: datetime
+    only_open: bool
+    """Move nothing unless the fund is open."""
+
+
+def execute(connection: Connection, movement: Movement) -> bool:
+    """Carry out a movement; False when the source holds too little, the fund is not open, or there is no envelope.
+
+    The condition stands in the UPDATE itself, so it is judged on the row as it is once every earlier transaction on
+    it has ended: two that race for the last fen cannot both find it there.
+    """
+    moved = connection.execute(
+        _statement(movement.source, movement.destination, only_open=movement.only_open),
+        {
+            "fund_id": movement.fund_id,
+            "envelope": movement.envelope,
+            "source": movement.source,
+            "destination": movement.destination,
+            "total": sum(part.amount_fen for part in movement.parts),
+            "ids": [part.entry_id for part in movement.parts],
+            "amounts": [part.amount_fen for part in movement.parts],
+            "holds": [part.hold_id for part in movement.parts],
+            "tenants": [part.tenant_id for part in movement.parts],
+            "reason": movement.reason,
+            "user_id": movement.user_id,
+            "at": movement.at,
+        },
+    )
+    return bool(moved.scalar_one())
+
+
+@cache
+def _statement(source: str, destination: str, *, only_open: bool) -> TextClause:
+    """Build the statement. Its only variable names are those of ``PLACES``."""
+    if source == destination or not {source, destination} <= set(PLACES):
+        raise ValueError(f"no movement leads from {source} to {destination}")
+    # What the treasury gave is counted up when money leaves it, and down when money goes back.
+    leaving = (
+        "appropriated_fen = appropriated_fen + :total"
+        if source == "appropriated"
+        else f"{source}_fen = {source}_fen - :total"
+    )
+    arriving = f"{destination}_fen = {destination}_fen {'-' if destination == 'appropriated' else '+'} :total"
+    enough = "" if source == "appropriated" else f"AND {source}_fen >= :total"
+    is_open = "AND EXISTS (SELECT FROM funds WHERE id = :fund_id AND status = 'open')" if only_open else ""
+    return text(
+        f"""
+        WITH moved AS (
+            UPDATE fund_envelopes SET {leaving}, {arriving}
+            WHERE fund_id = :fund_id AND envelope = :envelope {enough} {is_open}
+            RETURNING fund_id, envelope
+        ), entered AS (
+            INSERT INTO fund_entries (id, fund_id, envelope, source, destination, amount_fen, hold_id, tenant_id,
+                                      reason, user_id, at)
+            SELECT part.id, moved.fund_id, moved.envelope, :source, :destination, part.amount_fen, part.hold_id,
+                   part.tenant_id, :reason, CAST(:user_id AS uuid), :at
+            FROM moved, unnest(CAST(:ids AS uuid[]), CAST(:amounts AS bigint[]), CAST(:holds AS uuid[]),
+                               CAST(:tenants AS uuid[])) AS part (id, amount_fen, hold_id, tenant_id)
+        )
+        SELECT count(*) FROM moved
+        """  # noqa: S608 - column names come from PLACES, checked above; every value is a parameter
+    )

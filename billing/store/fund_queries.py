@@ -1,0 +1,94 @@
+"""Reads of funds, their envelopes and entries, and the locks that a draw stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
+
+GENERAL = ""
+"""The envelope of a fund's money that is allotted to no region."""
+
+
+def funds_by_slug(session: Session, slugs: Collection[str]) -> dict[str, Fund]:
+    """Return the funds of some slugs; one that does not exist is left out."""
+    if not slugs:
+        return {}
+    found = session.execute(select(Fund).where(Fund.slug.in_(slugs))).scalars()
+    return {fund.slug: fund for fund in found}
+
+
+def fund_of(session: Session, fund_id: UUID, *, lock: bool = False) -> Fund | None:
+    """Return a fund as it is now, under lock where asked."""
+    query = select(Fund).where(Fund.id == fund_id).execution_options(populate_existing=True)
+    return session.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
+
+
+def all_funds(session: Session) -> Sequence[Fund]:
+    """Return all funds, newest year first."""
+    return session.execute(select(Fund).order_by(Fund.year.desc(), Fund.slug)).scalars().all()
+
+
+def envelopes_of(session: Session, fund_ids: Collection[UUID]) -> Sequence[Envelope]:
+    """Return the envelopes of some funds as they are now."""
+    query = select(Envelope).where(Envelope.fund_id.in_(fund_ids)).order_by(Envelope.fund_id, Envelope.envelope)
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def available_by_slug(session: Session, slugs: Collection[str], envelopes: Iterable[str]) -> dict[str, int]:
+    """Return what each fund has left in ``envelopes``, in fen; 0 for a fund that is not open or does not exist."""
+    query = (
+        select(Fund.slug, Envelope.available_fen)
+        .join(Envelope, Envelope.fund_id == Fund.id)
+        .where(Fund.slug.in_(slugs), Fund.status == "open", Envelope.envelope.in_(list(envelopes)))
+    )
+    left = dict.fromkeys(slugs, 0)
+    for slug, available in session.execute(query) if slugs else ():
+        left[slug] += available
+    return left
+
+
+def lock_allotments(
+    session: Session, fund_ids: Collection[UUID], envelopes: Collection[str]
+) -> dict[tuple[UUID, str], int]:
+    """Lock the funds' regional envelopes in their stable order; return what each has left, in fen.
+
+    The general envelopes, which the whole province meets at, are not touched: they are locked last, by the draw.
+    """
+    if not fund_ids or not envelopes:
+        return {}
+    rows = session.execute(
+        select(Envelope.fund_id, Envelope.envelope, Envelope.available_fen)
+        .where(Envelope.fund_id.in_(fund_ids), Envelope.envelope.in_(envelopes))
+        .order_by(Envelope.fund_id, Envelope.envelope)
+        .with_for_update(key_share=True)
+    )
+    return {(fund_id, envelope): available for fund_id, envelope, available in rows}
+
+
+def lock_appropriation(session: Session, appropriation_id: UUID) -> Appropriation | None:
+    """Return an appropriation under lock: it is decided once."""
+    query = select(Appropriation).where(Appropriation.id == appropriation_id).with_for_update()
+    return session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+
+
+def appropriations_of(session: Session, fund_id: UUID) -> Sequence[Appropriation]:
+    """Return a fund's appropriations, newest first."""
+    query = select(Appropriation).where(Appropriation.fund_id == fund_id)
+    return session.execute(query.order_by(Appropriation.requested_at.desc(), Appropriation.id.desc())).scalars().all()
+
+
+def entry_page(
+    session: Session, fund_id: UUID, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[FundEntry]:
+    """Return up to ``limit`` entries of a fund, newest first."""
+    query = select(FundEntry).where(FundEntry.fund_id == fund_id)
+    if before is not None:
+        at, entry_id = before
+        query = query.where((FundEntry.at < at) | ((FundEntry.at == at) & (FundEntry.id < entry_id)))
+    return session.execute(query.order_by(FundEntry.at.desc(), FundEntry.id.desc()).limit(limit)).scalars().all()

@@ -1,0 +1,67 @@
+"""Holds: written in one statement, locked in their stable order, settled once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from billing.store.funds import Fund, Hold
+
+OPEN = "held"
+
+
+def insert_holds(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write new holds."""
+    session.execute(insert(Hold), rows)
+
+
+def holds_of_line(session: Session, order_line_id: UUID) -> Sequence[tuple[Hold, str]]:
+    """Return the holds of an order line with the slugs of their funds."""
+    query = select(Hold, Fund.slug).join(Fund, Fund.id == Hold.fund_id).where(Hold.order_line_id == order_line_id)
+    rows = session.execute(query.order_by(Hold.id).execution_options(populate_existing=True))
+    return [(hold, slug) for hold, slug in rows]
+
+
+def lock_holds_of_lines(session: Session, order_line_ids: Collection[UUID]) -> Sequence[Hold]:
+    """Lock all holds of some order lines in their stable order, whatever became of them."""
+    if not order_line_ids:
+        return ()
+    query = select(Hold).where(Hold.order_line_id.in_(order_line_ids)).order_by(Hold.id).with_for_update(key_share=True)
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def lock_due_holds(session: Session, now: datetime, limit: int) -> Sequence[Hold]:
+    """Lock open holds whose time has run out, passing over those that another transaction works on.
+
+    A line is expired as a whole or left for the next time: when some of its holds are taken elsewhere, none is
+    returned.
+    """
+    due = select(Hold).where(Hold.status == OPEN, Hold.expires_at <= now).order_by(Hold.expires_at, Hold.id)
+    query = due.limit(limit).with_for_update(key_share=True, skip_locked=True)
+    first = session.execute(query.execution_options(populate_existing=True)).scalars().all()
+    lines = {(hold.tenant_id, hold.order_line_id) for hold in first}
+    if not lines:
+        return ()
+    of_lines = select(Hold).where(tuple_(Hold.tenant_id, Hold.order_line_id).in_(list(lines)), Hold.status == OPEN)
+    wanted = session.execute(of_lines.order_by(Hold.id)).scalars().all()
+    query = of_lines.order_by(Hold.id).with_for_update(key_share=True, skip_locked=True)
+    locked = session.execute(query.execution_options(populate_existing=True)).scalars().all()
+    mine = {hold.id for hold in locked}
+    torn = {hold.order_line_id for hold in wanted if hold.id not in mine}
+    return [hold for hold in locked if hold.order_line_id not in torn]
+
+
+def settle(session: Session, hold: Hold, *, status: str, captured_fen: int, at: datetime) -> bool:
+    """Close an open hold; False when it was closed before."""
+    done = session.execute(
+        update(Hold)
+        .where(Hold.tenant_id == hold.tenant_id, Hold.id == hold.id, Hold.status == OPEN)
+        .values(status=status, captured_fen=captured_fen, settled_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,126 @@
+"""Ceilings: which counter each limit is kept in, what of it is used, and taking from it before any fund is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.rules.money import format_yuan
+from billing.rules.periods import cap_year, local_day
+from billing.rules.terms import CapScope, Policy, Used
+from billing.store import ceiling_queries
+from billing.store.ceiling_queries import NOBODY, CounterKey
+from tenants.kernel.errors import Conflict
+from tenants.kernel.messages import msg
+from tenants.kernel.work import Work
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """One limit that an award counts against; ``limit_fen`` is None where it only counts.
+
+    ``period`` is the first day of the cap year, '' for a limit that never starts anew.
+    """
+
+    scope: str
+    period: str
+    limit_fen: int | None
+
+
+@dataclass(frozen=True)
+class Take:
+    """An amount that counts in one counter, and the lowest limit that any of its lines is under."""
+
+    amount_fen: int
+    limit_fen: int | None
+
+
+def counter_for(programme: str, scope: str, period: str, tenant_id: UUID, facts: Mapping[str, Any]) -> CounterKey:
+    """Return the counter of a limit for a park and a line's facts.
+
+    A park without a control group is its own controller. ``order`` has no counter: an order is evaluated as a whole.
+    """
+    match CapScope(scope):
+        case CapScope.ENTITY_YEAR:
+            return CounterKey(programme, scope, tenant_id, "", period)
+        case CapScope.CONTROLLER_YEAR:
+            return CounterKey(programme, scope, NOBODY, str(facts.get("control_group") or tenant_id), period)
+        case CapScope.PROVIDER_POOL:
+            return CounterKey(programme, scope, NOBODY, str(facts.get("provider") or ""), period)
+        case _:
+            return CounterKey(programme, scope, NOBODY, "", period)
+
+
+def used_before(
+    work: Work, policies: Iterable[Policy], tenant_id: UUID, line_facts: Iterable[Mapping[str, Any]], at: datetime
+) -> Used:
+    """Return what counts against each programme's ceilings for this park now.
+
+    Where the lines of one order meet different counters of a scope (pools of different providers), the fullest one
+    counts for all of them: an award may come out too small, and never too large.
+    """
+    lines = list(line_facts)
+    wanted: dict[CounterKey, tuple[str, CapScope]] = {}
+    for policy in policies:
+        year = cap_year(local_day(at, policy.timezone), policy.year_starts).label
+        for scope in {cap.scope for cap in policy.caps} - {CapScope.ORDER}:
+            period = year if scope.yearly else ""
+            for facts in lines:
+                counter = counter_for(policy.programme, scope.value, period, tenant_id, facts)
+                wanted[counter] = (policy.programme, scope)
+    taken: dict[str, dict[CapScope, int]] = {}
+    for counter, amount in ceiling_queries.used(work.session, wanted.keys()).items():
+        programme, scope = wanted[counter]
+        scopes = taken.setdefault(programme, {})
+        scopes[scope] = max(amount, scopes.get(scope, 0))
+    return Used(by_programme=taken)
+
+
+def take_all(work: Work, takes: Mapping[CounterKey, Take]) -> None:
+    """Count every amount under its limit, in the stable order of the counters, so that no two checkouts deadlock.
+
+    Raises Conflict ``cap.reached`` with what is left; the transaction then undoes what was counted before.
+    """
+    for counter in sorted(takes):
+        wanted = takes[counter]
+        fits = wanted.limit_fen is None or wanted.amount_fen <= wanted.limit_fen
+        if not fits or not ceiling_queries.take(work.session, counter, wanted.amount_fen, wanted.limit_fen):
+            before = ceiling_queries.used(work.session, [counter])[counter]
+            left = max(0, (wanted.limit_fen or 0) - before)
+            raise Conflict(
+                "cap.reached",
+                msg(
+                    "补贴项目 {programme} 的上限仅余 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
+                    programme=counter.programme,
+                    left=format_yuan(left),
+                    needed=format_yuan(wanted.amount_fen),
+                ),
+            )
+
+
+def give_back_all(work: Work, amounts: Mapping[CounterKey, int]) -> None:
+    """Take amounts off their counters again, in the counters' stable order.
+
+    A counter that does not hold the amount is a bug, not a refusal: nothing may be given back twice.
+    """
+    for counter in sorted(amounts):
+        if amounts[counter] and not ceiling_queries.give_back(work.session, counter, amounts[counter]):
+            raise RuntimeError(f"counter {counter} holds less than the {amounts[counter]} fen to give back")
+
+
+def counter_json(counter: CounterKey) -> dict[str, str]:
+    """Return a counter as a hold keeps it; the programme is the hold's own."""
+    return {
+        "scope": counter.scope,
+        "owner_id": str(counter.owner_id),
+        "key": counter.key,
+        "period": counter.period,
+    }
+
+
+def counter_from(programme: str, document: Mapping[str, str]) -> CounterKey:
+    """Return the counter that a hold kept."""
+    return CounterKey(programme, document["scope"], UUID(document["owner_id"]), document["key"], document["period"])

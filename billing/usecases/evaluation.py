@@ -1,0 +1,134 @@
+"""From wishes to a priced order: prices, programmes in force, what is used and what is left, all at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.formats.fields import parse_fact
+from billing.formats.quotes import quote_command_json
+from billing.rules.money import MAX_FEN
+from billing.rules.subsidies import Award, LineQuote, quote
+from billing.rules.terms import CapScope, OrderFacts, OrderLine
+from billing.store.fund_queries import GENERAL, available_by_slug
+from billing.usecases.ceilings import Ceiling, used_before
+from billing.usecases.fund_register import allotments
+from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force
+from billing.usecases.pricing import PriceView, find_prices, no_price
+from billing.usecases.quote_views import AwardView, Preview, QuoteLineView
+from tenants.kernel.errors import FieldError, Invalid
+from tenants.kernel.messages import msg
+from tenants.kernel.work import Work
+
+
+@dataclass(frozen=True)
+class QuoteLineRequest:
+    """A wish to be priced: how many units of an offering, and the facts that programmes may know of it."""
+
+    offering: str
+    quantity: int
+    request: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A priced order, and the document that replays it: the input of the ``quote`` command."""
+
+    preview: Preview
+    command: Mapping[str, Any]
+
+
+def evaluate(
+    work: Work, *, tenant_id: UUID, lines: Sequence[QuoteLineRequest], facts: Mapping[str, Any], at: datetime
+) -> Evaluated:
+    """Price an order of a park at ``at`` by the programmes in force, as far as ceilings and funds carry them.
+
+    Raises Conflict when an offering has no price and Invalid for a quantity that cannot be priced.
+    """
+    prices = find_prices(work, offerings={line.offering for line in lines}, at=at)
+    order_lines = tuple(_order_line(line, prices, index) for index, line in enumerate(lines))
+    order = OrderFacts(at, order_lines, _facts(facts))
+    in_force = policies_in_force(work, at=at)
+    policies = [each.policy for each in in_force]
+    used = used_before(work, policies, tenant_id, [{**facts, **line.facts} for line in lines], at)
+    funders = {funder.fund for policy in policies for funder in policy.funders}
+    left = available_by_slug(work.session, funders, (*allotments(facts), GENERAL))
+    priced = quote(policies, order, used, left)
+    shown = tuple(
+        _line_view(line, prices[line.offering], result, in_force)
+        for line, result in zip(lines, priced.lines, strict=True)
+    )
+    preview = Preview(
+        lines=shown,
+        facts=dict(facts),
+        gross_fen=priced.gross_fen,
+        subsidy_fen=sum(line.subsidy_fen for line in shown),
+        payable_fen=sum(line.payable_fen for line in shown),
+        later_fen=sum(line.later_fen for line in shown),
+    )
+    return Evaluated(preview, quote_command_json(policies, order, used, left))
+
+
+def _order_line(line: QuoteLineRequest, prices: Mapping[str, PriceView], index: int) -> OrderLine:
+    if line.offering not in prices:
+        raise no_price(line.offering)
+    price = prices[line.offering]
+    gross = price.gross_fen(line.quantity) if line.quantity > 0 else -1
+    if not 0 <= gross <= MAX_FEN:
+        message = msg("数量须为正整数，且总价不超过平台上限。请改正数量。")
+        raise Invalid(
+            "quote.quantity", message, errors=[FieldError(f"lines[{index}].quantity", "field.range", message)]
+        )
+    return OrderLine(line.offering, gross, price.vat_bp, _facts(line.facts))
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: parse_fact(value) for name, value in facts.items()}
+
+
+def _line_view(
+    line: QuoteLineRequest, price: PriceView, result: LineQuote, in_force: Sequence[EffectivePolicy]
+) -> QuoteLineView:
+    names = {each.policy.programme: each for each in in_force}
+    return QuoteLineView(
+        offering=line.offering,
+        title=line.title,
+        quantity=line.quantity,
+        request=dict(line.request),
+        facts=dict(line.facts),
+        price_id=price.id,
+        vat_bp=price.vat_bp,
+        gross_fen=result.gross_fen,
+        subsidy_fen=result.gross_fen - result.due_fen,
+        payable_fen=result.due_fen,
+        later_fen=result.due_fen - result.payable_fen,
+        awards=tuple(_award_view(award, names[award.programme]) for award in result.awards),
+    )
+
+
+def _award_view(award: Award, source: EffectivePolicy) -> AwardView:
+    return AwardView(
+        programme=award.programme,
+        programme_name=source.name,
+        programme_name_en=source.name_en,
+        version=award.version,
+        mode=award.mode.value,
+        payee=award.payee.value,
+        rate_bp=award.rate_bp,
+        base_fen=award.base_fen,
+        claim_fen=award.claim_fen,
+        amount_fen=award.amount_fen,
+        by_fund=dict(award.fund_draws),
+        reasons=award.reasons,
+        unknown_facts=award.unknown_facts,
+        ceilings=tuple(
+            Ceiling(draw.scope.value, draw.year or "", draw.limit_fen)
+            for draw in award.caps
+            if draw.scope is not CapScope.ORDER
+        ),
+    )

@@ -1,0 +1,329 @@
+"""Holds: public money reserved for an order line, captured once and at most in full, or given back.
+
+Every transaction takes rows in one order: holds, then ceilings, then regional envelopes, then the funds' general
+envelopes. So none waits for another in a circle, and the rows that all parks meet at are held shortest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.rules.money import allocate, format_yuan
+from billing.store import hold_queries
+from billing.store.ceiling_queries import CounterKey
+from billing.store.fund_queries import GENERAL, available_by_slug, funds_by_slug, lock_allotments
+from billing.store.funds import Fund, Hold
+from billing.usecases.ceilings import Take, counter_for, counter_from, counter_json, give_back_all, take_all
+from billing.usecases.fund_register import Amount, allotments, in_order, move
+from billing.usecases.quote_views import AwardView, QuoteLineView, QuoteView
+from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+MOST_EXPIRED_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class HoldView:
+    """Public money reserved for an order line from one envelope of one fund, and what became of it."""
+
+    id: UUID
+    order_line_id: UUID
+    fund_id: UUID
+    fund: str
+    envelope: str
+    programme: str
+    version: int
+    amount_fen: int
+    captured_fen: int
+    status: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class ExpiredLine:
+    """An order line whose holds have run out, for the marketplace to cancel."""
+
+    tenant_id: UUID
+    order_line_id: UUID
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What one award on one line needs from one fund."""
+
+    line_id: UUID
+    fund: Fund
+    award: AwardView
+    amount_fen: int
+    counters: tuple[CounterKey, ...]
+
+
+def hold_subsidies(
+    work: Work, *, quote: QuoteView, line_ids: Sequence[UUID], expires_at: datetime
+) -> tuple[HoldView, ...]:
+    """Reserve the instant awards of all lines under all ceilings and from all funds, or raise and reserve nothing.
+
+    The last step of a checkout: its last statements are the draws on the funds. ``line_ids`` are the order's lines in
+    the quote's order. Awards that come later (``reimburse``, ``auto``) hold nothing. Raises Conflict ``cap.reached``
+    or ``fund.exhausted`` with what is left; the caller's transaction is then undone as a whole.
+    """
+    work.actor.require(Permission.PLACE_ORDER)
+    tenant_id = work.actor.require_tenant()
+    awarded = [
+        (line_id, line, award)
+        for line_id, line in zip(line_ids, quote.lines, strict=True)
+        for award in line.awards
+        if award.instant and award.amount_fen
+    ]
+    if not awarded:
+        return ()
+    counted = {(line_id, award.programme): _counters(tenant_id, quote, line, award) for line_id, line, award in awarded}
+    funds = funds_by_slug(work.session, {slug for _, _, award in awarded for slug in award.by_fund})
+    needs = [
+        _Need(line_id, funds[slug], award, amount, tuple(counted[line_id, award.programme]))
+        for line_id, _, award in awarded
+        for slug, amount in sorted(award.by_fund.items())
+        if amount
+    ]
+    take_all(
+        work, _joined_takes((award.amount_fen, counted[line_id, award.programme]) for line_id, _, award in awarded)
+    )
+    reserved = _plan(work, needs, allotments(quote.facts), expires_at)
+    _insert(work, tenant_id, needs, reserved)
+    _draw(work, tenant_id, [view for _, view in reserved], quote)
+    return tuple(view for _, view in reserved)
+
+
+def capture_holds(work: Work, *, order_line_id: UUID, amount_fen: int) -> tuple[HoldView, ...]:
+    """Spend ``amount_fen`` of what is held for a delivered line, and give the rest and its ceilings back.
+
+    Split over the line's holds by what each holds. Captured once: a repeat with the same amount returns the first
+    result. Raises Conflict ``hold.not_open`` for a line whose holds were released or captured otherwise, and
+    ``hold.too_small`` for more than is held.
+    """
+    work.actor.require(Permission.METER_USAGE)
+    holds = hold_queries.lock_holds_of_lines(work.session, [order_line_id])
+    if any(hold.status != hold_queries.OPEN for hold in holds):
+        if sum(hold.captured_fen for hold in holds) == amount_fen > 0:
+            return read_line_holds(work, order_line_id)
+        raise Conflict("hold.not_open", msg("该订单项的补贴预占已核销或释放，不能再次核销。请核对订单状态。"))
+    held = sum(hold.amount_fen for hold in holds)
+    if amount_fen > held:
+        raise Conflict(
+            "hold.too_small",
+            msg(
+                "核销金额 {amount} 元超过预占金额 {held} 元。请核对计量与报价。",
+                amount=format_yuan(amount_fen),
+                held=format_yuan(held),
+            ),
+        )
+    _settle(work, holds, allocate(amount_fen, [hold.amount_fen for hold in holds]), "released", "hold.captured")
+    return read_line_holds(work, order_line_id)
+
+
+def release_holds(work: Work, *, order_line_id: UUID, reason: str) -> None:
+    """Give back what is held for an order line, with its ceilings. Done once, however often asked."""
+    release_lines(work, order_line_ids=[order_line_id], reason=reason)
+
+
+def release_lines(work: Work, *, order_line_ids: Sequence[UUID], reason: str) -> None:
+    """Give back what is held for several order lines in one go.
+
+    A transaction that releases several lines has to do it here: line by line it would take a ceiling after a fund,
+    and could wait in a circle with a checkout.
+    """
+    work.actor.require(Permission.CANCEL_ORDER)
+    holds = hold_queries.lock_holds_of_lines(work.session, order_line_ids)
+    _release(work, holds, "released", reason)
+
+
+def expire_holds(work: Work, *, limit: int = MOST_EXPIRED_AT_ONCE) -> tuple[ExpiredLine, ...]:
+    """Give back holds whose time has run out, at most about ``limit``; return the lines, to be cancelled.
+
+    Lines that another transaction settles at this moment are passed over.
+    """
+    work.actor.require(Permission.RUN_PLATFORM)
+    holds = hold_queries.lock_due_holds(work.session, work.now, limit)
+    _release(work, holds, "expired", "hold.expired")
+    lines = dict.fromkeys((hold.tenant_id, hold.order_line_id) for hold in holds)
+    return tuple(ExpiredLine(tenant_id, line_id) for tenant_id, line_id in lines)
+
+
+def read_line_holds(work: Work, order_line_id: UUID) -> tuple[HoldView, ...]:
+    """Return the holds of an order line, for billing's own use cases, which have asked for their own permission."""
+    return tuple(_view(hold, slug) for hold, slug in hold_queries.holds_of_line(work.session, order_line_id))
+
+
+def _counters(tenant_id: UUID, quote: QuoteView, line: QuoteLineView, award: AwardView) -> dict[CounterKey, int | None]:
+    """Return the counters that an award is counted in, with their limits."""
+    facts = {**quote.facts, **line.facts}
+    return {
+        counter_for(award.programme, ceiling.scope, ceiling.period, tenant_id, facts): ceiling.limit_fen
+        for ceiling in award.ceilings
+    }
+
+
+def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]) -> dict[CounterKey, Take]:
+    """Join what all lines count in the same counter; the lowest of their limits holds."""
+    takes: dict[CounterKey, Take] = {}
+    for amount, counters in counted:
+        for counter, limit in counters.items():
+            before = takes.get(counter, Take(0, None))
+            limits = [each for each in (before.limit_fen, limit) if each is not None]
+            takes[counter] = Take(before.amount_fen + amount, min(limits) if limits else None)
+    return takes
+
+
+def _plan(
+    work: Work, needs: Sequence[_Need], regional: Sequence[str], expires_at: datetime
+) -> list[tuple[int, HoldView]]:
+    """Choose the envelopes: the park's regional ones, nearest first, and the rest from the general one.
+
+    The regional ones are locked here, so what the plan finds in them is there when it is drawn. Each hold comes with
+    the position of its need.
+    """
+    left = lock_allotments(work.session, {need.fund.id for need in needs}, regional)
+    planned = []
+    for position, need in enumerate(needs):
+        missing = need.amount_fen
+        for envelope in regional:
+            part = min(missing, left.get((need.fund.id, envelope), 0))
+            if part:
+                left[need.fund.id, envelope] -= part
+                missing -= part
+                planned.append((position, _hold(need, envelope, part, expires_at)))
+        if missing:
+            planned.append((position, _hold(need, GENERAL, missing, expires_at)))
+    return planned
+
+
+def _hold(need: _Need, envelope: str, amount_fen: int, expires_at: datetime) -> HoldView:
+    return HoldView(
+        id=new_id(),
+        order_line_id=need.line_id,
+        fund_id=need.fund.id,
+        fund=need.fund.slug,
+        envelope=envelope,
+        programme=need.award.programme,
+        version=need.award.version,
+        amount_fen=amount_fen,
+        captured_fen=0,
+        status=hold_queries.OPEN,
+        expires_at=expires_at,
+    )
+
+
+def _insert(work: Work, tenant_id: UUID, needs: Sequence[_Need], reserved: Sequence[tuple[int, HoldView]]) -> None:
+    hold_queries.insert_holds(
+        work.session,
+        [
+            {
+                "tenant_id": tenant_id,
+                "id": view.id,
+                "order_line_id": view.order_line_id,
+                "fund_id": view.fund_id,
+                "envelope": view.envelope,
+                "programme": view.programme,
+                "version": view.version,
+                "amount_fen": view.amount_fen,
+                "captured_fen": 0,
+                "ceilings": [counter_json(counter) for counter in needs[position].counters],
+                "status": hold_queries.OPEN,
+                "created_at": work.now,
+                "expires_at": view.expires_at,
+                "settled_at": None,
+            }
+            for position, view in reserved
+        ],
+    )
+
+
+def _draw(work: Work, tenant_id: UUID, holds: Sequence[HoldView], quote: QuoteView) -> None:
+    """Take the money: one conditional statement per envelope, in the order that all transactions keep."""
+    by_place: dict[tuple[UUID, str], list[HoldView]] = {}
+    for hold in holds:
+        by_place.setdefault((hold.fund_id, hold.envelope), []).append(hold)
+    for place in in_order(by_place):
+        drawn = move(
+            work,
+            fund_id=place[0],
+            envelope=place[1],
+            source="available",
+            destination="held",
+            amounts=[Amount(hold.amount_fen, hold.id, tenant_id) for hold in by_place[place]],
+            reason="hold.placed",
+            only_open=True,
+        )
+        if not drawn:
+            slug = by_place[place][0].fund
+            needed = sum(hold.amount_fen for hold in holds if hold.fund == slug)
+            raise _exhausted(work, slug, needed, allotments(quote.facts))
+
+
+def _exhausted(work: Work, slug: str, needed_fen: int, regional: Sequence[str]) -> Problem:
+    left = available_by_slug(work.session, [slug], (*regional, GENERAL))[slug]
+    return Conflict(
+        "fund.exhausted",
+        msg(
+            "资金池 {fund} 可用余额 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
+            fund=slug,
+            left=format_yuan(left),
+            needed=format_yuan(needed_fen),
+        ),
+    )
+
+
+def _release(work: Work, holds: Sequence[Hold], status: str, reason: str) -> None:
+    still_open = [hold for hold in holds if hold.status == hold_queries.OPEN]
+    _settle(work, still_open, [0] * len(still_open), status, reason)
+
+
+def _settle(work: Work, holds: Sequence[Hold], captured: Sequence[int], status_of_rest: str, reason: str) -> None:
+    """Close open holds that are under lock: spend what is captured of each, give the rest and its ceilings back."""
+    parts = list(zip(holds, captured, strict=True))
+    returned: dict[CounterKey, int] = {}
+    for hold, amount in parts:
+        status = "captured" if amount else status_of_rest
+        if not hold_queries.settle(work.session, hold, status=status, captured_fen=amount, at=work.now):
+            raise RuntimeError(f"hold {hold.id} was settled while it was under lock")
+        for document in hold.ceilings:
+            counter = counter_from(hold.programme, document)
+            returned[counter] = returned.get(counter, 0) + hold.amount_fen - amount
+    give_back_all(work, returned)
+    for place in in_order({(hold.fund_id, hold.envelope) for hold in holds}):
+        here = [(hold, amount) for hold, amount in parts if (hold.fund_id, hold.envelope) == place]
+        spent = [Amount(amount, hold.id, hold.tenant_id) for hold, amount in here]
+        rest = [Amount(hold.amount_fen - amount, hold.id, hold.tenant_id) for hold, amount in here]
+        for destination, amounts in (("captured", spent), ("available", rest)):
+            if not move(
+                work,
+                fund_id=place[0],
+                envelope=place[1],
+                source="held",
+                destination=destination,
+                amounts=amounts,
+                reason=reason[:200],
+            ):
+                raise RuntimeError(f"envelope {place} holds less than its open holds")
+
+
+def _view(hold: Hold, slug: str) -> HoldView:
+    return HoldView(
+        id=hold.id,
+        order_line_id=hold.order_line_id,
+        fund_id=hold.fund_id,
+        fund=slug,
+        envelope=hold.envelope,
+        programme=hold.programme,
+        version=hold.version,
+        amount_fen=hold.amount_fen,
+        captured_fen=hold.captured_fen,
+        status=hold.status,
+        expires_at=hold.expires_at,
+    )

@@ -1,0 +1,112 @@
+"""What must always be true of prices, programmes, quotes, funds, holds and ceilings."""
+
+from __future__ import annotations
+
+from tenants.kernel.invariants import Invariant
+
+_BALANCES = """
+    SELECT e.fund_id, e.envelope, place.name, place.balance, coalesce(sum(m.amount), 0) AS entered
+    FROM fund_envelopes e
+    CROSS JOIN LATERAL (VALUES ('appropriated', -e.appropriated_fen), ('available', e.available_fen),
+        ('held', e.held_fen), ('captured', e.captured_fen), ('disbursed', e.disbursed_fen),
+        ('returned', e.returned_fen)) AS place (name, balance)
+    LEFT JOIN (
+        SELECT fund_id, envelope, destination AS name, amount_fen AS amount FROM fund_entries
+        UNION ALL SELECT fund_id, envelope, source, -amount_fen FROM fund_entries
+    ) m ON m.fund_id = e.fund_id AND m.envelope = e.envelope AND m.name = place.name
+    GROUP BY e.fund_id, e.envelope, place.name, place.balance
+    HAVING place.balance <> coalesce(sum(m.amount), 0)
+"""
+_HELD = """
+    SELECT e.fund_id, e.envelope, e.held_fen, coalesce(sum(h.amount_fen), 0) AS held_by_lines
+    FROM fund_envelopes e
+    LEFT JOIN holds h ON h.fund_id = e.fund_id AND h.envelope = e.envelope AND h.status = 'held'
+    GROUP BY e.fund_id, e.envelope, e.held_fen HAVING e.held_fen <> coalesce(sum(h.amount_fen), 0)
+"""
+_CAPTURED = """
+    SELECT e.fund_id, e.envelope, e.captured_fen + e.disbursed_fen AS spent, coalesce(sum(h.captured_fen), 0) AS by_lines
+    FROM fund_envelopes e LEFT JOIN holds h ON h.fund_id = e.fund_id AND h.envelope = e.envelope
+    GROUP BY e.fund_id, e.envelope, e.captured_fen, e.disbursed_fen, e.returned_fen
+    HAVING coalesce(sum(h.captured_fen), 0) NOT BETWEEN e.captured_fen + e.disbursed_fen
+                                                    AND e.captured_fen + e.disbursed_fen + e.returned_fen
+"""
+_ENTRIES_OF_HOLDS = """
+    SELECT h.id, h.status, h.amount_fen, h.captured_fen, e.held, e.captured, e.released
+    FROM holds h
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount_fen) FILTER (WHERE source = 'available' AND destination = 'held'), 0) AS held,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'captured'), 0) AS captured,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'available'), 0) AS released
+        FROM fund_entries WHERE hold_id = h.id AND fund_id = h.fund_id AND envelope = h.envelope
+    ) e
+    WHERE e.held <> h.amount_fen OR e.captured <> h.captured_fen
+       OR e.released <> CASE h.status WHEN 'held' THEN 0 ELSE h.amount_fen - h.captured_fen END
+"""
+_CEILINGS = """
+    SELECT coalesce(c.programme, t.programme) AS programme, coalesce(c.scope, t.scope) AS scope,
+           coalesce(c.key, t.key) AS key, coalesce(c.period, t.period) AS period, c.used_fen, t.taken
+    FROM cap_counters c
+    FULL JOIN (
+        SELECT h.programme, l ->> 'scope' AS scope, CAST(l ->> 'owner_id' AS uuid) AS owner_id, l ->> 'key' AS key,
+               l ->> 'period' AS period, sum(CASE h.status WHEN 'held' THEN h.amount_fen ELSE h.captured_fen END) AS taken
+        FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.ceilings) AS l
+        GROUP BY 1, 2, 3, 4, 5
+    ) t ON (t.programme, t.scope, t.owner_id, t.key, t.period) = (c.programme, c.scope, c.owner_id, c.key, c.period)
+    WHERE coalesce(c.used_fen, 0) <> coalesce(t.taken, 0)
+"""
+_TWO_PEOPLE = """
+    SELECT 'appropriation' AS kind, CAST(id AS text) AS id FROM appropriations
+    WHERE status = 'approved' AND (approved_by IS NULL OR approved_by = requested_by)
+    UNION ALL
+    SELECT 'policy version', programme_id || '/' || version FROM policy_versions
+    WHERE status = 'approved' AND (approved_by IS NULL OR approved_by = written_by)
+"""
+_APPROPRIATED = """
+    SELECT e.fund_id, e.envelope, e.appropriated_fen, coalesce(sum(a.amount_fen), 0) AS approved
+    FROM fund_envelopes e
+    LEFT JOIN appropriations a ON a.fund_id = e.fund_id AND a.envelope = e.envelope AND a.status = 'approved'
+    GROUP BY e.fund_id, e.envelope, e.appropriated_fen HAVING e.appropriated_fen <> coalesce(sum(a.amount_fen), 0)
+"""
+
+INVARIANTS = (
+    Invariant(
+        "fund-balances-are-entries",
+        "Every balance of every envelope is the sum of the entries of its place.",
+        _BALANCES,
+    ),
+    Invariant(
+        "fund-places-not-negative",
+        "No fund has less than nothing anywhere, and every appropriated fen is in one place.",
+        """
+        SELECT fund_id, envelope FROM fund_envelopes
+        WHERE least(available_fen, held_fen, captured_fen, disbursed_fen, returned_fen) < 0
+           OR appropriated_fen <> available_fen + held_fen + captured_fen + disbursed_fen + returned_fen
+        """,
+    ),
+    Invariant("fund-held-is-open-holds", "What an envelope holds is the sum of its open holds.", _HELD),
+    Invariant(
+        "fund-captured-is-captures",
+        "What was captured from an envelope is still captured, disbursed, or returned.",
+        _CAPTURED,
+    ),
+    Invariant(
+        "holds-settled-once",
+        "Each hold was drawn once in full, and captured and released together once at most, as its entries say.",
+        _ENTRIES_OF_HOLDS,
+    ),
+    Invariant("ceilings-are-holds", "A ceiling's counter is the sum of what open and captured holds took.", _CEILINGS),
+    Invariant("four-eyes", "Who asked for money or wrote a policy did not approve it.", _TWO_PEOPLE),
+    Invariant(
+        "fund-appropriated-is-approved",
+        "What a fund was given is the sum of its approved appropriations.",
+        _APPROPRIATED,
+    ),
+    Invariant(
+        "prices-follow-each-other",
+        "An offering has at most one price at any moment.",
+        """
+        SELECT a.offering, a.id, b.id FROM prices a JOIN prices b ON a.offering = b.offering AND a.id < b.id
+        WHERE tstzrange(a.valid_from, a.valid_to) && tstzrange(b.valid_from, b.valid_to)
+        """,
+    ),
+)

@@ -1,0 +1,42 @@
+"""Which version of each programme counts at a moment: approved, come into effect, and the latest one in its window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.formats.documents import read_document
+from billing.formats.policy import PolicyDocument
+from billing.rules.eligibility import timing
+from billing.rules.terms import Policy
+from billing.store.programme_queries import approved_versions
+from tenants.kernel.work import Work
+
+
+@dataclass(frozen=True)
+class EffectivePolicy:
+    """A version in force, with its programme's names for people."""
+
+    policy: Policy
+    name: str
+    name_en: str
+
+
+def read_policy(document: Mapping[str, Any]) -> Policy:
+    """Return the rules of the contract's ``Policy``. Raises Invalid with the path of every fault."""
+    return read_document(PolicyDocument, document).to_rules()
+
+
+def policies_in_force(work: Work, *, at: datetime) -> tuple[EffectivePolicy, ...]:
+    """Return one version per programme at most, by slug, for use cases that have asked for their own permission.
+
+    A version that is approved already but whose window opens later does not yet supersede the one before it.
+    """
+    approved = [
+        EffectivePolicy(read_policy(version.policy), programme.name, programme.name_en)
+        for programme, version in approved_versions(work.session, at)
+    ]
+    barred = timing([each.policy for each in approved], at)
+    return tuple(each for each, reason in zip(approved, barred, strict=True) if reason is None)

@@ -1,0 +1,109 @@
+"""A quote as it is shown, stored and held: the same figures and reasons in all three."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.usecases.ceilings import Ceiling
+
+
+@dataclass(frozen=True)
+class AwardView:
+    """What one version of a programme gives on one line, from which funds, and why not more.
+
+    ``mode`` tells when: ``instant`` is deducted now, ``reimburse`` and ``auto`` come later.
+    """
+
+    programme: str
+    programme_name: str
+    programme_name_en: str
+    version: int
+    mode: str
+    payee: str
+    rate_bp: int
+    base_fen: int
+    claim_fen: int
+    amount_fen: int
+    by_fund: Mapping[str, int]
+    reasons: tuple[str, ...]
+    unknown_facts: tuple[str, ...]
+    ceilings: tuple[Ceiling, ...]
+
+    @property
+    def instant(self) -> bool:
+        """Tell whether the award is deducted from what the park pays now."""
+        return self.mode == "instant"
+
+    def document(self) -> dict[str, Any]:
+        """Return the award as JSON."""
+        return {**asdict(self), "by_fund": dict(self.by_fund)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> AwardView:
+        """Return the award that ``document`` wrote."""
+        return cls(
+            **{
+                **document,
+                "reasons": tuple(document["reasons"]),
+                "unknown_facts": tuple(document["unknown_facts"]),
+                "ceilings": tuple(Ceiling(**ceiling) for ceiling in document["ceilings"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class QuoteLineView:
+    """One line. ``subsidy_fen`` is deducted now, so ``payable_fen`` is what the park pays for the order.
+
+    ``later_fen`` is what programmes give back afterwards; it is no part of ``subsidy_fen``.
+    """
+
+    offering: str
+    title: str
+    quantity: int
+    request: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    price_id: UUID
+    vat_bp: int
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    later_fen: int
+    awards: tuple[AwardView, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the line as JSON."""
+        awards = [award.document() for award in self.awards]
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "awards"}
+        return {**plain, "price_id": str(self.price_id), "awards": awards}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> QuoteLineView:
+        """Return the line that ``document`` wrote."""
+        awards = tuple(AwardView.from_document(award) for award in document["awards"])
+        return cls(**{**document, "price_id": UUID(document["price_id"]), "awards": awards})
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an order would cost now, and who would pay which part."""
+
+    lines: tuple[QuoteLineView, ...]
+    facts: Mapping[str, Any]
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    later_fen: int
+
+
+@dataclass(frozen=True)
+class QuoteView(Preview):
+    """A price that is kept until ``expires_at``."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
