@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert, update
 
 from tenants.gateways.passwords import hash_password
 from tenants.kernel.context import Reach
@@ -17,7 +16,6 @@ from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Permission, Role
 from tenants.kernel.work import Work
-from tenants.kernel.writing import rows_written
 from tenants.rules.faults import Faults
 from tenants.rules.membership import check_roles, may_appoint
 from tenants.rules.organisations import payment_reference
@@ -25,7 +23,8 @@ from tenants.rules.parks import Verification, check_note, check_size, decide
 from tenants.rules.people import check_language, check_login, check_name, check_password
 from tenants.rules.regions import check_county, check_region
 from tenants.rules.uscc import check_uscc
-from tenants.store.organisations import Organisation, Park
+from tenants.store.entering import enter_memberships, enter_organisation, enter_user
+from tenants.store.organisations import Park
 from tenants.store.park_queries import (
     ORGANISATION,
     names,
@@ -34,7 +33,6 @@ from tenants.store.park_queries import (
     parks,
     verification_under_lock,
 )
-from tenants.store.people import Membership, User
 from tenants.usecases import audit
 from tenants.usecases.views import OrganisationView, ParkView, PersonView, organisation_view, park_view
 
@@ -230,8 +228,7 @@ def _insert_organisation(
         "payment_reference": payment_reference(organisation_id),
         "created_at": work.now,
     }
-    statement = insert(Organisation).values(row).on_conflict_do_nothing(index_elements=["uscc"])
-    return rows_written(work.session, statement) == 1
+    return enter_organisation(work.session, row)
 
 
 def _insert_person(
@@ -247,15 +244,9 @@ def _insert_person(
         "active": True,
         "created_at": work.now,
     }
-    # Without naming the column: a park's transaction may add people and not read them, not even their logins.
-    if not rows_written(work.session, insert(User).values(row).on_conflict_do_nothing()):
-        message = msg("登录名 {login} 已被使用。请另选一个登录名。", login=login)
-        raise Conflict("user.login_taken", message)
-    held = [
-        {"organisation_id": organisation_id, "user_id": user_id, "role": role, "created_at": work.now}
-        for role in sorted(roles)
-    ]
-    work.session.execute(insert(Membership).values(held))
+    if not enter_user(work.session, row):
+        raise Conflict("user.login_taken", msg("登录名 {login} 已被使用。请另选一个登录名。", login=login))
+    enter_memberships(work.session, organisation_id, user_id, roles, work.now)
     return user_id
 
 

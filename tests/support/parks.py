@@ -36,7 +36,7 @@ def sign_up(workshop: WorkShop, number: int = 1, **fields: str) -> ParkView:
         "contact_name": "管理员",
     }
     with workshop.work(system_actor("sign-up")) as work:
-        return onboarding.sign_up_park(work, **(told | fields))  # type: ignore[arg-type]
+        return onboarding.sign_up_park(work, **(told | fields))
 
 
 def verified_park(workshop: WorkShop, number: int = 1, tier: Tier | None = None, **fields: str) -> ParkView:
