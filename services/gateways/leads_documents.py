@@ -1,0 +1,144 @@
+"""The documents of a lead list: JSON, a table as XLSX and CSV, and a plan to read. The same list, the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
+from html import escape
+from typing import Any
+
+import xlsxwriter
+
+from services.rules.industries import DIVISIONS
+from services.rules.leads import Brief, Lead, Ranking
+from tenants.rules.regions import region_name
+
+HEADER = (
+    "序号",
+    "企业名称",
+    "统一社会信用代码",
+    "所在地",
+    "行业代码",
+    "异地扩张次数",
+    "距离（公里）",
+    "得分",
+    "百分位",
+    "理由",
+    "数据截至",
+)
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+_WIDTHS = (6, 36, 22, 26, 10, 12, 12, 10, 10, 60, 12)
+_STYLE = """
+body{font:16px/1.7 system-ui,"Noto Sans SC",sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
+table{border-collapse:collapse;width:100%;font-size:.9rem}td,th{border-bottom:1px solid #d8dee9;padding:.4rem;text-align:left;
+vertical-align:top}th{background:#f4f6fa}small{color:#5b6577}
+"""
+
+
+def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
+    """Return the leads as JSON values; each reason names the field of the row that it stands on, and as of when."""
+    return [
+        {
+            "rank": lead.rank,
+            "uscc": lead.company.uscc,
+            "name": lead.company.name,
+            "region_code": lead.company.region_code,
+            "region": region_name(lead.company.region_code),
+            "industry_code": lead.company.industry_code,
+            "expansions": lead.company.expansions,
+            "distance_km": lead.distance_km,
+            "score": lead.score,
+            "percentile": lead.percentile,
+            "as_of": lead.company.as_of.isoformat(),
+            "reasons": [
+                {
+                    "code": reason.code,
+                    "text": str(reason.text),
+                    "evidence": {
+                        "uscc": lead.company.uscc,
+                        "field": reason.field,
+                        "value": reason.value,
+                        "as_of": reason.as_of.isoformat(),
+                    },
+                }
+                for reason in lead.reasons
+            ],
+        }
+        for lead in leads
+    ]
+
+
+def render_documents(brief: Brief, ranking: Ranking) -> dict[str, bytes]:
+    """Return the files by name, without the manifest."""
+    rows = lead_rows(ranking.leads)
+    table = [_cells(row) for row in rows]
+    return {
+        "leads.json": json.dumps(rows, ensure_ascii=False, indent=1).encode() + b"\n",
+        "leads.xlsx": _workbook(table, ranking),
+        "leads.csv": _csv(table),
+        "plan.html": _plan(brief, ranking, table),
+    }
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    reasons = "；".join(reason["text"].rstrip("。") for reason in row["reasons"])
+    return (
+        row["rank"], row["name"], row["uscc"], row["region"], row["industry_code"], row["expansions"], row["distance_km"],
+        row["score"], row["percentile"], reasons, row["as_of"],
+    )  # fmt: skip
+
+
+def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking) -> bytes:
+    """A company's name must never become a formula; the date of making is that of the data, so that bytes repeat."""
+    target = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(target, options)
+    book.set_properties({"title": "招商线索", "created": datetime.combine(ranking.as_of, time())})
+    bold, wrap = (
+        book.add_format({"bold": True, "bg_color": "#F4F6FA"}),
+        book.add_format({"text_wrap": True, "valign": "top"}),
+    )
+    sheet = book.add_worksheet("招商线索")
+    sheet.freeze_panes(1, 2)
+    sheet.autofilter(0, 0, len(table), len(HEADER) - 1)
+    sheet.write_row(0, 0, HEADER, bold)
+    for at, width in enumerate(_WIDTHS):
+        sheet.set_column(at, at, width)
+    for number, cells in enumerate(table, start=1):
+        sheet.write_row(number, 0, cells, wrap)
+    book.close()
+    return target.getvalue()
+
+
+def _csv(table: Sequence[tuple[Any, ...]]) -> bytes:
+    """With a mark of its encoding, because spreadsheets guess, and with risky beginnings quoted, because they reckon."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(HEADER)
+    for cells in table:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_RISKY) else cell for cell in cells])
+    return stream.getvalue().encode("utf-8-sig")
+
+
+def _plan(brief: Brief, ranking: Ranking, table: Sequence[tuple[Any, ...]]) -> bytes:
+    wanted = "、".join(DIVISIONS[division] for division in brief.divisions)
+    spread = Counter(region_name(lead.company.region_code[:2] + "0000") for lead in ranking.leads)
+    places = "、".join(
+        f"{escape(place)} {count} 家" for place, count in sorted(spread.items(), key=lambda item: (-item[1], item[0]))
+    )
+    head = "".join(f"<th>{escape(title)}</th>" for title in HEADER)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>" for cells in table)
+    return f"""<!doctype html>
+<html lang="zh"><head><meta charset="utf-8"><title>招商线索与产业定位</title><style>{_STYLE}</style></head><body>
+<h1>招商线索与产业定位</h1>
+<p>园区所在地：{escape(region_name(brief.region_code))}；可用面积 {brief.area_mu:g} 亩；意向产业：{escape(wanted)}。</p>
+<p>名录共 {ranking.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
+<p>排序依据：异地扩张经历与到园区的距离，得分 = 3·ln(1 + 异地扩张次数) − ln(距离 + 20)。百分位是得分低于该企业的比例。
+<small>本名单不含成功概率：在有足够的落地结果之前，数据不支持给出概率。名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>
+<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>
+</body></html>
+""".encode()

@@ -1,0 +1,74 @@
+"""A synthetic company registry for the demo and the tests: made up from word parts, with valid credit codes.
+
+No name, code or person in it is taken from a real register. The same arguments give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from datetime import date, timedelta
+
+from stdnum.cn import uscc
+
+from tenants.rules.uscc import inner_check_digit
+
+HEADER = (
+    "企业名称", "统一社会信用代码", "行政区划代码", "行业代码", "成立日期", "注册资本", "经营状态", "经营范围", "异地扩张次数", "数据日期",
+)  # fmt: skip
+CITIES = (
+    "110000", "120000", "310000", "500000", "320100", "320200", "320500", "330100", "330200", "340100", "350100",
+    "350200", "360100", "370100", "370200", "410100", "420100", "430100", "440100", "440300", "440600", "450100",
+    "510100", "510700", "511500", "520100", "530100", "610100", "620100", "650100",
+)  # fmt: skip
+"""Prefectures in which synthetic companies sit."""
+TRADES = (
+    ("39", "3982", "电子", "集成电路、电子元器件、通信设备的研发、生产和销售"),
+    ("38", "3841", "新能源", "锂离子电池、储能系统、输配电设备的研发、制造和销售"),
+    ("27", "2710", "医药", "化学药品原料药、生物药品、医疗耗材的研发、生产和销售"),
+    ("35", "3525", "装备", "专用设备、模具、自动化生产线的设计、制造和技术服务"),
+    ("36", "3670", "汽车部件", "汽车零部件及配件、新能源汽车电控系统的制造和销售"),
+    ("26", "2651", "新材料", "高分子材料、合成树脂、涂料的研发、生产和销售"),
+    ("14", "1491", "食品", "食品生产、营养食品、调味品的加工和销售"),
+    ("17", "1751", "纺织", "化纤织造、染整精加工、纺织品的生产和销售"),
+    ("34", "3484", "机械", "通用零部件、泵、阀门、压缩机的制造和销售"),
+    ("65", "6513", "软件", "应用软件开发、信息系统集成、工业互联网平台服务"),
+    ("59", "5930", "仓储", "普通货物仓储、冷链物流、装卸搬运服务"),
+    ("77", "7721", "环保", "水污染治理、固体废物治理、环境监测技术服务"),
+)
+"""Division, class, word of the name and business scope of the synthetic companies."""
+_FIRST = "澄岚屿泓霁曜榕筠槿溯砚棠衡朔汀"
+_SECOND = "川合远启坤域泽屏岭垣和景裕图达"
+_STATUS = ("存续",) * 17 + ("注销", "吊销", "迁出")
+
+
+def demo_companies(*, as_of: date, count: int = 3000, seed: int = 1) -> bytes:
+    """Return a registry of ``count`` companies as a CSV (UTF-8) such as commercial registers export."""
+    chance = random.Random(seed)  # noqa: S311 - made-up rows, no secrets
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(HEADER)
+    for number in range(count):
+        writer.writerow(_row(chance, number, as_of))
+    return stream.getvalue().encode()
+
+
+def demo_uscc(region_code: str, number: int) -> str:
+    """Return a valid credit code that no register has given: its organisation part counts up in a reserved-looking run."""
+    body = f"MADE{number:04d}" if number < 10_000 else f"MD{number:06d}"
+    code = f"91{region_code}{body}{inner_check_digit(body)}"
+    return code + uscc.calc_check_digit(code)
+
+
+def _row(chance: random.Random, number: int, as_of: date) -> tuple[object, ...]:
+    city = CITIES[number % len(CITIES)]
+    _, industry, word, scope = TRADES[chance.randrange(len(TRADES))]
+    name = f"{chance.choice(_FIRST)}{chance.choice(_SECOND)}{word}（演示{number:05d}）有限公司"
+    expansions = min(12, int(chance.paretovariate(1.6)) - 1)
+    founded_on = as_of - timedelta(days=chance.randrange(200, 9000))
+    capital = chance.choice((100, 200, 500, 1000, 2000, 5000))
+    return (
+        name, demo_uscc(city, number), city, industry, founded_on.isoformat(), f"{capital}万元人民币", chance.choice(_STATUS),
+        scope, expansions, as_of.isoformat(),
+    )  # fmt: skip

@@ -1,0 +1,249 @@
+"""Bookings of instruments by parks: read, reported or given up by the provider. What is free, see slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, select, tuple_, update
+
+from services.gateways.calendar_files import CalendarEntry, render_calendar
+from services.rules.slots import Span
+from services.store.bookings import Booking, Reservation
+from services.store.catalogue import Instrument
+from services.usecases.artefacts import check_size, store_file
+from services.usecases.slots import SlotView, search_slots
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from tenants.kernel.messages import msg
+from tenants.kernel.outbox import Event
+from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
+from tenants.kernel.vocabulary import Permission, Priority
+from tenants.kernel.work import Work
+from tenants.usecases import audit
+
+__all__ = [
+    "BookingStatus",
+    "BookingView",
+    "SlotView",
+    "booking_calendar",
+    "fail_inspection",
+    "list_provider_bookings",
+    "read_booking",
+    "report_inspection",
+    "search_slots",
+]
+
+LONGEST_REASON = 500
+
+
+class BookingStatus(StrEnum):
+    """Where a booking stands. Only a booked one is open."""
+
+    BOOKED = "booked"
+    REPORTED = "reported"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class BookingView:
+    """A booking of an instrument, half-open ``[starts_at, ends_at)`` in UTC."""
+
+    id: UUID
+    park_id: UUID
+    provider_id: UUID
+    instrument_id: UUID
+    instrument_name: str
+    region_code: str
+    offering: str
+    starts_at: datetime
+    ends_at: datetime
+    purpose: str
+    status: BookingStatus
+    passed: bool | None
+    failure_reason: str | None
+    created_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def span(self) -> Span:
+        """The time it takes on its instrument."""
+        return Span(self.instrument_id, self.starts_at, self.ends_at)
+
+
+def read_booking(work: Work, *, booking_id: UUID) -> BookingView:
+    """Return a booking of the acting park (for staff, of any); NotFound for another park's."""
+    work.actor.require(Permission.READ_ORDER)
+    own = () if work.actor.tenant_id is None else (Booking.tenant_id == work.actor.tenant_id,)
+    row = work.session.execute(_bookings().where(Booking.id == booking_id, *own)).mappings().one_or_none()
+    if row is None:
+        raise booking_not_found()
+    return _view(row)
+
+
+def list_provider_bookings(
+    work: Work,
+    *,
+    status: BookingStatus | None = None,
+    from_: datetime | None = None,
+    to: datetime | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[BookingView]:
+    """Return the bookings of the acting provider's instruments that start within ``[from_, to)``, by their start."""
+    work.actor.require(Permission.REPORT_INSPECTION)
+    query = _bookings().where(Booking.provider_id == work.actor.organisation_id)
+    if status is not None:
+        query = query.where(Booking.status == status)
+    if from_ is not None:
+        query = query.where(Booking.starts_at >= from_)
+    if to is not None:
+        query = query.where(Booking.starts_at < to)
+    if (after := decode_cursor(cursor)) is not None:
+        query = query.where(tuple_(Booking.starts_at, Booking.id) > after)
+    query = query.order_by(Booking.starts_at, Booking.id).limit(check_limit(limit) + 1)
+    rows = work.session.execute(query).mappings().all()
+    return page_of(rows, limit, _view, lambda row: (row["starts_at"], row["id"]))
+
+
+def report_inspection(
+    work: Work,
+    *,
+    booking_id: UUID,
+    file_name: str,
+    media_type: str,
+    content: bytes,
+    passed: bool | None,
+) -> BookingView:
+    """Deliver an inspection: its result becomes a file of the park, and the booking is closed.
+
+    Only the instrument's own provider may. Raises NotFound for anyone else's, Conflict when it was closed before.
+    """
+    work.actor.require(Permission.REPORT_INSPECTION)
+    check_size(content)
+    tenant_id = _close(work, booking_id, BookingStatus.REPORTED, passed=passed)
+    store_file(
+        work,
+        tenant_id,
+        kind="output",
+        source_id=booking_id,
+        name=file_name,
+        media_type=media_type,
+        content=content,
+    )
+    audit.record(work, "inspection.report", "booking", booking_id, tenant_id=tenant_id, passed=passed)
+    work.emit(Event("inspection.reported", tenant_id, {"booking_id": str(booking_id)}, Priority.MONEY))
+    return _provided(work, booking_id)
+
+
+def fail_inspection(work: Work, *, booking_id: UUID, reason: str) -> BookingView:
+    """Say that an inspection cannot be done: the slot is free again and nothing is charged."""
+    work.actor.require(Permission.REPORT_INSPECTION)
+    words = reason.strip()
+    if not words or len(words) > LONGEST_REASON:
+        wrong = msg("请用 1 至 {limit} 个字说明原因，园区会看到它。", limit=LONGEST_REASON)
+        raise Invalid("inspection.reason", wrong, errors=[FieldError("reason", "inspection.reason", wrong)])
+    tenant_id = _close(work, booking_id, BookingStatus.FAILED, failure_reason=words)
+    audit.record(work, "inspection.fail", "booking", booking_id, tenant_id=tenant_id, reason=words)
+    work.emit(Event("inspection.failed", tenant_id, {"booking_id": str(booking_id)}, Priority.MONEY))
+    return _provided(work, booking_id)
+
+
+def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
+    """Return a booking as an iCalendar file (RFC 5545)."""
+    booking = read_booking(work, booking_id=booking_id)
+    entry = CalendarEntry(
+        uid=f"{booking.id}@booking.marketplace",
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+        changed_at=booking.closed_at or booking.created_at,
+        title=str(msg("{instrument}：检验检测", instrument=booking.instrument_name)),
+        description=booking.purpose,
+        cancelled=booking.status in {BookingStatus.CANCELLED, BookingStatus.FAILED},
+    )
+    return render_calendar([entry])
+
+
+def free_reservation(work: Work, *, provider_id: UUID, reservation_id: UUID) -> None:
+    """Give a reserved time back. Not for doors: the use cases of this package have checked who acts."""
+    work.session.execute(
+        update(Reservation)
+        .where(Reservation.provider_id == provider_id, Reservation.id == reservation_id, Reservation.active)
+        .values(active=False)
+    )
+
+
+def booking_not_found() -> NotFound:
+    """Return the refusal for a booking that is not there, or not the caller's."""
+    return NotFound("booking.not_found", msg("没有找到该预约。请从订单或预约列表中打开。"))
+
+
+def _close(
+    work: Work,
+    booking_id: UUID,
+    status: BookingStatus,
+    *,
+    passed: bool | None = None,
+    failure_reason: str | None = None,
+) -> UUID:
+    """Close an open booking of the acting provider and return its park."""
+    provider_id = work.actor.organisation_id
+    closed = (
+        update(Booking)
+        .where(Booking.provider_id == provider_id, Booking.id == booking_id, Booking.status == BookingStatus.BOOKED)
+        .values(
+            status=status,
+            passed=passed,
+            failure_reason=failure_reason,
+            closed_by=work.actor.user_id,
+            closed_at=work.now,
+        )
+        .returning(Booking.tenant_id, Booking.reservation_id)
+    )
+    row = work.session.execute(closed).one_or_none()
+    if row is None:
+        before = _provided(work, booking_id)
+        raise Conflict(
+            "booking.closed", msg("该预约已经结束（{status}），不能再次登记结果。", status=before.status.value)
+        )
+    if status is BookingStatus.FAILED and provider_id is not None:
+        free_reservation(work, provider_id=provider_id, reservation_id=row.reservation_id)
+    return UUID(str(row.tenant_id))
+
+
+def _provided(work: Work, booking_id: UUID) -> BookingView:
+    """Return a booking of the acting provider's own instruments; NotFound for any other."""
+    query = _bookings().where(Booking.provider_id == work.actor.organisation_id, Booking.id == booking_id)
+    row = work.session.execute(query).mappings().one_or_none()
+    if row is None:
+        raise booking_not_found()
+    return _view(row)
+
+
+def _bookings() -> Select[*tuple[Any, ...]]:
+    joined = and_(Instrument.provider_id == Booking.provider_id, Instrument.id == Booking.instrument_id)
+    return select(
+        Booking.id,
+        Booking.tenant_id.label("park_id"),
+        Booking.provider_id,
+        Booking.instrument_id,
+        Instrument.name.label("instrument_name"),
+        Instrument.region_code,
+        Booking.offering,
+        Booking.starts_at,
+        Booking.ends_at,
+        Booking.purpose,
+        Booking.status,
+        Booking.passed,
+        Booking.failure_reason,
+        Booking.created_at,
+        Booking.closed_at,
+    ).join(Instrument, joined)
+
+
+def _view(row: Mapping[Any, Any]) -> BookingView:
+    return BookingView(**{**row, "status": BookingStatus(row["status"])})

@@ -1,0 +1,195 @@
+"""From a rented line to its delivery: the request is checked before it is sold, then a run or a booking is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, update
+
+from services.formats.brief import read_brief
+from services.formats.inspection import inspection_document, read_inspection
+from services.gateways.workdays import is_workday
+from services.rules.catalogue import Delivery as Way
+from services.rules.industries import DIVISIONS
+from services.rules.runs import OPEN, RunStatus
+from services.rules.slots import Span, check_span
+from services.store.bookings import Booking
+from services.store.runs import Run
+from services.usecases import slots
+from services.usecases.bookings import BookingStatus, free_reservation
+from services.usecases.catalogue import InstrumentView, OfferingView
+from services.usecases.twin_requests import read_twin_request
+from tenants.kernel.clock import CHINA
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.outbox import Event
+from tenants.kernel.vocabulary import Permission, UsageUnit
+from tenants.kernel.work import Work
+from tenants.rules.regions import region_name
+
+LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True)
+class DeliveryPlan:
+    """A request that can be delivered: its full form (which plans the same again), quantity and title."""
+
+    delivery: Way
+    quantity: int
+    usage_unit: UsageUnit
+    request: dict[str, Any]
+    title: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was begun for a line: a run of an engine, or a booking."""
+
+    run_id: UUID | None = None
+    booking_id: UUID | None = None
+
+
+def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
+    """Check a request in full and say what it takes; nothing is reserved.
+
+    Raises Invalid with the fields below ``request``, Conflict for a slot that is taken by now or an offering that
+    cannot be ordered.
+    """
+    work.actor.require(Permission.ASK_QUOTE)
+    if offering.delivery is Way.TWIN:
+        full, twin = read_twin_request(work, request, tenant_id=work.actor.require_tenant())
+        return _plan(offering, 1, full, twin.site.name)
+    if offering.delivery is Way.LEADS:
+        full, brief = read_brief(request)
+        wanted = "、".join(DIVISIONS[division] for division in brief.divisions)
+        return _plan(offering, 1, full, f"{region_name(brief.region_code)}：{wanted}")
+    if offering.delivery is Way.INSPECTION:
+        return _plan_inspection(work, offering, request)
+    raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
+
+
+def start_delivery(work: Work, *, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID) -> Delivery:
+    """Begin what was planned: queue the run, or reserve and book the slot.
+
+    Raises Conflict ``slot.taken`` with the nearest free slots when somebody was faster.
+    """
+    work.actor.require(Permission.PLACE_ORDER)
+    tenant_id = work.actor.require_tenant()
+    if plan.delivery is Way.INSPECTION:
+        return Delivery(booking_id=_book(work, tenant_id, offering, plan, order_line_id))
+    run_id = new_id()
+    work.session.execute(
+        insert(Run).values(
+            tenant_id=tenant_id,
+            id=run_id,
+            offering=offering.slug,
+            delivery=plan.delivery,
+            order_line_id=order_line_id,
+            request=plan.request,
+            status=RunStatus.QUEUED,
+            stage="queued",
+            progress=0,
+            attempts=0,
+            requested_by=work.actor.user_id,
+            created_at=work.now,
+        )
+    )
+    work.emit(Event("run.queued", tenant_id, {"run_id": str(run_id)}))
+    return Delivery(run_id=run_id)
+
+
+def cancel_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | None = None) -> None:
+    """Stop what has not ended: a queued run will not start, a running one is stopped by its worker, a slot is free.
+
+    Raises Conflict when it has ended meanwhile: what was delivered is not cancelled. Cancelled twice is cancelled.
+    """
+    work.actor.require(Permission.CANCEL_ORDER)
+    if run_id is not None:
+        _cancel_run(work, run_id)
+    if booking_id is not None:
+        _cancel_booking(work, booking_id)
+
+
+def _plan(offering: OfferingView, quantity: int, request: dict[str, Any], what: str) -> DeliveryPlan:
+    title = f"{offering.name} · {what}"[:LONGEST_TITLE]
+    return DeliveryPlan(offering.delivery, quantity, offering.usage_unit, request, title)
+
+
+def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
+    asked = read_inspection(request)
+    try:
+        instrument = slots.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
+    except NotFound as problem:
+        errors = [FieldError("request.instrument_id", problem.code, problem.message)]
+        raise Invalid(problem.code, problem.message, errors=errors) from problem
+    try:
+        ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, is_workday)
+    except Invalid as problem:
+        errors = [FieldError("request.starts_at", problem.code, problem.message)]
+        raise Invalid(problem.code, problem.message, errors=errors) from problem
+    slots.check_free(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
+    full = inspection_document(asked, asked.starts_at)
+    when = f"{asked.starts_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
+    return _plan(offering, asked.slots * instrument.slot_minutes // 60, full, f"{instrument.name} · {when}")
+
+
+def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID) -> UUID:
+    asked = read_inspection(plan.request)
+    instrument: InstrumentView = slots.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
+    ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, is_workday)
+    reservation_id = slots.reserve(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
+    booking_id = new_id()
+    work.session.execute(
+        insert(Booking).values(
+            tenant_id=tenant_id,
+            id=booking_id,
+            provider_id=instrument.provider_id,
+            reservation_id=reservation_id,
+            instrument_id=instrument.id,
+            offering=offering.slug,
+            starts_at=asked.starts_at,
+            ends_at=ends_at,
+            purpose=asked.purpose,
+            status=BookingStatus.BOOKED,
+            order_line_id=order_line_id,
+            booked_by=work.actor.user_id,
+            created_at=work.now,
+        )
+    )
+    return booking_id
+
+
+def _cancel_run(work: Work, run_id: UUID) -> None:
+    tenant_id = work.actor.tenant_id
+    own = () if tenant_id is None else (Run.tenant_id == tenant_id,)
+    cancelled = (
+        update(Run)
+        .where(Run.id == run_id, *own, Run.status.in_((*OPEN, RunStatus.CANCELLED)))
+        .values(status=RunStatus.CANCELLED, finished_at=func.coalesce(Run.finished_at, work.now))
+        .returning(Run.id)
+    )
+    if work.session.execute(cancelled).scalar_one_or_none() is None:
+        raise Conflict("run.closed", msg("该次计算已经结束，不能取消。"))
+
+
+def _cancel_booking(work: Work, booking_id: UUID) -> None:
+    tenant_id = work.actor.tenant_id
+    own = () if tenant_id is None else (Booking.tenant_id == tenant_id,)
+    cancelled = (
+        update(Booking)
+        .where(Booking.id == booking_id, *own, Booking.status.in_((BookingStatus.BOOKED, BookingStatus.CANCELLED)))
+        .values(
+            status=BookingStatus.CANCELLED,
+            closed_by=func.coalesce(Booking.closed_by, work.actor.user_id),
+            closed_at=func.coalesce(Booking.closed_at, work.now),
+        )
+        .returning(Booking.provider_id, Booking.reservation_id)
+    )
+    row = work.session.execute(cancelled).one_or_none()
+    if row is None:
+        raise Conflict("booking.closed", msg("该预约已经结束，不能取消。"))
+    free_reservation(work, provider_id=row.provider_id, reservation_id=row.reservation_id)

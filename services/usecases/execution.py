@@ -1,0 +1,140 @@
+"""Carrying a run out: begin, the engine in a child process with limits, then finish or fail.
+
+Not one transaction but several small ones: a run takes minutes, and its progress must be seen meanwhile. Each step may
+be repeated: a worker killed between any two of them leaves a run that the next worker begins again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from services.formats.brief import read_brief
+from services.gateways.leads import run_leads
+from services.gateways.sandbox import Limits as RunLimits
+from services.gateways.sandbox import run_limited
+from services.gateways.twin import run_twin
+from services.rules.catalogue import Delivery
+from services.rules.runs import MANIFEST
+from services.usecases import runs
+from services.usecases.companies import write_registry
+from services.usecases.runs import RunJob
+from services.usecases.twin_requests import read_twin_request
+from tenants.kernel.clock import CHINA
+from tenants.kernel.context import Actor
+from tenants.kernel.errors import Problem
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import WorkShop
+
+__all__ = ["RunLimits", "execute_run"]
+
+HEARTBEAT_SECONDS = 1.0
+"""How often, at most, progress is written and the wish to cancel is looked for."""
+
+
+class EngineResult(Protocol):
+    """What every engine returns: key figures, and files by name, ``manifest.json`` among them."""
+
+    @property
+    def kpis(self) -> Mapping[str, object]:
+        """Key figures as JSON values."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The files by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Task:
+    engine: Callable[..., EngineResult]
+    arguments: tuple[object, ...]
+
+
+def execute_run(workshop: WorkShop, actor: Actor, *, run_id: UUID, limits: RunLimits) -> None:
+    """Carry out a queued run to its end, or one whose worker died; an ended one is left alone.
+
+    What the engine refuses, and what exceeds the limits, fails the run with a code and words; nothing is charged then.
+    Anything else (the database is away, the disk is full) is raised: the job is retried and the run begun again.
+    """
+    actor.require(Permission.EXECUTE_RUN)
+    with workshop.work(actor) as work:
+        job = runs.begin_run(work, run_id=run_id)
+    if job is None:
+        return
+    watch = _Watch(workshop, actor, run_id)
+    try:
+        with ExitStack() as stack:
+            task = _prepare(workshop, actor, job, stack)
+            outcome = run_limited(
+                task.engine, *task.arguments, limits=limits, progress=watch.progress, cancelled=watch.cancelled
+            )
+    except Problem as problem:
+        if not watch.unwanted:
+            with workshop.work(actor) as work:
+                runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
+        return
+    result = outcome.value
+    with workshop.work(actor) as work:
+        runs.finish_run(
+            work,
+            run_id=run_id,
+            files=result.files,
+            kpis=result.kpis,
+            manifest_sha256=hashlib.sha256(result.files[MANIFEST]).hexdigest(),
+        )
+
+
+def words_of(problem: Problem) -> str:
+    """Return a refusal as text: its sentence, then the first fields it is about."""
+    return "\n".join([str(problem.message), *(f"{error.field}: {error.message}" for error in problem.errors[:5])])
+
+
+@dataclass
+class _Watch:
+    """Writes progress and looks whether the run is still wanted, each at most once a second."""
+
+    workshop: WorkShop
+    actor: Actor
+    run_id: UUID
+    stage: str = "prepare"
+    percent: int = 0
+    unwanted: bool = False
+    _next: float = field(default=0.0, init=False)
+
+    def progress(self, stage: str, done: float) -> None:
+        """Take what the engine says; a new stage is written at once."""
+        changed = stage != self.stage
+        self.stage, self.percent = stage, int(done * 100)
+        self._beat(now=changed)
+
+    def cancelled(self) -> bool:
+        """Tell whether the run is no longer wanted."""
+        self._beat(now=False)
+        return self.unwanted
+
+    def _beat(self, *, now: bool) -> None:
+        if self.unwanted or (not now and time.monotonic() < self._next):
+            return
+        with self.workshop.work(self.actor) as work:
+            self.unwanted = not runs.report_progress(work, run_id=self.run_id, stage=self.stage, percent=self.percent)
+        self._next = time.monotonic() + HEARTBEAT_SECONDS
+
+
+def _prepare(workshop: WorkShop, actor: Actor, job: RunJob, stack: ExitStack) -> _Task:
+    """Read what the engine needs out of the database: it has no access of its own."""
+    with workshop.work(actor) as work:
+        if job.delivery is Delivery.TWIN:
+            return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leads-")))
+        companies = folder / "companies.csv"
+        write_registry(work, companies)
+        return _Task(run_leads, (read_brief(job.request)[1], companies, job.asked_at.astimezone(CHINA).date()))

@@ -1,0 +1,69 @@
+"""What always holds of runs, files, reservations and bookings."""
+
+from __future__ import annotations
+
+from tenants.kernel.invariants import Invariant
+
+INVARIANTS = (
+    Invariant(
+        "run-delivered",
+        "A succeeded run has delivered files, and its manifest's hash is the one it bears.",
+        """
+        SELECT r.tenant_id, r.id FROM runs r WHERE r.status = 'succeeded' AND NOT EXISTS
+            (SELECT FROM artefacts a WHERE a.tenant_id = r.tenant_id AND a.source_id = r.id
+                AND a.name = 'manifest.json' AND a.sha256 = r.manifest_sha256)
+        """,
+    ),
+    Invariant(
+        "run-undelivered",
+        "A run that did not succeed has delivered nothing.",
+        """
+        SELECT r.tenant_id, r.id, r.status FROM runs r WHERE r.status <> 'succeeded' AND
+            (r.manifest_sha256 IS NOT NULL OR r.kpis IS NOT NULL OR EXISTS
+                (SELECT FROM artefacts a WHERE a.tenant_id = r.tenant_id AND a.source_id = r.id))
+        """,
+    ),
+    Invariant(
+        "run-ended",
+        "A run has an end exactly when it has ended, and a failed one says why.",
+        """
+        SELECT tenant_id, id, status FROM runs
+        WHERE (finished_at IS NULL) <> (status IN ('queued', 'running'))
+           OR (status = 'failed') <> (failure_code IS NOT NULL AND failure_detail IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        "artefact-hash",
+        "A file's bytes are those of its hash.",
+        "SELECT tenant_id, id, name FROM artefacts WHERE encode(sha256(content), 'hex') <> sha256",
+    ),
+    Invariant(
+        "reservation-booked",
+        "A reserved time has exactly one booking that is booked or reported, of the same time and instrument.",
+        """
+        SELECT s.provider_id, s.id, count(b.id) AS bookings FROM reservations s
+        LEFT JOIN bookings b ON b.provider_id = s.provider_id AND b.reservation_id = s.id
+            AND b.status IN ('booked', 'reported') AND b.instrument_id = s.instrument_id
+            AND s.during = tstzrange(b.starts_at, b.ends_at)
+        WHERE s.active GROUP BY s.provider_id, s.id HAVING count(b.id) <> 1
+        """,
+    ),
+    Invariant(
+        "booking-reserved",
+        "A booking holds its time exactly while it is booked or reported.",
+        """
+        SELECT b.tenant_id, b.id, b.status FROM bookings b
+        LEFT JOIN reservations s ON s.provider_id = b.provider_id AND s.id = b.reservation_id
+        WHERE s.id IS NULL OR s.active <> (b.status IN ('booked', 'reported'))
+        """,
+    ),
+    Invariant(
+        "booking-report",
+        "A reported inspection has its result as a file, and no other booking has one.",
+        """
+        SELECT b.tenant_id, b.id, b.status FROM bookings b WHERE (b.status = 'reported') <> EXISTS
+            (SELECT FROM artefacts a WHERE a.tenant_id = b.tenant_id AND a.source_id = b.id)
+        """,
+    ),
+)
+"""Checked over the whole database by ``marketplace check``."""
