@@ -266,7 +266,9 @@ def park_schema() -> dict[str, Any]:
 def parse_park(data: bytes) -> ParkDocument:
     """Read a document; Invalid names every wrong field, TooLarge refuses before reading."""
     if len(data) > MAX_BYTES:
-        raise TooLarge("park.too_large", msg("园区文件超过 {limit} MB，请把负荷放到单独的 CSV 文件。", limit=MAX_BYTES >> 20))
+        raise TooLarge(
+            "park.too_large", msg("园区文件超过 {limit} MB，请把负荷放到单独的 CSV 文件。", limit=MAX_BYTES >> 20)
+        )
     try:
         plain = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -278,7 +280,9 @@ def parse_park(data: bytes) -> ParkDocument:
             FieldError(_path(item["loc"]), _code(item["type"]), _text(item["type"], item.get("ctx", {})))
             for item in error.errors(include_url=False, include_input=False)[:50]
         )
-        raise Invalid("park.invalid", msg("园区文件有 {count} 处需要修改。", count=error.error_count()), errors=errors) from error
+        raise Invalid(
+            "park.invalid", msg("园区文件有 {count} 处需要修改。", count=error.error_count()), errors=errors
+        ) from error
 
 
 def to_request(document: ParkDocument, load: LoadSeries) -> TwinRequest:

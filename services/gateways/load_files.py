@@ -84,13 +84,17 @@ def _lines(stream: BinaryIO, digest: hashlib._Hash) -> Iterator[tuple[int, str]]
         row, size = row + 1, size + len(line)
         digest.update(line)
         if size > MAX_BYTES:
-            raise TooLarge("load.too_large", msg("负荷文件超过 {limit} MB，请只保留时间与功率两列。", limit=MAX_BYTES >> 20))
+            raise TooLarge(
+                "load.too_large", msg("负荷文件超过 {limit} MB，请只保留时间与功率两列。", limit=MAX_BYTES >> 20)
+            )
         if len(line) > MAX_LINE:
             raise Invalid("load.malformed", msg("负荷文件第 {row} 行过长，请确认它是文本 CSV。", row=row))
         try:
             yield row, line.decode("utf-8-sig").strip()
         except UnicodeDecodeError as error:
-            raise Invalid("load.malformed", msg("负荷文件第 {row} 行不是 UTF-8 文本，请另存为 UTF-8 CSV。", row=row)) from error
+            raise Invalid(
+                "load.malformed", msg("负荷文件第 {row} 行不是 UTF-8 文本，请另存为 UTF-8 CSV。", row=row)
+            ) from error
 
 
 def _header(reader: _Reader, first: tuple[int, str]) -> float:
@@ -131,7 +135,12 @@ def _step(reader: _Reader, row: int, text: str) -> int | None:
         return None
     step, rest = divmod(seconds, horizon.step_minutes * 60)
     if rest or not 0 <= step < horizon.steps:
-        reader.fault(row, "time", "load.off_grid", msg("该时刻不在所选时段的 {minutes} 分钟刻度上。", minutes=horizon.step_minutes))
+        reader.fault(
+            row,
+            "time",
+            "load.off_grid",
+            msg("该时刻不在所选时段的 {minutes} 分钟刻度上。", minutes=horizon.step_minutes),
+        )
         return None
     return int(step)
 
@@ -146,7 +155,12 @@ def _value(reader: _Reader, row: int, text: str) -> float | None:
         reader.fault(row, "value", "load.not_finite", msg("不是有限的数字，请修改。"))
         return None
     if not 0 <= value <= _HIGHEST_KW:
-        reader.fault(row, "value", "load.range", msg("负荷应在 0 至 {limit} 之间，请检查计量倍率或方向。", limit=int(_HIGHEST_KW)))
+        reader.fault(
+            row,
+            "value",
+            "load.range",
+            msg("负荷应在 0 至 {limit} 之间，请检查计量倍率或方向。", limit=int(_HIGHEST_KW)),
+        )
         return None
     return value
 

@@ -14,7 +14,7 @@ from tenants.kernel.errors import Invalid, Unavailable
 from tenants.kernel.messages import msg
 
 _MIP_GAP = 1e-7
-_MIP_NODES = 5000  # nodes, not seconds: a limit in seconds would make the answer depend on the machine
+_MIP_NODES = 500  # nodes, not seconds: a limit in seconds would make the answer depend on the machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Solver:
     """One model that is solved, changed in its bounds and costs, and solved again from where it stood."""
 
     def __init__(self, *, iteration_limit: int = 2_000_000) -> None:
-        self._highs = highspy.Highs()
+        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy leaves it untyped
         for name, value in (
             ("output_flag", False),
             ("threads", 1),
@@ -62,7 +62,7 @@ class Solver:
         rows = np.arange(len(program.row_lower), dtype=np.int32)
         self._highs.changeColsCost(len(columns), columns, program.cost)
         self._highs.changeColsBounds(len(columns), columns, program.lower, program.upper)
-        self._highs.changeRowsBounds(len(rows), rows, program.row_lower, program.row_upper)
+        self._highs.changeRowsBounds(len(rows), rows, program.row_lower, program.row_upper)  # type: ignore[attr-defined]  # missing in highspy's stub
 
     def _answer(self, program: LinearProgram) -> Solution:
         status = self._highs.getModelStatus()
@@ -113,7 +113,11 @@ def _model(program: LinearProgram) -> highspy.HighsLp:
 def _refusal(status: highspy.HighsModelStatus, name: str) -> Invalid | Unavailable:
     kinds = highspy.HighsModelStatus
     if status in {kinds.kInfeasible, kinds.kUnboundedOrInfeasible}:
-        return Invalid("solver.infeasible", msg("没有任何运行方式能同时满足给定的限制，请放宽电池或容量的上下限后重试。"))
+        return Invalid(
+            "solver.infeasible", msg("没有任何运行方式能同时满足给定的限制，请放宽电池或容量的上下限后重试。")
+        )
     if status == kinds.kUnbounded:
         return Invalid("solver.unbounded", msg("给定的价格会带来无限收益，请检查购电价、上网电价和容量上限。"))
-    return Unavailable("solver.stopped", msg("求解器未得到最优解就停止了（{status}），请缩短时段或放宽限制后重试。", status=name))
+    return Unavailable(
+        "solver.stopped", msg("求解器未得到最优解就停止了（{status}），请缩短时段或放宽限制后重试。", status=name)
+    )

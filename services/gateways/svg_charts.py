@@ -10,6 +10,7 @@ from html import escape
 _WIDTH, _HEIGHT = 760, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 36, 28
 _TICKS = 4
+_ALL_DIGITS = 1e4
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,10 @@ def _frame(title: str, axis: tuple[float, float], labels: Sequence[str], lines: 
     for tick in range(_TICKS + 1):
         value = axis[0] + (axis[1] - axis[0]) * tick / _TICKS
         y = _y(value, axis)
+        text = f"{value:,.4g}" if abs(value) < _ALL_DIGITS else f"{value:,.0f}"
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:,.4g}</text>'
-            if abs(value) < 1e4  # noqa: PLR2004 - from here on all digits are shown
-            else f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:,.0f}</text>'
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
         )
     slot = (_WIDTH - _LEFT - _RIGHT) / max(len(labels), 1)
     parts += [

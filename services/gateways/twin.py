@@ -129,17 +129,19 @@ def _solve(request: TwinRequest, prepared: _Prepared, progress: Progress) -> _So
     as_is = make_scenario("as_is", request, calendar, prices, habit, none)
     progress("size", 0.15)
     additions = _size(request, prepared, records)
-    bigger = pv + additions.pv_kwp * prepared.unit
-    cases = [Case(load, pv, request.battery), Case(load, bigger, extended(request.battery, additions))]
+    cases = [Case(load, pv, request.battery)]
+    if additions != none:
+        cases.append(Case(load, pv + additions.pv_kwp * prepared.unit, extended(request.battery, additions)))
     plan = make_plan(cases, calendar, prices)
     solver = Solver()
     progress("optimise", 0.3)
     optimised = _best("optimised", request, prepared, plan, cases[0], none, solver, records)
     progress("extend", 0.65)
-    sized = _best("sized", request, prepared, plan, cases[1], additions, solver, records)
-    if sized.objective_yuan >= optimised.objective_yuan:  # building costs more than it brings
-        additions = none
-        sized = make_scenario("sized", request, calendar, prices, optimised.flow, none)
+    sized = make_scenario("sized", request, calendar, prices, optimised.flow, none)
+    if additions != none:
+        built = _best("sized", request, prepared, plan, cases[1], additions, solver, records)
+        # Building may cost more than it brings once it is judged at full resolution; then nothing is built.
+        sized, additions = (built, additions) if built.objective_yuan < sized.objective_yuan else (sized, none)
     with_pv = _pv_only(request, prepared, additions)
     return _Solved((as_is, optimised, sized), with_pv, additions, tuple(records), plan)
 
@@ -148,9 +150,7 @@ def _size(request: TwinRequest, prepared: _Prepared, records: list[dict[str, obj
     sizing = request.sizing
     if sizing is None or not (sizing.pv_max_kwp or sizing.battery_max_kwh):
         return Additions()
-    coarse = coarsen(
-        prepared.calendar, prepared.prices, request.load.kw, request.pv.kwp * prepared.unit, prepared.unit
-    )
+    coarse = coarsen(prepared.calendar, prepared.prices, request.load.kw, request.pv.kwp * prepared.unit, prepared.unit)
     program = sizing_program(coarse, request.battery, sizing, prepared.prices.demand, len(prepared.calendar.months))
     answer = Solver().solve(program)
     records.append(_record("size", answer, len(coarse.load)))

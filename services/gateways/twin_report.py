@@ -73,8 +73,7 @@ def render_report(content: ReportInput) -> bytes:
     site = escape(content.request.site.name)
     body = [
         f"<h1>{site} · 能源数字孪生推演报告</h1>",
-        f'<p class="soft">{content.calendar.days[0]} 至 {content.calendar.days[-1]}，'
-        f"{content.request.horizon.step_minutes} 分钟步长，共 {content.request.horizon.steps:,} 个时段</p>",
+        _span(content),
         _headline(content),
         "<h2>建议（按收益排序）</h2>", _advice(content.advice),
         "<h2>关键指标</h2>", _kpi_table(content.kpis),
@@ -92,6 +91,11 @@ def render_report(content: ReportInput) -> bytes:
         + "</main></body></html>\n"
     )
     return page.encode()
+
+
+def _span(content: ReportInput) -> str:
+    days, horizon = content.calendar.days, content.request.horizon
+    return f'<p class="soft">{days[0]} 至 {days[-1]}，{horizon.step_minutes} 分钟步长，共 {horizon.steps:,} 个时段</p>'
 
 
 def _headline(content: ReportInput) -> str:
@@ -158,7 +162,7 @@ def _monthly(content: ReportInput) -> str:
     months = len(content.calendar.months)
 
     def sums(values: Floats) -> list[float]:
-        return (np.bincount(content.calendar.month, values, months) * hours / 1000).tolist()
+        return [float(total) * hours / 1000 for total in np.bincount(content.calendar.month, values, months)]
 
     lines = [
         Line("购入电量", "#4a6fa5", sums(flow.imported)),

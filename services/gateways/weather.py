@@ -31,7 +31,9 @@ def read_builtin_weather(name: str) -> Weather:
     """Return a typical year by name; Invalid for an unknown name, Unavailable when the installation lacks the file."""
     if name not in BUILTIN:
         known = "、".join(BUILTIN)
-        raise Invalid("weather.unknown", msg("没有名为“{name}”的内置气象年，可用的有：{known}。", name=name, known=known))
+        raise Invalid(
+            "weather.unknown", msg("没有名为“{name}”的内置气象年，可用的有：{known}。", name=name, known=known)
+        )
     spec = find_spec("pvlib")
     folder = Path(spec.origin).parent / "data" if spec and spec.origin else None
     if folder is None or not (folder / BUILTIN[name]).is_file():
@@ -63,6 +65,6 @@ def read_tmy3(data: bytes, source: str) -> Weather:
 
 def _column(rows: list[dict[str, str]], title: str) -> Floats:
     values = np.array([float(row[title]) for row in rows])
-    if len(values) != HOURS or not np.isfinite(values).all() or values.min() < -100:  # noqa: PLR2004 - -9900 is TMY3's "missing"
+    if len(values) != HOURS or not np.isfinite(values).all() or values.min() < -100:
         raise ValueError(title)
     return values

@@ -16,7 +16,9 @@ DEMO_FACTOR = {
 _WINTER_AND_SUMMER = [1, 7, 8, 12]
 
 
-def demo_park(*, name: str = "云溪县轻纺食品产业园", seed: int = 1, year: int = 2025, annual_kwh: float = 8_000_000.0) -> dict[str, Any]:
+def demo_park(
+    *, name: str = "云溪县轻纺食品产业园", seed: int = 1, year: int = 2025, annual_kwh: float = 8_000_000.0
+) -> dict[str, Any]:
     """Return the document for a year at 15 minutes with a generated load."""
     return {
         "format": "park/1",

@@ -37,7 +37,8 @@ def read_request(data: bytes, open_file: Opener) -> TwinRequest:
 def twin_command(input_path: Path, output_dir: Path, *, progress: Progress | None = None) -> TwinResult:
     """Run ``park.json`` at ``input_path`` and write the files into ``output_dir``, which is made when missing."""
     result = run_twin(
-        read_request(_read(input_path), folder_opener(input_path.parent)), progress=progress or (lambda _stage, _done: None)
+        read_request(_read(input_path), folder_opener(input_path.parent)),
+        progress=progress or (lambda _stage, _done: None),
     )
     output_dir.mkdir(parents=True, exist_ok=True)
     for name, content in result.files.items():

@@ -33,7 +33,12 @@ def rank_advice(
     all_avoided = as_is.emissions_t - sized.emissions_t
     found = [
         Advice("dispatch", _dispatch_text(best), run_saving, run_avoided),
-        Advice("pv", msg("新增光伏 {kwp} kWp，优先自用，余量按规定上网。", kwp=f"{additions.pv_kwp:,.0f}"), pv_saving, pv_avoided),
+        Advice(
+            "pv",
+            msg("新增光伏 {kwp} kWp，优先自用，余量按规定上网。", kwp=f"{additions.pv_kwp:,.0f}"),
+            pv_saving,
+            pv_avoided,
+        ),
         Advice(
             "battery",
             msg(

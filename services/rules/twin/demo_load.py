@@ -76,17 +76,15 @@ def _between(hour: Floats, start: float, end: float, soft: float = 0.5) -> Float
 def _textile(hour: Floats, rest: np.ndarray[tuple[int], np.dtype[np.int64]], festive: Floats) -> Floats:
     """Three shifts with dips at the changes; Sunday at two thirds."""
     changes = sum(np.exp(-(((hour - at) / 0.35) ** 2)) for at in (0.0, 8.0, 16.0, 24.0))
-    sunday = np.where(rest == 6, 0.66, 1.0)  # noqa: PLR2004 - Sunday
+    sunday = np.where(rest == 6, 0.66, 1.0)
     shape: Floats = (0.9 + 0.1 * _between(hour, 7, 22) - 0.18 * changes) * sunday * (1 - 0.9 * festive)
     return shape
 
 
-def _food(
-    hour: Floats, rest: np.ndarray[tuple[int], np.dtype[np.int64]], festive: Floats, summer: Floats
-) -> Floats:
+def _food(hour: Floats, rest: np.ndarray[tuple[int], np.dtype[np.int64]], festive: Floats, summer: Floats) -> Floats:
     """Cold stores day and night, more in summer afternoons; kitchens and lines from four in the morning."""
     cold = 0.35 + 0.3 * summer * (0.6 + 0.4 * _between(hour, 11, 19, 2))
-    lines = (_between(hour, 4.5, 11.5) + 0.8 * _between(hour, 12.5, 18)) * np.where(rest == 6, 0.5, 1.0)  # noqa: PLR2004
+    lines = (_between(hour, 4.5, 11.5) + 0.8 * _between(hour, 12.5, 18)) * np.where(rest == 6, 0.5, 1.0)
     shape: Floats = cold + 0.75 * lines * (1 - 0.85 * festive)
     return shape
 
@@ -95,7 +93,7 @@ def _workshops(
     hour: Floats, rest: np.ndarray[tuple[int], np.dtype[np.int64]], festive: Floats, summer: Floats
 ) -> Floats:
     """Day work with a lunch break, half the firms on Saturday, offices cooled in summer."""
-    open_share = np.select([rest == 6, rest == 5], [0.12, 0.55], 1.0)  # noqa: PLR2004 - Sunday, Saturday
+    open_share = np.select([rest == 6, rest == 5], [0.12, 0.55], 1.0)
     day = _between(hour, 8, 12) + _between(hour, 13.2, 17.8) + 0.35 * _between(hour, 18.5, 21)
     cooling = 0.35 * summer * _between(hour, 9, 18, 1)
     shape: Floats = 0.12 + (day + cooling) * open_share * (1 - 0.92 * festive)

@@ -21,7 +21,7 @@ from services.rules.twin.tariff import Prices
 # Breaks ties in yuan per kW and step so that a battery never burns or idly moves energy that is worth nothing.
 # At most a ten-millionth of a bill; the objective is worked out again without it.
 _TIE = 1e-6
-EXCLUSIVE_LIMIT = 400
+EXCLUSIVE_LIMIT = 40  # 300 binaries in a month at 15 minutes took minutes; a capped answer takes none
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,8 @@ class Plan:
     may_export: Ints
     peaks: Ints
     exclusive: Ints
-    big: Floats
+    most_bought: Floats
+    most_pv: Floats
     capped: bool
 
 
@@ -66,7 +67,6 @@ def make_plan(cases: Sequence[Case], calendar: Calendar, prices: Prices) -> Plan
     capped = len(exclusive) > EXCLUSIVE_LIMIT
     if capped:
         exclusive = exclusive[:0]
-    big = np.maximum.reduce([case.load + case.battery.kw for case in cases])
     peaks = np.flatnonzero(np.logical_or.reduce([_may_peak(case, calendar) for case in cases]))
     return Plan(
         steps=steps,
@@ -75,7 +75,8 @@ def make_plan(cases: Sequence[Case], calendar: Calendar, prices: Prices) -> Plan
         may_export=np.flatnonzero(may_export),
         peaks=peaks if prices.demand > 0 else peaks[:0],
         exclusive=exclusive,
-        big=big,
+        most_bought=np.maximum.reduce([case.load + case.battery.kw for case in cases]),
+        most_pv=np.maximum.reduce([case.pv for case in cases]),
         capped=capped,
     )
 
@@ -129,7 +130,10 @@ def dispatch_program(plan: Plan, case: Case, calendar: Calendar, prices: Prices)
             (number, at.discharge + steps, -1.0),
         ]
 
-    rows.add(len(plan.may_export), -net[plan.may_export], INFINITY, *bought(plan.may_export))
+    # Where even full charging leaves a surplus nothing is ever bought; with dear feed-in that must be said.
+    never = (net + case.battery.kw <= 0) & (prices.sell > prices.buy)
+    most = np.where(never, -net, INFINITY)[plan.may_export]
+    rows.add(len(plan.may_export), -net[plan.may_export], most, *bought(plan.may_export))
     peak_terms = (np.arange(len(plan.peaks)), at.peak + calendar.month[plan.peaks], -1.0)
     rows.add(len(plan.peaks), -INFINITY, -net[plan.peaks], *bought(plan.peaks), peak_terms)
     _store(rows, plan.steps, at, case.battery, hours)
@@ -152,24 +156,19 @@ def _store(rows: Rows, steps: int, at: _Columns, battery: Battery, hours: float)
     )  # fmt: skip
 
 
-def _one_way(
-    rows: Rows, plan: Plan, at: _Columns, case: Case, bought: Sequence[tuple[Ints, Ints, float]]
-) -> None:
+def _one_way(rows: Rows, plan: Plan, at: _Columns, case: Case, bought: Sequence[tuple[Ints, Ints, float]]) -> None:
     """Where feeding in pays more than buying costs: one binary lets a step either buy or feed in."""
     steps = plan.exclusive
     count = len(steps)
     number = np.arange(count)
     binary = at.one_way + number
-    pv_most = plan.big[steps] + case.pv.max()
-    rows.add(count, -INFINITY, 0.0, (number, plan.surplus_at[steps], 1.0), (number, binary, -pv_most))
-    ceiling = plan.big[steps]
+    rows.add(count, -INFINITY, 0.0, (number, plan.surplus_at[steps], 1.0), (number, binary, -plan.most_pv[steps]))
     net = (case.load - case.pv)[steps]
+    ceiling = plan.most_bought[steps]
     rows.add(count, -INFINITY, ceiling - net, *bought, (number, binary, ceiling))
 
 
-def _bounds(
-    plan: Plan, case: Case, calendar: Calendar, prices: Prices, at: _Columns
-) -> tuple[Floats, Floats, Floats]:
+def _bounds(plan: Plan, case: Case, calendar: Calendar, prices: Prices, at: _Columns) -> tuple[Floats, Floats, Floats]:
     hours, battery = calendar.horizon.hours, case.battery
     cost, lower, upper = np.zeros(at.count), np.zeros(at.count), np.full(at.count, INFINITY)
     sell = np.minimum(prices.sell, prices.buy) if plan.capped else prices.sell

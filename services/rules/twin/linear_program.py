@@ -43,7 +43,9 @@ class Rows:
     _lower: list[Floats] = field(default_factory=list)
     _upper: list[Floats] = field(default_factory=list)
 
-    def add(self, size: int, lower: ArrayLike, upper: ArrayLike, *terms: tuple[ArrayLike, ArrayLike, ArrayLike]) -> None:
+    def add(
+        self, size: int, lower: ArrayLike, upper: ArrayLike, *terms: tuple[ArrayLike, ArrayLike, ArrayLike]
+    ) -> None:
         """Add ``size`` rows. A term is (row within the block, column, coefficient), each a scalar or an array."""
         for row, column, value in terms:
             rows, columns, values = np.broadcast_arrays(*(np.atleast_1d(item) for item in (row, column, value)))

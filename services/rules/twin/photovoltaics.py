@@ -55,7 +55,7 @@ def hourly_yield(weather: Weather, plant: PvPlant) -> Floats:
     )
     zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
     incidence = irradiance.aoi(plant.tilt, plant.azimuth, zenith, azimuth)
-    extra = irradiance.get_extra_radiation(middle).to_numpy()
+    extra = np.asarray(irradiance.get_extra_radiation(middle.day_of_year.to_numpy()), dtype=np.float64)
     diffuse = irradiance.perez(
         plant.tilt, plant.azimuth, weather.dhi, weather.dni, extra, zenith, azimuth,
         atmosphere.get_relative_airmass(zenith),

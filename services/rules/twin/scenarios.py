@@ -85,7 +85,9 @@ def make_scenario(
     peaks = np.zeros(len(calendar.months))
     np.maximum.at(peaks, calendar.month, flow.imported)
     fixed = float(request.tariff.capacity_yuan_per_month) * len(calendar.months)
-    running = hours * float(flow.imported @ prices.buy - flow.exported @ prices.sell) + prices.demand * float(peaks.sum())
+    running = hours * float(flow.imported @ prices.buy - flow.exported @ prices.sell) + prices.demand * float(
+        peaks.sum()
+    )
     capital = capital_yuan(request.sizing, additions, horizon_share(calendar))
     return Scenario(
         name=name,

@@ -1,0 +1,106 @@
+"""The inside of the sandbox: take the limits first, then the job, and answer in frames. Started by ``sandbox``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import resource
+import signal
+import struct
+import sys
+import threading
+import traceback
+from typing import BinaryIO
+
+_HEADER = struct.Struct("!Q")
+_PR_SET_PDEATHSIG = 1
+_GRACE_SECONDS = 5
+
+
+def main() -> None:
+    """Read limits and job from standard input, run the job, write progress and the answer to standard output."""
+    _die_with_parent()
+    inbox = os.fdopen(os.dup(0), "rb", buffering=0)
+    outbox = os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):  # a library that prints must not spoil the frames
+        os.dup2(nothing, number)
+    os.close(nothing)
+    limits, path = pickle.loads(_read(inbox))  # noqa: S301 - from the parent that started us
+    sys.path[:] = path
+    job = _read(inbox)
+    _limit(limits.cpu_seconds, limits.memory_mb, limits.open_files)
+    threading.Thread(target=_watch, args=(inbox,), daemon=True).start()
+    _answer(outbox, job)
+    outbox.close()
+    os._exit(0)  # libraries' clean-up has nothing to save
+
+
+def _answer(outbox: BinaryIO, job: bytes) -> None:
+    from tenants.kernel.errors import Problem
+
+    try:
+        function, arguments = pickle.loads(job)  # noqa: S301 - see main
+        value = function(*arguments, progress=lambda stage, done: _write(outbox, ("progress", (stage, done))))
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        _write(outbox, ("value", (value, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)))
+    except Problem as problem:
+        _write(outbox, ("problem", problem))
+    except MemoryError:
+        _write(outbox, ("crash", "memory"))
+    except BaseException:  # noqa: BLE001 - whatever it was, the parent must hear of it
+        _write(outbox, ("crash", traceback.format_exc()))
+
+
+def _read(stream: BinaryIO) -> bytes:
+    (size,) = _HEADER.unpack(_exactly(stream, _HEADER.size))
+    return _exactly(stream, size)
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = stream.read(size - len(data))
+        if not part:
+            os._exit(1)  # the parent is gone
+        data += part
+    return bytes(data)
+
+
+def _write(stream: BinaryIO, frame: object) -> None:
+    data = pickle.dumps(frame)
+    view = memoryview(_HEADER.pack(len(data)) + data)
+    while view:
+        written = stream.write(view)
+        view = view[written:]
+
+
+def _watch(inbox: BinaryIO) -> None:
+    """End when the parent's end of the lifeline closes, which the system does even when the parent is killed."""
+    while inbox.read(1):
+        pass
+    os._exit(1)
+
+
+def _die_with_parent() -> None:
+    """On Linux also ask the kernel: it ends even a child whose threads cannot run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit(cpu_seconds: int, memory_mb: int, open_files: int) -> None:
+    """Set limits that cannot be raised again. No files are written: the answer goes through the pipe."""
+    memory = memory_mb * 1024 * 1024
+    for kind, soft, hard in (
+        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + _GRACE_SECONDS),
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_NOFILE, open_files, open_files),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        resource.setrlimit(kind, (soft, hard))
+
+
+if __name__ == "__main__":
+    main()
