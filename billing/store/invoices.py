@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Index, Integer, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, Fen, TenantOwned, one_of, owned_reference
+from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
 
 
 class Invoice(TenantOwned, Base):
@@ -59,6 +59,7 @@ class InvoiceLine(TenantOwned, Base):
     line: Mapped[int] = mapped_column(Integer, primary_key=True)
     rated_usage_id: Mapped[UUID]
     offering: Mapped[Code]
+    title: Mapped[Name]
     quantity: Mapped[Decimal] = mapped_column(Numeric(24, 6))
     gross_fen: Mapped[Fen]
     subsidy_fen: Mapped[Fen]

@@ -90,6 +90,7 @@ class RatedUsage(TenantOwned, Base):
     event_id: Mapped[str] = mapped_column(String(200))
     order_line_id: Mapped[UUID]
     offering: Mapped[Code]
+    title: Mapped[Name]
     price_id: Mapped[UUID]
     quantity: Mapped[Decimal] = mapped_column(Numeric(24, 6))
     vat_bp: Mapped[int] = mapped_column(Integer)
