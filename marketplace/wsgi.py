@@ -5,13 +5,14 @@ gunicorn calls ``marketplace.wsgi:application()``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
 from marketplace import web
 from marketplace.api import register as register_api
 from marketplace.api.document import ApiApplication
+from marketplace.api.oauth import serve_tokens
 from marketplace.doors import current, faults, health, language, logs, metrics, requests
 
 if TYPE_CHECKING:
@@ -30,9 +31,18 @@ def create_app(market: Marketplace) -> Flask:
     faults.answer_faults(app)
     health.publish(app, market)
     metrics.publish(app, market)
+    serve_tokens(app)
     register_api(app)
     _register_pages(app, market)
     return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the API's OpenAPI document, made from the code; it needs no installation."""
+    app = ApiApplication("marketplace")
+    register_api(app)
+    document: dict[str, Any] = app.api_doc
+    return document
 
 
 def application() -> Flask:

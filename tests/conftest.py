@@ -6,15 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine
 
 from infra.postgres import Server
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.work import WorkShop
-from tests.support import databases
+from tests.support import databases, web
+from tests.support.web import AppMaker
 
 _servers: list[Server] = []
 
@@ -69,3 +72,15 @@ def outbox() -> databases.RecordingOutbox:
 def workshop(engine: Engine, clock: ManualClock, outbox: databases.RecordingOutbox) -> WorkShop:
     """Units of work on the fresh database, with the manual clock and the recording outbox."""
     return WorkShop(engine, clock, outbox)
+
+
+@pytest.fixture
+def make_app(database: databases.Database, workshop: WorkShop) -> AppMaker:
+    """Makes web applications on the fresh database."""
+    return partial(web.make_app, database, workshop)
+
+
+@pytest.fixture
+def app(make_app: AppMaker) -> Flask:
+    """The web application on the fresh database, with the manual clock and the recording outbox."""
+    return make_app()

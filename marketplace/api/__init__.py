@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from flask_openapi3.openapi import OpenAPI
+
+NOUNS = (
+    "oauth",
+    "parks",
+    "subscriptions",
+    "api_keys",
+    "offerings",
+    "quotes",
+    "orders",
+    "runs",
+    "artefacts",
+    "bookings",
+    "events",
+    "programmes",
+    "funds",
+)
 
 
 def register(app: OpenAPI) -> None:
     """Add every call to ``app``."""
+    for name in NOUNS:
+        module = import_module(f"marketplace.api.{name}")
+        app.register_api(getattr(module, name))

@@ -50,12 +50,15 @@ def call(
     status: int = 200,
     files: Iterable[str] = (),
     open_to_all: bool = False,
+    conflicts: bool = False,
 ) -> dict[str, Any]:
     """Return the documented answers of a call, and who may make it.
 
     ``files`` are the media types of a call that answers with a file; no answer and no files means an empty answer.
+    ``conflicts`` says that a call which is open to all may meet a conflict.
     """
-    responses: dict[int, Any] = {each: _problem(each) for each in (_OPEN if open_to_all else _KNOWN)}
+    refusals = (_OPEN + ((409,) if conflicts else ())) if open_to_all else _KNOWN
+    responses: dict[int, Any] = {each: _problem(each) for each in refusals}
     kinds = list(files)
     if kinds:
         content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketplace.doors.language import translate
+from marketplace.doors.texts import translate
 from tenants.kernel.errors import Kind, Problem
 from tenants.kernel.messages import Message, msg
 

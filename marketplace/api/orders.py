@@ -1,0 +1,139 @@
+"""Orders: a quote becomes one, with its money and capacity; what it delivered; and cancelling it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response
+from pydantic import Field
+
+from marketplace.api.artefacts import Artefact, Artefacts
+from marketplace.api.bookings import Booking
+from marketplace.api.calls import call, command, noun, read, show
+from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged
+from marketplace.api.quotes import Award
+from marketplace.api.runs import Run
+from marketplace.doors.identity import working
+from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
+from marketplace.usecases import checkout, fulfilment
+from marketplace.usecases import orders as use_cases
+
+orders = noun("orders", "What was bought, how far it is, and what was delivered.")
+
+
+class OrderWish(Body):
+    """The quote to buy, and how the park pays its part."""
+
+    quote_id: UUID
+    payment_method: PaymentMethod = PaymentMethod.INVOICE
+
+
+class OrderLine(Answer):
+    """One rented service."""
+
+    id: UUID
+    offering: str
+    title: str
+    quantity: int
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    awards: list[Award]
+    status: LineStatus
+    failure_code: str | None
+    result_sha256: str | None
+    run: Run | None
+    booking: Booking | None
+
+
+class Order(Answer):
+    """An order with its lines."""
+
+    id: UUID
+    number: str
+    quote_id: UUID
+    status: OrderStatus
+    payment_method: PaymentMethod
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    park_id: UUID
+    park_name: str
+    placed_at: Moment
+    closed_at: Moment | None
+    lines: list[OrderLine]
+
+
+class OrderRow(Answer):
+    """An order in a list."""
+
+    id: UUID
+    number: str
+    status: OrderStatus
+    park_id: UUID
+    park_name: str
+    titles: list[str]
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    placed_at: Moment
+
+
+class Orders(Answer):
+    """Orders, newest first, a part of the list."""
+
+    items: list[OrderRow]
+    next_cursor: str | None
+
+
+class OrderQuery(Paged):
+    """Whose orders."""
+
+    park_id: UUID | None = Field(None, description="For staff: one park's orders")
+
+
+@orders.post("/orders", **call(Order, status=201))
+def place_order(body: OrderWish, header: Idempotent) -> Response:
+    """Buy what a quote offers: subsidy, wallet and capacity are taken together or not at all."""
+    return command(
+        "order.place",
+        header,
+        body,
+        lambda work: Order.of(checkout.place_order(work, quote_id=body.quote_id, payment_method=body.payment_method)),
+        status=201,
+    )
+
+
+@orders.get("/orders", **call(Orders))
+def list_orders(query: OrderQuery) -> Response:
+    """List orders."""
+    return read(
+        Orders,
+        lambda work: use_cases.list_orders(work, park_id=query.park_id, limit=query.limit, cursor=query.cursor),
+    )
+
+
+@orders.get("/orders/<id>", **call(Order))
+def read_order(path: ById) -> Response:
+    """Read an order."""
+    return read(Order, lambda work: use_cases.read_order(work, order_id=path.id))
+
+
+@orders.post("/orders/<id>/cancel", **call(Order))
+def cancel_order(path: ById, header: Idempotent) -> Response:
+    """Cancel what is not delivered yet; everything held for it is given back."""
+    return command(
+        "order.cancel",
+        header,
+        None,
+        lambda work: Order.of(fulfilment.cancel_order(work, order_id=path.id)),
+        about={"order": str(path.id)},
+    )
+
+
+@orders.get("/orders/<id>/artefacts", **call(Artefacts))
+def list_order_artefacts(path: ById) -> Response:
+    """List the files that an order delivered."""
+    with working() as work:
+        order = use_cases.read_order(work, order_id=path.id)
+    return show(Artefacts(items=[Artefact.of(each) for line in order.lines for each in line.artefacts]))

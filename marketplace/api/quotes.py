@@ -1,0 +1,94 @@
+"""Quotes: what services would cost the park, with every award and its reasons, held for a while."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from flask import Response
+from pydantic import Field
+
+from billing.usecases import quotes as use_cases
+from marketplace.api.calls import call, command, noun, read
+from marketplace.api.fields import Amount, Answer, Body, ById, Document, Idempotent, Moment, Slug
+from marketplace.usecases import checkout
+
+quotes = noun("quotes", "What services would cost, and why.")
+
+
+class LineWish(Body):
+    """One wanted service and the document that says what for."""
+
+    offering: Slug
+    request: Document = Field(default_factory=dict, description="What the service needs: see the offering's delivery")
+
+
+class QuoteWish(Body):
+    """The services that are wanted together."""
+
+    lines: Annotated[list[LineWish], Field(min_length=1, max_length=20)]
+
+
+class Award(Answer):
+    """What one programme pays of one line, from which funds, and why."""
+
+    programme: str
+    programme_name: str
+    programme_name_en: str
+    version: int
+    mode: str
+    payee: str
+    rate_bp: int
+    amount_fen: Amount
+    by_fund: dict[str, int]
+    reasons: list[str]
+
+
+class QuoteLine(Answer):
+    """One service at its price."""
+
+    offering: str
+    title: str
+    quantity: int
+    vat_bp: int
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    later_fen: Amount
+    awards: list[Award]
+
+
+class Quote(Answer):
+    """A price that holds until ``expires_at``; ``later_fen`` is what programmes give back afterwards."""
+
+    id: UUID
+    lines: list[QuoteLine]
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    later_fen: Amount
+    created_at: Moment
+    expires_at: Moment
+
+
+def wishes(lines: list[LineWish]) -> list[checkout.LineWish]:
+    """Return the lines as the checkout takes them."""
+    return [checkout.LineWish(line.offering, line.request) for line in lines]
+
+
+@quotes.post("/quotes", **call(Quote, status=201))
+def ask_quote(body: QuoteWish, header: Idempotent) -> Response:
+    """Ask what services would cost now; nothing is bought."""
+    return command(
+        "quote.ask",
+        header,
+        body,
+        lambda work: Quote.of(checkout.ask_quote(work, lines=wishes(body.lines))),
+        status=201,
+    )
+
+
+@quotes.get("/quotes/<id>", **call(Quote))
+def read_quote(path: ById) -> Response:
+    """Read a quote again."""
+    return read(Quote, lambda work: use_cases.read_quote(work, quote_id=path.id))
