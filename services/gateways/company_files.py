@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import TextIO
 
 from services.rules.industries import DIVISIONS, division_of
 from services.rules.leads import Company
@@ -56,6 +58,7 @@ REQUIRED = ("name", "uscc", "region")
 ACTIVE = ("存续", "在业", "在营", "开业", "正常", "迁入", "active")
 INACTIVE = ("注销", "吊销", "撤销", "迁出", "停业", "歇业", "清算", "inactive")
 
+MOST_SHOWN = 100
 LONGEST_SCOPE = 8000
 MOST_CAPITAL_FEN = 10**15
 _UNITS = {"": 1, "元": 1, "万": 10_000, "万元": 10_000, "亿": 100_000_000, "亿元": 100_000_000}
@@ -74,11 +77,15 @@ class Refused:
 
 @dataclass
 class CompanyFile:
-    """A registry being read. After ``rows`` is exhausted, ``refused`` and ``warnings`` tell what was left out."""
+    """A registry being read. After ``rows`` is exhausted, the other fields tell what was left out.
+
+    ``reasons`` counts refused rows by reason; ``refused`` keeps the first hundred.
+    """
 
     table: Iterator[Sequence[object]]
     default_as_of: date
     refused: list[Refused] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     dropped: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -96,10 +103,15 @@ class CompanyFile:
             try:
                 company = self._company(values)
             except ValueError as error:
-                self.refused.append(Refused(number, str(error)))
+                self._refuse(number, str(error))
                 continue
             self.accepted += 1
             yield company
+
+    def _refuse(self, row: int, reason: str) -> None:
+        self.reasons[reason] += 1
+        if len(self.refused) < MOST_SHOWN:
+            self.refused.append(Refused(row, reason))
 
     def _columns(self) -> dict[str, int]:
         header = [_text(cell).lstrip("\ufeff") for cell in next(self.table, ())]
@@ -152,7 +164,7 @@ def open_company_file(content: bytes, *, default_as_of: date) -> CompanyFile:
     """Return a registry from the bytes of a CSV or XLSX file; Invalid when it is neither."""
     if content[:4] == b"PK\x03\x04":
         return CompanyFile(_sheet(io.BytesIO(content)), default_as_of)
-    return CompanyFile(csv.reader(io.StringIO(_decode(content), newline="")), default_as_of)
+    return CompanyFile(_cells(io.StringIO(_decode(content), newline="")), default_as_of)
 
 
 def open_company_path(path: Path, *, default_as_of: date) -> CompanyFile:
@@ -195,10 +207,14 @@ def write_company_file(path: Path, companies: Iterable[Company]) -> None:
 
 def _lines(path: Path) -> Iterator[Sequence[object]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        try:
-            yield from csv.reader(stream)
-        except csv.Error as error:
-            raise _unreadable() from error
+        yield from _cells(stream)
+
+
+def _cells(stream: TextIO) -> Iterator[Sequence[object]]:
+    try:
+        yield from csv.reader(stream)
+    except csv.Error as error:
+        raise _unreadable() from error
 
 
 def _is_utf8(path: Path) -> bool:
@@ -251,6 +267,7 @@ def _uscc(text: str) -> str:
         raise ValueError("bad_uscc") from problem
 
 
+@lru_cache(maxsize=50_000)
 def _region(text: str) -> str:
     """Return the six-digit code for a code of two, four or six digits, or for a division's name."""
     plain = text.replace(" ", "")
@@ -283,6 +300,7 @@ def _names() -> dict[str, str]:
     return {name: min(codes) for name, codes in names.items() if len(codes) == 1 or len({c[:2] for c in codes}) == 1}
 
 
+@lru_cache(maxsize=50_000)
 def _industry(text: str) -> str:
     """Return the digits of an industry code, empty where the registry gives none; names of divisions are known."""
     if not text:
@@ -313,6 +331,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
+@lru_cache(maxsize=50_000)
 def _day(text: str) -> date | None:
     if not text or text == "-":
         return None

@@ -50,7 +50,7 @@ def run_leads(
         "leads": len(ranking.leads),
         "eligible": len(ranking.eligible),
         "companies": ranking.seen,
-        "refused_rows": len(registry.refused),
+        "refused_rows": registry.reasons.total(),
         "as_of": ranking.as_of.isoformat(),
         "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
     }

@@ -24,20 +24,18 @@ CITIES = (
 )  # fmt: skip
 """Prefectures in which synthetic companies sit."""
 TRADES = (
-    ("39", "3982", "电子", "集成电路、电子元器件、通信设备的研发、生产和销售"),
-    ("38", "3841", "新能源", "锂离子电池、储能系统、输配电设备的研发、制造和销售"),
-    ("27", "2710", "医药", "化学药品原料药、生物药品、医疗耗材的研发、生产和销售"),
-    ("35", "3525", "装备", "专用设备、模具、自动化生产线的设计、制造和技术服务"),
-    ("36", "3670", "汽车部件", "汽车零部件及配件、新能源汽车电控系统的制造和销售"),
-    ("26", "2651", "新材料", "高分子材料、合成树脂、涂料的研发、生产和销售"),
-    ("14", "1491", "食品", "食品生产、营养食品、调味品的加工和销售"),
-    ("17", "1751", "纺织", "化纤织造、染整精加工、纺织品的生产和销售"),
-    ("34", "3484", "机械", "通用零部件、泵、阀门、压缩机的制造和销售"),
-    ("65", "6513", "软件", "应用软件开发、信息系统集成、工业互联网平台服务"),
-    ("59", "5930", "仓储", "普通货物仓储、冷链物流、装卸搬运服务"),
-    ("77", "7721", "环保", "水污染治理、固体废物治理、环境监测技术服务"),
+    ("3982", "电子", "集成电路、电子元器件、通信设备的研发、生产和销售"),
+    ("3841", "新能源", "锂离子电池、储能系统、输配电设备的研发、制造和销售"),
+    ("2710", "医药", "化学药品原料药、生物药品、医疗耗材的研发、生产和销售"),
+    ("3525", "装备", "专用设备、模具、自动化生产线的设计、制造和技术服务"),
+    ("3670", "汽车部件", "汽车零部件及配件、新能源汽车电控系统的制造和销售"),
+    ("2651", "新材料", "高分子材料、合成树脂、涂料的研发、生产和销售"),
+    ("1491", "食品", "食品生产、营养食品、调味品的加工和销售"),
+    ("1751", "纺织", "化纤织造、染整精加工、纺织品的生产和销售"),
+    ("6513", "软件", "应用软件开发、信息系统集成、工业互联网平台服务"),
+    ("5930", "仓储", "普通货物仓储、冷链物流、装卸搬运服务"),
 )
-"""Division, class, word of the name and business scope of the synthetic companies."""
+"""Class of GB/T 4754, word of the name and business scope: a tenth of the companies each."""
 _FIRST = "澄岚屿泓霁曜榕筠槿溯砚棠衡朔汀"
 _SECOND = "川合远启坤域泽屏岭垣和景裕图达"
 _STATUS = ("存续",) * 17 + ("注销", "吊销", "迁出")
@@ -55,15 +53,15 @@ def demo_companies(*, as_of: date, count: int = 3000, seed: int = 1) -> bytes:
 
 
 def demo_uscc(region_code: str, number: int) -> str:
-    """Return a valid credit code that no register has given: its organisation part counts up in a reserved-looking run."""
-    body = f"MADE{number:04d}" if number < 10_000 else f"MD{number:06d}"
+    """Return a valid credit code that is nobody's: registers assign organisation parts that begin with a digit or M."""
+    body = f"YY{number:06d}"
     code = f"91{region_code}{body}{inner_check_digit(body)}"
     return code + uscc.calc_check_digit(code)
 
 
 def _row(chance: random.Random, number: int, as_of: date) -> tuple[object, ...]:
     city = CITIES[number % len(CITIES)]
-    _, industry, word, scope = TRADES[chance.randrange(len(TRADES))]
+    industry, word, scope = TRADES[number // len(CITIES) % len(TRADES)]
     name = f"{chance.choice(_FIRST)}{chance.choice(_SECOND)}{word}（演示{number:05d}）有限公司"
     expansions = min(12, int(chance.paretovariate(1.6)) - 1)
     founded_on = as_of - timedelta(days=chance.randrange(200, 9000))

@@ -23,6 +23,8 @@ FEWEST_LEADS = 20
 OLDEST_DAYS = 180
 OVERLAP = 0.6
 """Share of a word's character pairs that a business scope must contain to be related to it."""
+LONGEST_QUOTE = 200
+"""Characters of a business scope that a reason quotes."""
 EARTH_KM = 6371.0088
 MUNICIPALITIES = frozenset({"11", "12", "31", "50"})
 
@@ -221,8 +223,7 @@ def _candidate(
 
 def _related(scope: str, words: Mapping[str, frozenset[str]]) -> str | None:
     """Return the first word of the brief that the scope contains most character pairs of."""
-    pairs = bigrams(scope)
-    return next((word for word, own in words.items() if len(own & pairs) >= OVERLAP * len(own)), None)
+    return next((word for word, own in words.items() if sum(pair in scope for pair in own) >= OVERLAP * len(own)), None)
 
 
 def _reasons(item: _Candidate) -> tuple[Reason, ...]:
@@ -235,7 +236,8 @@ def _reasons(item: _Candidate) -> tuple[Reason, ...]:
             "industry_code", company.industry_code, as_of,
         )  # fmt: skip
     else:
-        why = Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", item.word, as_of)
+        quoted = company.scope[:LONGEST_QUOTE]
+        why = Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", quoted, as_of)
     far = Reason(
         "DISTANCE",
         msg("所在地与园区相距约 {km} 公里。", km=round(item.distance_km)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +24,6 @@ from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit
 
-MOST_SHOWN = 100
 _COLUMNS = (
     "uscc, source_id, name, region_code, industry_code, founded_on, capital_fen, expansions, scope, status, as_of"
 )
@@ -87,7 +85,7 @@ def import_companies(work: Work, *, name: str, licence: str, as_of: date, conten
     if work.session.execute(statement).scalar_one_or_none() is None:
         raise Conflict("companies.known_file", msg("这份名录已经导入过。请导入更新的文件。"))
     _copy(work, source_id, registry)
-    counted = {"rows_accepted": registry.accepted, "rows_refused": len(registry.refused)}
+    counted = {"rows_accepted": registry.accepted, "rows_refused": registry.reasons.total()}
     work.session.execute(
         CompanySource.__table__.update().where(CompanySource.id == source_id).values(counted)  # type: ignore[attr-defined]
     )
@@ -95,9 +93,9 @@ def import_companies(work: Work, *, name: str, licence: str, as_of: date, conten
     return ImportReport(
         source_id=source_id,
         rows_accepted=registry.accepted,
-        rows_refused=len(registry.refused),
-        reasons=dict(Counter(row.reason for row in registry.refused)),
-        refused=tuple(registry.refused[:MOST_SHOWN]),
+        rows_refused=registry.reasons.total(),
+        reasons=dict(registry.reasons),
+        refused=tuple(registry.refused),
         dropped_columns=registry.dropped,
         warnings=tuple(registry.warnings),
     )

@@ -1,0 +1,71 @@
+"""The leads engine by itself: a brief and a registry file in, five files out, no database."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from services.formats.brief import read_brief
+from services.formats.documents import Document, read_document
+from services.gateways.leads import LeadsResult, Progress, run_leads
+from tenants.kernel.clock import CHINA, Clock, SystemClock
+from tenants.kernel.errors import Invalid
+from tenants.kernel.messages import msg
+
+MOST_BYTES = 1 << 20
+
+
+class _Dates(Document):
+    """When the request is made, and as of when rows without a date of their own are."""
+
+    made_on: date | None = Field(default=None, alias="date")
+    as_of: date | None = None
+
+
+def leads_command(
+    input_path: Path,
+    companies_path: Path,
+    output_dir: Path,
+    *,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> LeadsResult:
+    """Rank the companies at ``companies_path`` for the brief at ``input_path``; write the files into ``output_dir``.
+
+    The brief may carry ``date`` (today unless given) and ``as_of`` of the registry. Raises Invalid for bad input and
+    Conflict for a registry that is too old or too thin; then nothing is written.
+    """
+    given = _document(input_path)
+    dates = read_document(
+        _Dates,
+        {name: given.pop(name) for name in ("date", "as_of") if name in given},
+        where="request",
+        code="leads.invalid",
+    )
+    _, brief = read_brief(given)
+    if not companies_path.is_file():
+        raise Invalid("companies.unreadable", msg("找不到企业名录“{name}”。请检查路径。", name=companies_path.name))
+    today = dates.made_on or (clock or SystemClock()).now().astimezone(CHINA).date()
+    result = run_leads(brief, companies_path, today, dates.as_of, progress=progress or (lambda _stage, _done: None))
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for name, content in result.files.items():
+        (output_dir / name).write_bytes(content)
+    return result
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Invalid("leads.unreadable", msg("无法读取“{name}”。请检查路径与权限。", name=path.name)) from error
+    try:
+        given = json.loads(content[:MOST_BYTES].decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise Invalid("leads.not_json", msg("招商需求不是完整的 JSON。请检查文件是否被截断。")) from error
+    if not isinstance(given, dict):
+        raise Invalid("leads.not_json", msg("招商需求应为一个 JSON 对象。请按接口说明填写。"))
+    return given

@@ -1,0 +1,71 @@
+"""The registry in the database: imported by code, brought up to date, never set back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from services.gateways.company_files import open_company_path
+from services.rules.demo_companies import demo_companies
+from services.usecases import companies
+from tenants.kernel.clock import ManualClock
+from tenants.kernel.context import system_actor
+from tenants.kernel.errors import Conflict, Invalid, NotAllowed
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.work import WorkShop
+from tests.support.services import import_demo_companies, park_person
+
+
+def test_an_import_takes_every_good_row_and_the_engine_gets_the_active_ones(
+    workshop: WorkShop, clock: ManualClock, tmp_path: Path
+) -> None:
+    today = clock.now().date()
+    report = import_demo_companies(workshop, today, 300)
+    assert (report.rows_accepted, report.rows_refused) == (300, 0)
+    with workshop.work(system_actor("worker", tenant_id=new_id())) as work:
+        companies.write_registry(work, tmp_path / "companies.csv")
+    handed = list(open_company_path(tmp_path / "companies.csv", default_as_of=today).rows())
+    assert 200 < len(handed) < 300
+    assert all(row.active and row.as_of == today for row in handed)
+
+
+def test_newer_rows_replace_and_older_ones_do_not(workshop: WorkShop, clock: ManualClock) -> None:
+    today = clock.now().date()
+    for as_of in (today, today - timedelta(days=30)):
+        import_demo_companies(workshop, as_of, 50)
+    with workshop.work(system_actor("test")) as work:
+        counted = work.session.execute(text("SELECT count(*), min(as_of) FROM companies")).one()
+    assert tuple(counted) == (50, today)
+
+
+def test_the_same_file_is_imported_once(workshop: WorkShop, clock: ManualClock) -> None:
+    import_demo_companies(workshop, clock.now().date(), 20)
+    with pytest.raises(Conflict, match=r"companies\.known_file"):
+        import_demo_companies(workshop, clock.now().date(), 20)
+
+
+def test_a_row_that_comes_twice_in_one_file_counts_once(workshop: WorkShop, clock: ManualClock) -> None:
+    today = clock.now().date()
+    content = demo_companies(as_of=today, count=10)
+    lines = content.splitlines(keepends=True)
+    with workshop.work(system_actor("test")) as work:
+        report = companies.import_companies(
+            work, name="演示", licence="synthetic", as_of=today, content=content + b"".join(lines[1:5])
+        )
+        assert report.rows_accepted == 14
+        assert work.session.execute(text("SELECT count(*) FROM companies")).scalar_one() == 10
+
+
+def test_an_import_without_source_or_with_a_date_to_come_is_refused(workshop: WorkShop, clock: ManualClock) -> None:
+    tomorrow = clock.now().date() + timedelta(days=1)
+    with pytest.raises(Invalid) as refused, workshop.work(system_actor("test")) as work:
+        companies.import_companies(work, name="", licence="", as_of=tomorrow, content=b"x")
+    assert {error.field for error in refused.value.errors} == {"name", "licence", "as_of"}
+
+
+def test_a_park_may_not_import(workshop: WorkShop, clock: ManualClock) -> None:
+    with pytest.raises(NotAllowed), workshop.work(park_person(new_id())) as work:
+        companies.import_companies(work, name="a", licence="b", as_of=clock.now().date(), content=b"x")
