@@ -10,6 +10,7 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
 from billing.store.funds import CapCounter
+from tenants.kernel.writing import rows_written
 
 NOBODY = UUID(int=0)
 """Owner of a counter that belongs to no single park."""
@@ -47,13 +48,13 @@ _GIVE_BACK = text(
 def take(session: Session, counter: CounterKey, amount_fen: int, limit_fen: int | None) -> bool:
     """Add to a counter unless it would pass its limit; False then. The amount itself is within the limit."""
     values = {**counter._asdict(), "amount": amount_fen, "limit": limit_fen}
-    return session.execute(_TAKE, values).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return rows_written(session, _TAKE.bindparams(**values)) == 1
 
 
 def give_back(session: Session, counter: CounterKey, amount_fen: int) -> bool:
     """Take an amount off a counter; False when it does not hold that much."""
     values = {**counter._asdict(), "amount": amount_fen}
-    return session.execute(_GIVE_BACK, values).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return rows_written(session, _GIVE_BACK.bindparams(**values)) == 1
 
 
 def used(session: Session, counters: Collection[CounterKey]) -> dict[CounterKey, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from billing.store.funds import Fund, Hold
+from tenants.kernel.writing import rows_written
 
 OPEN = "held"
 
@@ -58,10 +59,10 @@ def lock_due_holds(session: Session, now: datetime, limit: int) -> Sequence[Hold
 
 def settle(session: Session, hold: Hold, *, status: str, captured_fen: int, at: datetime) -> bool:
     """Close an open hold; False when it was closed before."""
-    done = session.execute(
+    closing = (
         update(Hold)
         .where(Hold.tenant_id == hold.tenant_id, Hold.id == hold.id, Hold.status == OPEN)
         .values(status=status, captured_fen=captured_fen, settled_at=at)
         .execution_options(synchronize_session=False)
     )
-    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return rows_written(session, closing) == 1

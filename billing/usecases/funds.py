@@ -20,6 +20,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
 from tenants.usecases import audit
 
 
@@ -101,7 +102,7 @@ def open_fund(work: Work, *, slug: str, name: str, name_en: str, year: int) -> F
         created_by=work.actor.user_id,
         created_at=work.now,
     )
-    if not work.session.execute(made.on_conflict_do_nothing()).rowcount:  # type: ignore[attr-defined]
+    if not rows_written(work.session, made.on_conflict_do_nothing()):
         raise Conflict("fund.slug_taken", msg("资金池代码 {slug} 已被使用。请换一个代码。", slug=slug))
     _ensure_envelope(work, fund_id, GENERAL)
     audit.record(work, "fund.open", "fund", fund_id, slug=slug, year=year)

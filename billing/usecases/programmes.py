@@ -26,6 +26,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import ParkSize, Permission
 from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
 from tenants.usecases import audit
 
 KNOWN_FACTS = frozenset(
@@ -98,7 +99,7 @@ def create_programme(work: Work, *, slug: str, name: str, name_en: str, bounds: 
         created_by=work.actor.user_id,
         created_at=work.now,
     )
-    if not work.session.execute(made.on_conflict_do_nothing()).rowcount:  # type: ignore[attr-defined]
+    if not rows_written(work.session, made.on_conflict_do_nothing()):
         raise Conflict("programme.slug_taken", msg("补贴项目代码 {slug} 已被使用。请换一个代码。", slug=slug))
     audit.record(work, "programme.create", "programme", programme_id, slug=slug)
     return read_programme_view(work, programme_id)

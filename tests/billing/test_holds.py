@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from billing.usecases import holds, invariants
+from billing.usecases import funds, holds, invariants
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
 from tenants.kernel.errors import Conflict
@@ -218,8 +218,6 @@ def test_a_ceiling_that_was_reached_after_the_confirmation_refuses_the_hold(work
 
 
 def test_a_frozen_fund_gives_nothing_and_still_settles(workshop: WorkShop) -> None:
-    from billing.usecases import funds
-
     fund = fill_fund(workshop, "province", 100_000 * YUAN)
     approve_programme(workshop, "tech", policy())
     price(workshop, "twin")
