@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from types import TracebackType
 from typing import Self
 
 import procrastinate
-from services.usecases.execution import RunLimits
 from sqlalchemy import Engine
 
 from marketplace.gateways.queue import QueueOutbox, queue_app
 from marketplace.settings import Settings
+from services.usecases.execution import RunLimits
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import connect
 from tenants.kernel.work import WorkShop
@@ -27,6 +28,8 @@ class Marketplace:
     queue: procrastinate.App
     workshop: WorkShop
     run_limits: RunLimits
+    stopping: Event = field(default_factory=Event)
+    """Set when this process is told to go: what takes long stops at the next chance and leaves its job to another."""
 
     def close(self) -> None:
         """Give back the connections."""
@@ -47,12 +50,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Marketplace:
     """Wire an installation from its settings. Nothing is connected yet."""
     engine = connect(settings.database_url, pool_size=settings.database_pool)
     moment = clock or SystemClock()
-    queue = queue_app(settings.database_url)
     return Marketplace(
         settings=settings,
         engine=engine,
         clock=moment,
-        queue=queue,
-        workshop=WorkShop(engine, moment, QueueOutbox(queue)),
-        run_limits=RunLimits(wall_seconds=settings.run_minutes * 60),
+        queue=queue_app(settings.database_url),
+        workshop=WorkShop(engine, moment, QueueOutbox()),
+        run_limits=RunLimits(cpu_seconds=settings.run_minutes * 60, wall_seconds=settings.run_minutes * 60),
     )

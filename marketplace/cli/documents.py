@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 import click
 
+from billing.formats.documents import read_json
 from marketplace.doors.problems import problem_document
 from tenants.kernel.errors import FieldError, Invalid, Problem
-from tenants.kernel.messages import Message, msg
+from tenants.kernel.messages import msg
 
 BAD_INPUT = 2
 P = ParamSpec("P")
@@ -22,7 +24,11 @@ input_option = click.option(
     "--input", "source", required=True, metavar="FILE", help="The JSON document; - reads standard input."
 )
 output_option = click.option(
-    "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to."
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write to.",
 )
 
 
@@ -40,27 +46,16 @@ def reports_problems(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def read_document(source: str) -> Any:
-    """Return the JSON in the file ``source`` (or standard input); Invalid when there is none."""
+def read_document(source: str) -> object:
+    """Return the JSON in the file ``source`` (or standard input), fractions exact; Invalid when there is none."""
     try:
         raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
     except OSError as error:
-        raise _unreadable(msg("无法读取文件 {file}:{reason}。请核对路径与权限。", file=source, reason=error.strerror)) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(msg("文件不是 UTF-8 编码。请另存为 UTF-8 后重试。")) from error
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(msg("文件不是有效的 JSON({reason})。请修正后重试。", reason=str(error)[:200])) from error
+        reason = msg("无法读取文件 {file}:{reason}。请核对路径与权限。", file=source, reason=error.strerror)
+        raise Invalid("input.unreadable", reason, errors=[FieldError("input", "input.unreadable", reason)]) from error
+    return read_json(raw.removeprefix(codecs.BOM_UTF8))
 
 
 def print_document(document: object) -> None:
     """Write a JSON document to standard output."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _unreadable(message: Message) -> Invalid:
-    return Invalid("input.unreadable", message, errors=[FieldError("", "input.unreadable", message)])

@@ -33,9 +33,8 @@ def serve() -> None:
     settings = _settings()
     config = home() / "infra" / "gunicorn.conf.py"
     os.execvp(  # noqa: S606 - gunicorn takes this process over, signals and all
-        sys.executable,
-        [sys.executable, "-m", "gunicorn", "-c", str(config), "-b", f"{settings.host}:{settings.port}"]
-        + ["marketplace.wsgi:application()"],
+        str(Path(sys.executable).with_name("gunicorn")),
+        ["gunicorn", "-c", str(config), "-b", f"{settings.host}:{settings.port}", "marketplace.wsgi:application()"],
     )
 
 
@@ -43,11 +42,11 @@ def serve() -> None:
 def worker() -> None:
     """Work the job queue until told to stop."""
     from marketplace.composition import build
-    from marketplace.doors.logs import configure_logging
+    from marketplace.doors.logs import configure
     from marketplace.jobs.worker import work
 
     settings = _settings()
-    configure_logging(settings)
+    configure(settings.log_format)
     with build(settings) as market:
         asyncio.run(work(market))
 

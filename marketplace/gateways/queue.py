@@ -62,8 +62,9 @@ class QueueOutbox:
     does not stand in front of one that orders its first.
     """
 
-    def __init__(self, app: procrastinate.App) -> None:
-        self._app = app
+    def __init__(self) -> None:
+        # Never opened: each job goes in through the connection of the event's own transaction.
+        self._app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
     def put(self, connection: Connection, event: Event, *, actor_id: UUID | None) -> None:
         """Put ``event``'s job on the queue, if it starts one."""

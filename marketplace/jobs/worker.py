@@ -93,11 +93,15 @@ async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: boo
     register(market, pace)
     async with market.queue.open_async():
         await rescue_stalled_jobs(market.queue, pace)
+        if until_idle:
+            for names in ([ENGINES], [MONEY, CLOCKWORK]):
+                await _lane(market.queue, names, MONEY_LANES, pace, until_idle)
+            return
         lanes = [
             asyncio.create_task(_lane(market.queue, [ENGINES], _engine_lanes(), pace, until_idle)),
             asyncio.create_task(_lane(market.queue, [MONEY, CLOCKWORK], MONEY_LANES, pace, until_idle)),
         ]
-        _stop_on_signal(lanes)
+        _stop_on_signal(market, lanes)
         for ended in await asyncio.gather(*lanes, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
@@ -128,11 +132,12 @@ def _engine_lanes() -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 
-def _stop_on_signal(lanes: list[asyncio.Task[None]]) -> None:
+def _stop_on_signal(market: Marketplace, lanes: list[asyncio.Task[None]]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        log.info("stopping: no new job is taken, running ones get %s seconds", Pace.graceful)
+        log.info("stopping: no new job is taken, running engines are left to the next worker")
+        market.stopping.set()
         for lane in lanes:
             lane.cancel()
 

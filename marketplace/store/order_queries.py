@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.store.orders import Order, OrderLine
@@ -43,7 +43,7 @@ def locked_line(session: Session, *, run_id: UUID | None = None, booking_id: UUI
 
 def order_page(
     session: Session, park_id: UUID | None, before: tuple[object, UUID] | None, limit: int
-) -> Sequence[Row[tuple[Order]]]:
+) -> Sequence[Order]:
     """Return up to ``limit`` orders, newest first, of one park or of all that the transaction sees."""
     query = select(Order).order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)
     if park_id is not None:
@@ -51,4 +51,4 @@ def order_page(
     if before is not None:
         placed_at, order_id = before
         query = query.where((Order.placed_at < placed_at) | ((Order.placed_at == placed_at) & (Order.id < order_id)))
-    return session.execute(query).all()
+    return session.execute(query).scalars().all()

@@ -28,6 +28,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission, Tier
 from tenants.kernel.work import Work
 from tenants.usecases import audit, onboarding
+from tenants.usecases.views import ParkView
 
 MOST_LINES = 20
 
@@ -55,7 +56,7 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish]) -> quotes.QuoteView:
         )
     park = _ordering_park(work)
     wanted = [_planned(work, park, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
-    return quotes.make_quote(work, lines=wanted, facts=_park_facts(park), valid_for=QUOTE_VALID_FOR)
+    return quotes.make_quote(work, lines=wanted, facts=park_facts(park), valid_for=QUOTE_VALID_FOR)
 
 
 def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) -> OrderView:
@@ -102,36 +103,31 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
     return view
 
 
-def _ordering_park(work: Work) -> onboarding.ParkView:
+def _ordering_park(work: Work) -> ParkView:
     park = onboarding.read_park(work, park_id=work.actor.require_tenant())
     if park.verification != "verified":
         raise Conflict("park.not_verified", msg("园区尚未通过审核,暂不能租用服务。请等待审核或补充材料。"))
     return park
 
 
-def _planned(work: Work, park: onboarding.ParkView, wish: LineWish, where: str) -> quotes.QuoteLineRequest:
+def _planned(work: Work, park: ParkView, wish: LineWish, where: str) -> quotes.QuoteLineRequest:
     offering, plan = _checked(work, park, wish, where)
     return quotes.QuoteLineRequest(
         offering=offering.slug,
         quantity=plan.quantity,
         request=dict(plan.request),
         title=plan.title,
-        facts={
-            "offering_tier": offering.tier.value,
-            "delivery": offering.delivery,
-            "provider": str(offering.provider_id),
-            "provider_control_group": _text(offering.provider_control_group),
-        },
+        facts=offering_facts(offering),
     )
 
 
-def _start(work: Work, park: onboarding.ParkView, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
+def _start(work: Work, park: ParkView, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
     offering, plan = _checked(work, park, wish, where)
     return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=line_id)
 
 
 def _checked(
-    work: Work, park: onboarding.ParkView, wish: LineWish, where: str
+    work: Work, park: ParkView, wish: LineWish, where: str
 ) -> tuple[catalogue.OfferingView, deliveries.DeliveryPlan]:
     offering = catalogue.read_offering(work, slug=wish.offering)
     if not offering.orderable:
@@ -158,7 +154,18 @@ def _within(problem: Problem, where: str) -> Problem:
     return type(problem)(problem.code, problem.message, errors=errors)
 
 
-def _park_facts(park: onboarding.ParkView) -> dict[str, Any]:
+def offering_facts(offering: catalogue.OfferingView) -> dict[str, Any]:
+    """Return what programmes may know of a rented service."""
+    return {
+        "offering_tier": offering.tier.value,
+        "delivery": offering.delivery,
+        "provider": str(offering.provider_id),
+        "provider_control_group": _text(offering.provider_control_group),
+    }
+
+
+def park_facts(park: ParkView) -> dict[str, Any]:
+    """Return what programmes may know of the park that rents."""
     return {
         "park_size": park.size.value,
         "region": park.region_code,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from tenants.kernel.paging import Page, decode_cursor, encode_cursor
-
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from marketplace.store.order_queries import lines_of, order_of, order_page
 from marketplace.store.orders import Order, OrderLine
@@ -13,6 +11,7 @@ from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
 from services.usecases import artefacts, bookings, runs
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
+from tenants.kernel.paging import Page, decode_cursor, encode_cursor
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
@@ -49,7 +48,7 @@ def list_orders(
     """Return orders, newest first: a park's own, for staff those of ``park_id`` or of all parks."""
     work.actor.require(Permission.READ_ORDER)
     before = decode_cursor(cursor)
-    found: list[Order] = [row[0] for row in order_page(work.session, park_id, before, limit + 1)]
+    found = list(order_page(work.session, park_id, before, limit + 1))
     shown = found[:limit]
     last = shown[-1] if len(found) > limit else None
     return Page(

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
 from services.usecases.runs import RunView
-
-from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 
 
 @dataclass(frozen=True)

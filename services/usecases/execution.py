@@ -29,7 +29,8 @@ from services.usecases.runs import RunJob
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
-from tenants.kernel.errors import Problem
+from tenants.kernel.errors import Problem, Unavailable
+from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import WorkShop
 
@@ -59,18 +60,26 @@ class _Task:
     arguments: tuple[object, ...]
 
 
-def execute_run(workshop: WorkShop, actor: Actor, *, run_id: UUID, limits: RunLimits) -> None:
+def execute_run(
+    workshop: WorkShop,
+    actor: Actor,
+    *,
+    run_id: UUID,
+    limits: RunLimits,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Carry out a queued run to its end, or one whose worker died; an ended one is left alone.
 
     What the engine refuses, and what exceeds the limits, fails the run with a code and words; nothing is charged then.
-    Anything else (the database is away, the disk is full) is raised: the job is retried and the run begun again.
+    Anything else (the database is away, the disk is full) is raised: the job is retried and the run begun again. So is
+    Unavailable ``worker.stopping`` when ``stopping`` says that this worker is told to go: the next one takes the run.
     """
     actor.require(Permission.EXECUTE_RUN)
     with workshop.work(actor) as work:
         job = runs.begin_run(work, run_id=run_id)
     if job is None:
         return
-    watch = _Watch(workshop, actor, run_id)
+    watch = _Watch(workshop, actor, run_id, stopping)
     try:
         with ExitStack() as stack:
             task = _prepare(workshop, actor, job, stack)
@@ -78,6 +87,8 @@ def execute_run(workshop: WorkShop, actor: Actor, *, run_id: UUID, limits: RunLi
                 task.engine, *task.arguments, limits=limits, progress=watch.progress, cancelled=watch.cancelled
             )
     except Problem as problem:
+        if watch.left:
+            raise Unavailable("worker.stopping", msg("工作进程正在停止，运行将由下一个工作进程重新开始。")) from problem
         if not watch.unwanted:
             with workshop.work(actor) as work:
                 runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
@@ -105,9 +116,12 @@ class _Watch:
     workshop: WorkShop
     actor: Actor
     run_id: UUID
+    stopping: Callable[[], bool]
     stage: str = "prepare"
     percent: int = 0
     unwanted: bool = False
+    left: bool = False
+    """The run is still wanted, but this worker is told to go."""
     _next: float = field(default=0.0, init=False)
 
     def progress(self, stage: str, done: float) -> None:
@@ -119,7 +133,8 @@ class _Watch:
     def cancelled(self) -> bool:
         """Tell whether the run is no longer wanted."""
         self._beat(now=False)
-        return self.unwanted
+        self.left = not self.unwanted and self.stopping()
+        return self.unwanted or self.left
 
     def _beat(self, *, now: bool) -> None:
         if self.unwanted or (not now and time.monotonic() < self._next):

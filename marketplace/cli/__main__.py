@@ -1,0 +1,5 @@
+"""``python -m marketplace.cli``: the console without its script."""
+
+from marketplace.cli.main import main
+
+main()

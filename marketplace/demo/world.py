@@ -1,0 +1,179 @@
+"""The demo province as data. Every name is invented; county codes are real ones of Henan (GB/T 2260)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier, UsageUnit
+
+PASSWORD = "demo-park-2026"  # noqa: S105 - printed on the demo's sign-in page; production cannot be seeded with it
+YUAN = 100
+FUND_SLUG = "province-tech-2026"
+FUND_FEN = 5_000_000_000 * YUAN
+PROGRAMME = "small-park-tech"
+KEY_COUNTIES = ("411326", "411724", "411525")
+"""Counties that the demo programme supports most."""
+
+
+@dataclass(frozen=True)
+class DemoOrganisation:
+    """An organisation of the demo that is no park."""
+
+    key: str
+    kind: OrganisationKind
+    name: str
+    region_code: str
+
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """A person of the demo."""
+
+    login: str
+    name: str
+    organisation: str
+    roles: tuple[Role, ...]
+
+
+@dataclass(frozen=True)
+class DemoPark:
+    """A park of the demo, with the logins of its administrator (``login``)."""
+
+    login: str
+    name: str
+    region_code: str
+    size: ParkSize
+    tier: Tier | None
+    verified: bool = True
+
+
+@dataclass(frozen=True)
+class DemoOffering:
+    """An offering of the demo with its list price."""
+
+    slug: str
+    provider: str
+    tier: Tier
+    delivery: str
+    name: str
+    name_en: str
+    summary: str
+    summary_en: str
+    unit: UsageUnit
+    unit_price: str
+    build_cost_yuan: int
+    orderable: bool = True
+
+
+ORGANISATIONS = (
+    DemoOrganisation("authority", OrganisationKind.AUTHORITY, "省园区科技服务专项资金办公室", "410105"),
+    DemoOrganisation("operator", OrganisationKind.OPERATOR, "中原园区科技服务运营有限公司", "410105"),
+    DemoOrganisation("twins", OrganisationKind.PROVIDER, "中原数字孪生技术研究院", "410184"),
+    DemoOrganisation("lab", OrganisationKind.PROVIDER, "豫西材料检测共享中心", "410311"),
+)
+
+PEOPLE = (
+    DemoPerson("policy", "政策专员(演示)", "authority", (Role.SUBSIDY_OFFICER,)),
+    DemoPerson("approver", "资金审批人(演示)", "authority", (Role.SUBSIDY_APPROVER,)),
+    DemoPerson("finance", "财务专员(演示)", "authority", (Role.FINANCE,)),
+    DemoPerson("operator", "平台运营(演示)", "operator", (Role.OPERATOR,)),
+    DemoPerson("lab", "检测工程师(演示)", "lab", (Role.PROVIDER,)),
+)
+
+PARKS = (
+    DemoPark("park01", "卢氏县绿色食品产业园", "411224", ParkSize.SMALL, Tier.LEADING),
+    DemoPark("park02", "西峡县汽车零部件产业园", "411323", ParkSize.SMALL, Tier.LEADING),
+    DemoPark("park03", "正阳县花生加工产业园", "411724", ParkSize.SMALL, Tier.ENHANCED),
+    DemoPark("park04", "淅川县清洁能源产业园", "411326", ParkSize.SMALL, Tier.LEADING),
+    DemoPark("park05", "长垣起重装备产业园", "410783", ParkSize.LARGE, Tier.LEADING),
+    DemoPark("park06", "民权县制冷产业园", "411421", ParkSize.SMALL, Tier.ENHANCED),
+    DemoPark("park07", "新安县新材料产业园", "410323", ParkSize.LARGE, Tier.LEADING),
+    DemoPark("park08", "平舆县皮革产业园", "411723", ParkSize.SMALL, Tier.BASIC),
+    DemoPark("park09", "固始县纺织产业园", "411525", ParkSize.SMALL, Tier.ENHANCED),
+    DemoPark("park10", "汝州市陶瓷产业园", "410482", ParkSize.SMALL, Tier.LEADING),
+    DemoPark("park11", "巩义市铝加工产业园", "410181", ParkSize.LARGE, Tier.ENHANCED),
+    DemoPark("park12", "兰考县家居产业园", "410225", ParkSize.SMALL, None, verified=False),
+)
+
+OFFERINGS = (
+    DemoOffering(
+        "energy-monitoring", "twins", Tier.BASIC, "monitoring", "基础能耗监测", "Energy monitoring",
+        "电表数据质量标记、基线与异常告警。", "Meter data with quality flags, baseline and anomaly alerts.",
+        UsageUnit.SITE_MONTH, "800", 300_000, orderable=False,
+    ),
+    DemoOffering(
+        "simple-alarms", "twins", Tier.BASIC, "monitoring", "安防告警", "Simple alarms",
+        "任意仪表与设备的阈值、心跳与升级告警。", "Thresholds, heartbeats and escalation on any meter or device.",
+        UsageUnit.SITE_MONTH, "300", 120_000, orderable=False,
+    ),
+    DemoOffering(
+        "ai-leads", "twins", Tier.ENHANCED, "leads", "AI 招商线索", "AI leads",
+        "按区位与外迁经验排序的目标企业清单,每条附数据出处。",
+        "Target companies ranked by distance and record of expansion; every reason cites its data.",
+        UsageUnit.REPORT, "3000", 800_000,
+    ),
+    DemoOffering(
+        "shared-inspection", "lab", Tier.ENHANCED, "inspection", "共享检测", "Shared inspection",
+        "按时段预约检测仪器,出具检测报告。", "Instruments booked by the slot, with a test report.",
+        UsageUnit.HOUR, "600", 2_600_000,
+    ),
+    DemoOffering(
+        "digital-twin-run", "twins", Tier.LEADING, "twin", "数字孪生推演", "Digital-twin run",
+        "以园区自有数据推演一年 15 分钟级用能:现状、优化、扩容,给出投资回收与减碳建议。",
+        "A year of the park's own energy data at 15 minutes: as it is, optimised, sized; payback and carbon advice.",
+        UsageUnit.RUN, "10000", 5_000_000,
+    ),
+)  # fmt: skip
+
+INSTRUMENTS = (
+    ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359")),
+    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",)),
+    ("气相色谱质谱仪 GCMS-1", "411202", ("GB 5009.19",)),
+)
+
+BOUNDS: dict[str, Any] = {
+    "small": {"min_bp": 5000, "max_bp": 7000},
+    "large": {"min_bp": 3000, "max_bp": 3000},
+}
+
+
+def policy(
+    *,
+    fund: str = FUND_SLUG,
+    programme: str = PROGRAMME,
+    shortfall: str = "partial",
+    version: int = 1,
+    park_year_cap_fen: int = 500_000 * YUAN,
+) -> dict[str, Any]:
+    """Return the demo programme's policy: 50–70 % for small parks by county and tier, 30 % for large ones."""
+    small = {"fact": "park_size", "is": "eq", "value": "small"}
+    return {
+        "programme": programme,
+        "version": version,
+        "mode": "instant",
+        "currency": "CNY",
+        "base": "gross",
+        "window": {"from": "2026-01-01", "to": "2028-01-01"},
+        "timezone": "Asia/Shanghai",
+        "year_starts": "01-01",
+        "eligible": {"all": [{"fact": "verification", "is": "eq", "value": "verified"}]},
+        "rates": [
+            {
+                "when": [small, {"fact": "region", "is": "in", "value": list(KEY_COUNTIES)}],
+                "rate_bp": 7000,
+                "reason": "KEY_COUNTY",
+            },
+            {
+                "when": [small, {"fact": "tier", "is": "eq", "value": "leading"}],
+                "rate_bp": 6000,
+                "reason": "SMALL_LEADING",
+            },
+            {"when": [small], "rate_bp": 5000, "reason": "SMALL_PARK"},
+            {"when": [{"fact": "park_size", "is": "eq", "value": "large"}], "rate_bp": 3000, "reason": "LARGE_PARK"},
+        ],
+        "caps": [{"scope": "entity_year", "amount_fen": park_year_cap_fen}],
+        "funders": [{"fund": fund, "share_bp": 10000}],
+        "shortfall": shortfall,
+        "payee": "provider",
+    }
