@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
+from operator import mul
 from pathlib import Path
 from typing import TextIO
 
@@ -61,6 +62,8 @@ INACTIVE = ("注销", "吊销", "撤销", "迁出", "停业", "歇业", "清算"
 MOST_SHOWN = 100
 LONGEST_SCOPE = 8000
 MOST_CAPITAL_FEN = 10**15
+_CODE_VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHJKLMNPQRTUWXY")}
+_CODE_WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
 _UNITS = {"": 1, "元": 1, "万": 10_000, "万元": 10_000, "亿": 100_000_000, "亿元": 100_000_000}
 _CAPITAL = re.compile(r"([0-9,]+(?:\.[0-9]+)?)\s*(亿元|万元|亿|万|元)?\s*(人民币元?|元人民币|CNY|RMB)?")
 _INDUSTRY = re.compile(r"[A-T]?([0-9]{2,4})", re.ASCII)
@@ -260,7 +263,21 @@ def _text(cell: object) -> str:
     return str(cell).strip()
 
 
+def is_plain_uscc(code: str) -> bool:
+    """Tell whether ``code`` is a credit code in its plain form with the right check digit (GB 32100).
+
+    The same as the library's answer, which takes ten times as long: a registry has a million rows.
+    """
+    try:
+        values = [_CODE_VALUES[character] for character in code]
+    except KeyError:
+        return False
+    return len(values) == len(_CODE_WEIGHTS) and code[:8].isdecimal() and sum(map(mul, values, _CODE_WEIGHTS)) % 31 == 0
+
+
 def _uscc(text: str) -> str:
+    if is_plain_uscc(text):
+        return text
     try:
         return check_uscc(text).code
     except Invalid as problem:

@@ -15,9 +15,10 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import uscc
 
 from services.formats.brief import read_brief
-from services.gateways.company_files import open_company_file
+from services.gateways.company_files import is_plain_uscc, open_company_file
 from services.gateways.leads_documents import render_documents
 from services.gateways.positions import locate
 from services.rules.demo_companies import demo_companies, demo_uscc
@@ -202,6 +203,14 @@ def test_rows_that_cannot_be_right_are_set_aside_with_the_reason(change: dict[st
     file = open_company_file(registry(row(), row(**change)), default_as_of=TODAY)
     assert len(list(file.rows())) == 1
     assert [(each.row, each.reason) for each in file.refused] == [(3, reason)]
+
+
+@given(st.integers(0, 999_999), st.integers(0, 17), st.sampled_from("0123456789ABCDEFGHJKLMNPQRTUWXYIOSVZ"))
+def test_the_quick_check_of_credit_codes_agrees_with_the_library(number: int, place: int, character: str) -> None:
+    code = demo_uscc("330100", number)
+    assert is_plain_uscc(code)
+    changed = code[:place] + character + code[place + 1 :]
+    assert is_plain_uscc(changed) == uscc.is_valid(changed)
 
 
 def test_what_is_no_registry_is_refused() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -18,7 +22,7 @@ from tenants.kernel.errors import Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.parks import week
-from tests.support.databases import RecordingOutbox
+from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
 from tests.support.services import World, build_world, import_demo_companies, order, park_person
 
@@ -112,6 +116,25 @@ def test_a_run_whose_workers_die_is_begun_three_times_and_then_given_up(
     assert len(outbox.named("run.failed")) == 1
 
 
+def test_a_worker_killed_in_the_middle_leaves_a_run_that_the_next_one_finishes(
+    workshop: WorkShop, world: World, park_id: UUID, database: Database, outbox: RecordingOutbox
+) -> None:
+    run_id = queued(workshop, park_id, "twin", {"park": week()})
+    lone = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.lone_worker", database.url, str(park_id), str(run_id)], cwd=Path.cwd()
+    )
+    while seen(workshop, park_id, run_id).status == "queued":
+        assert lone.poll() is None
+        time.sleep(0.02)
+    lone.kill()
+    lone.wait()
+    assert seen(workshop, park_id, run_id).status == "running"
+    execution.execute_run(workshop, worker(park_id), run_id=run_id, limits=LIMITS)
+    run = seen(workshop, park_id, run_id)
+    assert (run.status, run.attempts) == ("succeeded", 2)
+    assert len(outbox.named("run.succeeded")) == 1
+
+
 def test_of_two_workers_with_a_result_one_finishes(workshop: WorkShop, world: World, park_id: UUID) -> None:
     run_id = queued(workshop, park_id, "twin", {"demo": True})
     with workshop.work(worker(park_id)) as work:
@@ -147,7 +170,7 @@ def test_a_cancelled_run_is_noticed_and_its_child_is_stopped(
     )
     thread.start()
     while seen(workshop, park_id, run_id).status == "queued":
-        pass
+        time.sleep(0.02)
     with workshop.work(park_person(park_id)) as work:
         deliveries.cancel_delivery(work, run_id=run_id)
     thread.join(20)
