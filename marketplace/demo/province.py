@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +22,14 @@ from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
 from tenants.rules.uscc import inner_check_digit
 from tenants.usecases import api_keys, onboarding, subscriptions
 
 HISTORY_MONTHS = 3
 API_KEYS = ("park01", "park02", "finance", "policy", "approver", "operator", "lab")
+VAT_BP = 600
+"""Rate of modern services."""
 
 
 def seed_province(market: Marketplace) -> Logins:
@@ -36,21 +41,13 @@ def seed_province(market: Marketplace) -> Logins:
     now = market.clock.now()
     seeder = Seeder(market.engine, Silent(), first_of_history(now))
     organisations = enter_institutions(seeder)
-    _fund_and_programme(seeder)
+    start = seeder.clock.now()
+    open_fund(seeder, world.FUND_SLUG, start.year, world.FUND_FEN)
+    enact(seeder, world.PROGRAMME, world.policy(), start)
     parks = {park.login: enter_park(seeder, park) for park in world.PARKS}
     history.seed_history(seeder, market.run_limits, until=now)
     seeder.clock.instant = now
     return Logins(users=_logins(organisations, parks), api_keys=_api_keys(seeder))
-
-
-def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
-    """Enter all but funds and parks: organisations, people, catalogue, prices, instruments, company registry."""
-    start = seeder.clock.now()
-    organisations = _organisations(seeder)
-    _people(seeder, organisations)
-    _catalogue(seeder, organisations, start)
-    _companies(seeder, start)
-    return organisations
 
 
 def first_of_history(now: datetime) -> datetime:
@@ -67,208 +64,158 @@ def credit_code(name: str, region_code: str) -> str:
     return code + uscc.calc_check_digit(code)
 
 
-def _organisations(seeder: Seeder) -> dict[str, UUID]:
-    found = {}
-    for each in world.ORGANISATIONS:
-        said = seeder.step(
-            f"organisation {each.key}",
-            seeder.system(),
-            lambda work, each=each: {  # type: ignore[misc]
-                "id": onboarding.register_organisation(
-                    work,
-                    kind=each.kind,
-                    name=each.name,
-                    uscc=credit_code(each.name, each.region_code),
-                    region_code=each.region_code,
-                ).id
-            },
-        )
-        found[each.key] = UUID(str(said["id"]))
-    return found
-
-
-def _people(seeder: Seeder, organisations: dict[str, UUID]) -> None:
-    for each in world.PEOPLE:
-        seeder.step(
-            f"person {each.login}",
-            seeder.system(),
-            lambda work, each=each: {  # type: ignore[misc]
-                "id": onboarding.add_person(
-                    work,
-                    organisation_id=organisations[each.organisation],
-                    login=each.login,
-                    password=world.PASSWORD,
-                    name=each.name,
-                    roles=each.roles,
-                ).id
-            },
-        )
-
-
-def _catalogue(seeder: Seeder, organisations: dict[str, UUID], start: datetime) -> None:
+def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
+    """Enter all but funds and parks: organisations, people, catalogue, prices, instruments, company registry."""
+    organisations = {
+        each.key: _id(seeder.step(f"organisation {each.key}", seeder.system(), partial(_register, each=each)))
+        for each in world.ORGANISATIONS
+    }
+    for person in world.PEOPLE:
+        enter = partial(_enter_person, each=person, organisation_id=organisations[person.organisation])
+        seeder.step(f"person {person.login}", seeder.system(), enter)
     operator = seeder.person("operator", world.PASSWORD)
-    for each in world.OFFERINGS:
-        seeder.step(
-            f"offering {each.slug}",
-            operator,
-            lambda work, each=each: {  # type: ignore[misc]
-                "id": catalogue.add_offering(
-                    work,
-                    slug=each.slug,
-                    provider_id=organisations[each.provider],
-                    tier=each.tier,
-                    delivery=each.delivery,
-                    name=each.name,
-                    name_en=each.name_en,
-                    summary=each.summary,
-                    summary_en=each.summary_en,
-                    build_cost_fen=each.build_cost_yuan * world.YUAN,
-                ).id
-            },
-        )
-        seeder.step(
-            f"price {each.slug}",
-            operator,
-            lambda work, each=each: {  # type: ignore[misc]
-                "id": pricing.set_price(
-                    work,
-                    offering=each.slug,
-                    charge={"model": "per_unit", "unit_price": each.unit_price},
-                    vat_bp=600,
-                    valid_from=start,
-                ).id
-            },
-        )
-    for name, region, methods in world.INSTRUMENTS:
-        seeder.step(
-            f"instrument {name}",
-            operator,
-            lambda work, name=name, region=region, methods=methods: {  # type: ignore[misc]
-                "id": catalogue.add_instrument(
-                    work, offering="shared-inspection", name=name, region_code=region, methods=methods
-                ).id
-            },
-        )
-
-
-def _companies(seeder: Seeder, start: datetime) -> None:
-    as_of: date = start.astimezone(CHINA).date()
-    seeder.step(
-        "companies",
-        seeder.person("operator", world.PASSWORD),
-        lambda work: {
-            "rows": companies.import_companies(
-                work,
-                name="演示企业名录(合成数据)",
-                licence="CC0-1.0",
-                as_of=as_of,
-                content=demo_companies(as_of=as_of),
-            ).rows_accepted
-        },
-    )
-
-
-def _fund_and_programme(seeder: Seeder) -> None:
     start = seeder.clock.now()
-    open_fund(seeder, world.FUND_SLUG, start.year, world.FUND_FEN)
-    enact(seeder, world.PROGRAMME, "小型园区科技服务补贴", world.policy(), start)
+    for offering in world.OFFERINGS:
+        offer = partial(_offer, each=offering, provider_id=organisations[offering.provider])
+        seeder.step(f"offering {offering.slug}", operator, offer)
+        seeder.step(f"price {offering.slug}", operator, partial(_price, each=offering, start=start))
+    for instrument in world.INSTRUMENTS:
+        seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
+    seeder.step("companies", operator, partial(_import_companies, start=start))
+    return organisations
 
 
 def open_fund(seeder: Seeder, slug: str, year: int, amount_fen: int) -> UUID:
     """Open a fund and put ``amount_fen`` into it: the officer asks, the approver decides."""
     officer, approver = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver"))
-    fund_id = UUID(
-        str(
-            seeder.step(
-                f"fund {slug}",
-                officer,
-                lambda work: {
-                    "id": funds.open_fund(
-                        work,
-                        slug=slug,
-                        name=f"{year} 年园区科技服务专项资金",
-                        name_en=f"Park technology fund {year}",
-                        year=year,
-                    ).id
-                },
-            )["id"]
+
+    def open_and_ask(work: Work) -> dict[str, Any]:
+        fund = funds.open_fund(
+            work,
+            slug=slug,
+            name=f"{year} 年园区科技服务专项资金",
+            name_en=f"Park technology fund {year}",
+            year=year,
         )
-    )
-    asked = seeder.step(
-        f"appropriation {slug}",
-        officer,
-        lambda work: {
-            "id": funds.request_appropriation(
-                work, fund_id=fund_id, amount_fen=amount_fen, document_no=f"园科资〔{year}〕1 号"
-            ).id
-        },
-    )
-    seeder.step(
-        f"appropriation {slug} approved",
-        approver,
-        lambda work: {
-            "id": funds.approve_appropriation(work, appropriation_id=UUID(str(asked["id"]))).id,
-        },
-    )
-    return fund_id
+        asked = funds.request_appropriation(
+            work, fund_id=fund.id, amount_fen=amount_fen, document_no=f"园科资〔{year}〕1 号"
+        )
+        return {"id": fund.id, "appropriation": asked.id}
+
+    said = seeder.step(f"fund {slug}", officer, open_and_ask)
+
+    def approve(work: Work) -> dict[str, Any]:
+        return {"id": funds.approve_appropriation(work, appropriation_id=UUID(str(said["appropriation"]))).id}
+
+    seeder.step(f"fund {slug} approved", approver, approve)
+    return _id(said)
 
 
-def enact(seeder: Seeder, slug: str, name: str, policy: dict[str, Any], start: datetime) -> None:
-    """Write a programme's policy and have the other person approve it."""
+def enact(seeder: Seeder, slug: str, policy: Mapping[str, Any], start: datetime) -> None:
+    """Write a programme's policy, in force from ``start``, and have the other person approve it."""
     officer, approver = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver"))
-    window = {"from": start.date().isoformat(), "to": f"{start.year + 3}-01-01"}
-    programme_id = UUID(
-        str(
-            seeder.step(
-                f"programme {slug}",
-                officer,
-                lambda work: {
-                    "id": programmes.create_programme(
-                        work, slug=slug, name=name, name_en="Technology support for small parks", bounds=world.BOUNDS
-                    ).id
-                },
-            )["id"]
-        )
-    )
+    said = seeder.step(f"programme {slug}", officer, partial(write_programme, slug=slug, policy=policy, start=start))
 
-    def write(work: Any) -> dict[str, Any]:
-        version = programmes.write_version(work, programme_id=programme_id, policy={**policy, "window": window})
-        return {"version": programmes.submit_version(work, programme_id=programme_id, version=version.version).version}
+    def approve(work: Work) -> dict[str, Any]:
+        programmes.approve_version(work, programme_id=_id(said), version=int(said["version"]))
+        return {}
 
-    written = seeder.step(f"policy {slug}", officer, write)
-    seeder.step(
-        f"policy {slug} approved",
-        approver,
-        lambda work: {
-            "version": programmes.approve_version(
-                work, programme_id=programme_id, version=int(written["version"])
-            ).version
-        },
+    seeder.step(f"programme {slug} approved", approver, approve)
+
+
+def write_programme(work: Work, *, slug: str, policy: Mapping[str, Any], start: datetime) -> dict[str, Any]:
+    """Create a programme and submit its first version; return its id and version."""
+    programme = programmes.create_programme(
+        work,
+        slug=slug,
+        name="小型园区科技服务补贴",
+        name_en="Technology support for small parks",
+        bounds=world.BOUNDS,
     )
+    window = {"from": start.astimezone(CHINA).date().isoformat(), "to": f"{start.year + 3}-01-01"}
+    draft = programmes.write_version(work, programme_id=programme.id, policy={**policy, "window": window})
+    programmes.submit_version(work, programme_id=programme.id, version=draft.version)
+    return {"id": programme.id, "version": draft.version}
 
 
 def enter_park(seeder: Seeder, park: world.DemoPark) -> UUID:
     """Sign a park up; verify it and let it subscribe as it says. Return its id."""
-    said = seeder.step(f"park {park.login}", seeder.system(), lambda work: _sign_up(work, park))
-    park_id = UUID(str(said["id"]))
+    park_id = _id(seeder.step(f"park {park.login}", seeder.system(), partial(_sign_up, each=park)))
     if not park.verified:
         return park_id
-    seeder.step(
-        f"park {park.login} verified",
-        seeder.person("policy", world.PASSWORD),
-        lambda work: {"id": onboarding.decide_verification(work, park_id=park_id, approve=True, note="材料齐全").id},
-    )
-    tier = park.tier
-    if tier is not None:
-        seeder.step(
-            f"park {park.login} subscribed",
-            seeder.person(park.login, world.PASSWORD),
-            lambda work: {"id": subscriptions.subscribe(work, tier=tier).id},
-        )
+    officer = seeder.person("policy", world.PASSWORD)
+    seeder.step(f"park {park.login} verified", officer, partial(_verify, park_id=park_id))
+    if park.tier is not None:
+        admin = seeder.person(park.login, world.PASSWORD)
+        seeder.step(f"park {park.login} subscribed", admin, partial(_subscribe, each=park))
     return park_id
 
 
-def _sign_up(work: Any, each: world.DemoPark) -> dict[str, Any]:
+def _register(work: Work, *, each: world.DemoOrganisation) -> dict[str, Any]:
+    made = onboarding.register_organisation(
+        work,
+        kind=each.kind,
+        name=each.name,
+        uscc=credit_code(each.name, each.region_code),
+        region_code=each.region_code,
+    )
+    return {"id": made.id}
+
+
+def _enter_person(work: Work, *, each: world.DemoPerson, organisation_id: UUID) -> dict[str, Any]:
+    made = onboarding.add_person(
+        work,
+        organisation_id=organisation_id,
+        login=each.login,
+        password=world.PASSWORD,
+        name=each.name,
+        roles=each.roles,
+    )
+    return {"id": made.id}
+
+
+def _offer(work: Work, *, each: world.DemoOffering, provider_id: UUID) -> dict[str, Any]:
+    made = catalogue.add_offering(
+        work,
+        slug=each.slug,
+        provider_id=provider_id,
+        tier=each.tier,
+        delivery=each.delivery,
+        name=each.name,
+        name_en=each.name_en,
+        summary=each.summary,
+        summary_en=each.summary_en,
+        build_cost_fen=each.build_cost_yuan * world.YUAN,
+    )
+    return {"id": made.id}
+
+
+def _price(work: Work, *, each: world.DemoOffering, start: datetime) -> dict[str, Any]:
+    charge = {"model": "per_unit", "unit_price": each.unit_price}
+    return {"id": pricing.set_price(work, offering=each.slug, charge=charge, vat_bp=VAT_BP, valid_from=start).id}
+
+
+def _install(work: Work, *, each: tuple[str, str, tuple[str, ...]]) -> dict[str, Any]:
+    name, region_code, methods = each
+    made = catalogue.add_instrument(
+        work, offering="shared-inspection", name=name, region_code=region_code, methods=methods
+    )
+    return {"id": made.id}
+
+
+def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:
+    as_of = start.astimezone(CHINA).date()
+    report = companies.import_companies(
+        work,
+        name="演示企业名录(合成数据)",
+        licence="CC0-1.0",
+        as_of=as_of,
+        content=demo_companies(as_of=as_of),
+    )
+    return {"rows": report.rows_accepted}
+
+
+def _sign_up(work: Work, *, each: world.DemoPark) -> dict[str, Any]:
     park = onboarding.sign_up_park(
         work,
         name=each.name,
@@ -282,35 +229,58 @@ def _sign_up(work: Any, each: world.DemoPark) -> dict[str, Any]:
     return {"id": park.id}
 
 
-def _logins(organisations: dict[str, UUID], parks: dict[str, UUID]) -> tuple[Login, ...]:
+def _verify(work: Work, *, park_id: UUID) -> dict[str, Any]:
+    onboarding.decide_verification(work, park_id=park_id, approve=True, note="材料齐全")
+    return {}
+
+
+def _subscribe(work: Work, *, each: world.DemoPark) -> dict[str, Any]:
+    return {} if each.tier is None else {"id": subscriptions.subscribe(work, tier=each.tier).id}
+
+
+def _id(said: Mapping[str, Any]) -> UUID:
+    return UUID(str(said["id"]))
+
+
+def _logins(organisations: Mapping[str, UUID], parks: Mapping[str, UUID]) -> tuple[Login, ...]:
     names = {each.key: each.name for each in world.ORGANISATIONS}
     staff = (
         Login(
-            each.login, world.PASSWORD, each.name, each.roles[0].value, names[each.organisation],
-            str(organisations[each.organisation]),
+            login=each.login,
+            password=world.PASSWORD,
+            name=each.name,
+            role=each.roles[0].value,
+            organisation=names[each.organisation],
+            organisation_id=str(organisations[each.organisation]),
         )
         for each in world.PEOPLE
-    )  # fmt: skip
+    )
     own = (
-        Login(each.login, world.PASSWORD, "园区管理员(演示)", "park_admin", each.name, str(parks[each.login]))
+        Login(
+            login=each.login,
+            password=world.PASSWORD,
+            name="园区管理员(演示)",
+            role="park_admin",
+            organisation=each.name,
+            organisation_id=str(parks[each.login]),
+        )
         for each in world.PARKS
     )
     return (*own, *staff)
 
 
 def _api_keys(seeder: Seeder) -> tuple[ApiKey, ...]:
-    keys = []
-    for login in API_KEYS:
-        actor = seeder.person(login, world.PASSWORD)
-        with seeder.workshop.work(_keyholder(actor)) as work:
-            made = api_keys.create_api_key(
-                work, name=f"演示 {login}", scopes=sorted(actor.permissions - {Permission.MANAGE_API_KEYS})
-            )
-        secret = made.token.rsplit("_", 1)[-1]
-        keys.append(ApiKey(login, str(actor.organisation_id), made.token, str(made.id), secret))
-    return tuple(keys)
+    return tuple(_api_key(seeder, login) for login in API_KEYS)
+
+
+def _api_key(seeder: Seeder, login: str) -> ApiKey:
+    actor = seeder.person(login, world.PASSWORD)
+    scopes = sorted(actor.permissions - {Permission.MANAGE_API_KEYS})
+    with seeder.workshop.work(_keyholder(actor)) as work:
+        made = api_keys.create_api_key(work, name=f"演示 {login}", scopes=scopes)
+    return ApiKey(login, str(actor.organisation_id), made.token, str(made.id), made.secret)
 
 
 def _keyholder(actor: Actor) -> Actor:
-    """Return ``actor`` with the right to make a key; the province's people have none, as programs seldom approve."""
+    """Return ``actor`` with the right to make a key, which the province's people lack: programs seldom approve."""
     return replace(actor, permissions=actor.permissions | {Permission.MANAGE_API_KEYS})

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.usecases import claims, funds, invoicing, ledger, payments, programmes, quotes, reconciliation
+from billing.usecases import claims, funds, invoicing, ledger, payments, quotes, reconciliation
 from marketplace.demo import world
 from marketplace.demo.documents import bank_statement, leads_brief, year_of_load
 from marketplace.demo.province import credit_code
@@ -81,14 +81,7 @@ def _province(stage: Stage, play: Play) -> None:
     fund = play.do(play.approver, lambda work: funds.approve_appropriation(work, appropriation_id=asked.id))
     stage.note("审批人批准拨款", f"可用 {yuan(fund.available_fen)}", held=fund.available_fen == world.FUND_FEN)
     version = play.write_policy(world.policy())
-    stage.refused(
-        "编写人批准自己的政策",
-        "auth.not_allowed",
-        lambda: play.do(
-            play.officer,
-            lambda work: programmes.approve_version(work, programme_id=version.programme_id, version=version.version),
-        ),
-    )
+    stage.refused("编写人批准自己的政策", "auth.not_allowed", lambda: play.approve_policy(version, play.officer))
     play.approve_policy(version)
     stage.note("另一人批准政策", "小型园区 50–70 %,大型园区 30 %,每园区每年上限 50 万元")
 

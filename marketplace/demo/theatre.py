@@ -85,24 +85,19 @@ class Play:
         with self.market.workshop.work(actor) as unit:
             return do(unit)
 
-    def write_policy(self, policy: dict[str, Any]) -> programmes.PolicyVersionView:
-        """Write and submit the story's policy."""
+    def write_policy(self, policy: dict[str, Any]) -> dict[str, Any]:
+        """Write and submit the story's policy; return its programme's id and its version."""
+        start = self.clock.now()
+        return self.do(
+            self.officer,
+            lambda unit: province.write_programme(unit, slug=world.PROGRAMME, policy=policy, start=start),
+        )
 
-        def write(unit: Work) -> programmes.PolicyVersionView:
-            made = programmes.create_programme(
-                unit, slug=world.PROGRAMME, name="小型园区科技服务补贴", name_en="Small parks", bounds=world.BOUNDS
-            )
-            window = {"from": f"{self.clock.now():%Y-%m-%d}", "to": "2028-01-01"}
-            draft = programmes.write_version(unit, programme_id=made.id, policy={**policy, "window": window})
-            return programmes.submit_version(unit, programme_id=made.id, version=draft.version)
-
-        return self.do(self.officer, write)
-
-    def approve_policy(self, version: programmes.PolicyVersionView) -> None:
-        """Approve it as the other person."""
+    def approve_policy(self, written: dict[str, Any], actor: Actor | None = None) -> None:
+        """Approve it, as the other person unless told who."""
         self.do(
-            self.approver,
-            lambda unit: programmes.approve_version(unit, programme_id=version.programme_id, version=version.version),
+            actor or self.approver,
+            lambda unit: programmes.approve_version(unit, programme_id=written["id"], version=written["version"]),
         )
 
     def join(self, park: world.DemoPark) -> Actor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier, UsageUnit
+from services.rules.catalogue import Delivery
+from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier
 
 PASSWORD = "demo-park-2026"  # noqa: S105 - printed on the demo's sign-in page; production cannot be seeded with it
 YUAN = 100
@@ -55,15 +56,13 @@ class DemoOffering:
     slug: str
     provider: str
     tier: Tier
-    delivery: str
+    delivery: Delivery
     name: str
     name_en: str
     summary: str
     summary_en: str
-    unit: UsageUnit
     unit_price: str
     build_cost_yuan: int
-    orderable: bool = True
 
 
 ORGANISATIONS = (
@@ -98,31 +97,31 @@ PARKS = (
 
 OFFERINGS = (
     DemoOffering(
-        "energy-monitoring", "twins", Tier.BASIC, "monitoring", "基础能耗监测", "Energy monitoring",
+        "energy-monitoring", "twins", Tier.BASIC, Delivery.MONITORING, "基础能耗监测", "Energy monitoring",
         "电表数据质量标记、基线与异常告警。", "Meter data with quality flags, baseline and anomaly alerts.",
-        UsageUnit.SITE_MONTH, "800", 300_000, orderable=False,
+        "800", 300_000,
     ),
     DemoOffering(
-        "simple-alarms", "twins", Tier.BASIC, "monitoring", "安防告警", "Simple alarms",
+        "simple-alarms", "twins", Tier.BASIC, Delivery.MONITORING, "安防告警", "Simple alarms",
         "任意仪表与设备的阈值、心跳与升级告警。", "Thresholds, heartbeats and escalation on any meter or device.",
-        UsageUnit.SITE_MONTH, "300", 120_000, orderable=False,
+        "300", 120_000,
     ),
     DemoOffering(
-        "ai-leads", "twins", Tier.ENHANCED, "leads", "AI 招商线索", "AI leads",
+        "ai-leads", "twins", Tier.ENHANCED, Delivery.LEADS, "AI 招商线索", "AI leads",
         "按区位与外迁经验排序的目标企业清单,每条附数据出处。",
         "Target companies ranked by distance and record of expansion; every reason cites its data.",
-        UsageUnit.REPORT, "3000", 800_000,
+        "3000", 800_000,
     ),
     DemoOffering(
-        "shared-inspection", "lab", Tier.ENHANCED, "inspection", "共享检测", "Shared inspection",
+        "shared-inspection", "lab", Tier.ENHANCED, Delivery.INSPECTION, "共享检测", "Shared inspection",
         "按时段预约检测仪器,出具检测报告。", "Instruments booked by the slot, with a test report.",
-        UsageUnit.HOUR, "600", 2_600_000,
+        "600", 2_600_000,
     ),
     DemoOffering(
-        "digital-twin-run", "twins", Tier.LEADING, "twin", "数字孪生推演", "Digital-twin run",
+        "digital-twin-run", "twins", Tier.LEADING, Delivery.TWIN, "数字孪生推演", "Digital-twin run",
         "以园区自有数据推演一年 15 分钟级用能:现状、优化、扩容,给出投资回收与减碳建议。",
         "A year of the park's own energy data at 15 minutes: as it is, optimised, sized; payback and carbon advice.",
-        UsageUnit.RUN, "10000", 5_000_000,
+        "10000", 5_000_000,
     ),
 )  # fmt: skip
 
