@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
-from services.rules.files import safe_media_type, safe_name
+from services.store.entering import enter_file
 from services.store.runs import Artefact
 from tenants.kernel.errors import FieldError, Invalid, NotFound, TooLarge
-from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -66,7 +63,18 @@ def upload(work: Work, *, name: str, media_type: str, content: bytes, most_bytes
     work.actor.require(Permission.UPLOAD_DATA)
     tenant_id = work.actor.require_tenant()
     check_size(content, most_bytes)
-    view = store_file(work, tenant_id, kind="input", source_id=None, name=name, media_type=media_type, content=content)
+    row = enter_file(
+        work.session,
+        tenant_id,
+        kind="input",
+        source_id=None,
+        name=name,
+        media_type=media_type,
+        content=content,
+        created_by=work.actor.user_id,
+        created_at=work.now,
+    )
+    view = _view(row)
     audit.record(work, "artefact.upload", "artefact", view.id, name=view.name, sha256=view.sha256)
     return view
 
@@ -74,23 +82,18 @@ def upload(work: Work, *, name: str, media_type: str, content: bytes, most_bytes
 def list_artefacts(work: Work, *, source_id: UUID | None) -> tuple[ArtefactView, ...]:
     """Return the files delivered by a run or booking, in the order they were stored; the park's uploads for None."""
     work.actor.require(Permission.READ_ORDER)
-    query = select(*_COLUMNS).where(Artefact.source_id == source_id, *own(work)).order_by(Artefact.id)
+    query = select(*_COLUMNS).where(Artefact.source_id == source_id, *_own(work)).order_by(Artefact.id)
     return tuple(_view(row) for row in work.session.execute(query).mappings())
 
 
 def open_artefact(work: Work, *, artefact_id: UUID) -> ArtefactContent:
     """Return a file; NotFound for another park's."""
     work.actor.require(Permission.READ_ORDER)
-    query = select(*_COLUMNS, Artefact.content).where(Artefact.id == artefact_id, *own(work))
+    query = select(*_COLUMNS, Artefact.content).where(Artefact.id == artefact_id, *_own(work))
     row = work.session.execute(query).mappings().one_or_none()
     if row is None:
         raise NotFound("artefact.not_found", msg("没有找到该文件。请从订单或上传记录中重新打开。"))
     return ArtefactContent(_view(row), row["content"])
-
-
-def own(work: Work) -> tuple[Any, ...]:
-    """Return the condition that leads the index to the acting park's files; row security demands it anyway."""
-    return () if work.actor.tenant_id is None else (Artefact.tenant_id == work.actor.tenant_id,)
 
 
 def check_size(content: bytes, most_bytes: int = MOST_BYTES) -> None:
@@ -102,30 +105,9 @@ def check_size(content: bytes, most_bytes: int = MOST_BYTES) -> None:
         raise Invalid("artefact.empty", empty, errors=[FieldError("content", "artefact.empty", empty)])
 
 
-def store_file(
-    work: Work,
-    tenant_id: UUID,
-    *,
-    kind: Literal["input", "output"],
-    source_id: UUID | None,
-    name: str,
-    media_type: str,
-    content: bytes,
-) -> ArtefactView:
-    """Write one file of a park. Not for doors: the use cases of this package have checked who acts."""
-    view = ArtefactView(
-        id=new_id(),
-        kind=kind,
-        source_id=source_id,
-        name=safe_name(name),
-        media_type=safe_media_type(media_type),
-        size_bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        created_at=work.now,
-    )
-    row = {**view.__dict__, "tenant_id": tenant_id, "content": content, "created_by": work.actor.user_id}
-    work.session.execute(insert(Artefact).values(row))
-    return view
+def _own(work: Work) -> tuple[Any, ...]:
+    """Return the condition that leads the index to the acting park's files; row security demands it anyway."""
+    return () if work.actor.tenant_id is None else (Artefact.tenant_id == work.actor.tenant_id,)
 
 
 def _view(row: Mapping[Any, Any]) -> ArtefactView:

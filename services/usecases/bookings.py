@@ -13,9 +13,10 @@ from sqlalchemy import Select, and_, select, tuple_, update
 
 from services.gateways.calendar_files import CalendarEntry, render_calendar
 from services.rules.slots import Span
-from services.store.bookings import Booking, Reservation
+from services.store.bookings import Booking
 from services.store.catalogue import Instrument
-from services.usecases.artefacts import check_size, store_file
+from services.store.entering import enter_file, free_reservation
+from services.usecases.artefacts import check_size
 from services.usecases.slots import SlotView, search_slots
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
@@ -126,14 +127,16 @@ def report_inspection(
     work.actor.require(Permission.REPORT_INSPECTION)
     check_size(content)
     tenant_id = _close(work, booking_id, BookingStatus.REPORTED, passed=passed)
-    store_file(
-        work,
+    enter_file(
+        work.session,
         tenant_id,
         kind="output",
         source_id=booking_id,
         name=file_name,
         media_type=media_type,
         content=content,
+        created_by=work.actor.user_id,
+        created_at=work.now,
     )
     audit.record(work, "inspection.report", "booking", booking_id, tenant_id=tenant_id, passed=passed)
     work.emit(Event("inspection.reported", tenant_id, {"booking_id": str(booking_id)}, Priority.MONEY))
@@ -155,6 +158,7 @@ def fail_inspection(work: Work, *, booking_id: UUID, reason: str) -> BookingView
 
 def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
     """Return a booking as an iCalendar file (RFC 5545)."""
+    work.actor.require(Permission.READ_ORDER)
     booking = read_booking(work, booking_id=booking_id)
     entry = CalendarEntry(
         uid=f"{booking.id}@booking.marketplace",
@@ -166,15 +170,6 @@ def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
         cancelled=booking.status in {BookingStatus.CANCELLED, BookingStatus.FAILED},
     )
     return render_calendar([entry])
-
-
-def free_reservation(work: Work, *, provider_id: UUID, reservation_id: UUID) -> None:
-    """Give a reserved time back. Not for doors: the use cases of this package have checked who acts."""
-    work.session.execute(
-        update(Reservation)
-        .where(Reservation.provider_id == provider_id, Reservation.id == reservation_id, Reservation.active)
-        .values(active=False)
-    )
 
 
 def booking_not_found() -> NotFound:
@@ -211,7 +206,7 @@ def _close(
             "booking.closed", msg("该预约已经结束（{status}），不能再次登记结果。", status=before.status.value)
         )
     if status is BookingStatus.FAILED and provider_id is not None:
-        free_reservation(work, provider_id=provider_id, reservation_id=row.reservation_id)
+        free_reservation(work.session, provider_id, row.reservation_id)
     return UUID(str(row.tenant_id))
 
 

@@ -17,9 +17,10 @@ from services.rules.industries import DIVISIONS
 from services.rules.runs import OPEN, RunStatus
 from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
+from services.store.entering import free_reservation
 from services.store.runs import Run
 from services.usecases import slots
-from services.usecases.bookings import BookingStatus, free_reservation
+from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import InstrumentView, OfferingView
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
@@ -61,7 +62,7 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     """
     work.actor.require(Permission.ASK_QUOTE)
     if offering.delivery is Way.TWIN:
-        full, twin = read_twin_request(work, request, tenant_id=work.actor.require_tenant())
+        full, twin = read_twin_request(work.session, request, tenant_id=work.actor.require_tenant())
         return _plan(offering, 1, full, twin.site.name)
     if offering.delivery is Way.LEADS:
         full, brief = read_brief(request)
@@ -192,4 +193,4 @@ def _cancel_booking(work: Work, booking_id: UUID) -> None:
     row = work.session.execute(cancelled).one_or_none()
     if row is None:
         raise Conflict("booking.closed", msg("该预约已经结束，不能取消。"))
-    free_reservation(work, provider_id=row.provider_id, reservation_id=row.reservation_id)
+    free_reservation(work.session, row.provider_id, row.reservation_id)

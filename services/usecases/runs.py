@@ -12,8 +12,8 @@ from sqlalchemy import func, select, update
 
 from services.rules.catalogue import Delivery
 from services.rules.runs import MOST_ATTEMPTS, OPEN, RunStatus, media_type_of
+from services.store.entering import enter_file
 from services.store.runs import Run
-from services.usecases.artefacts import store_file
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.outbox import Event
@@ -127,14 +127,16 @@ def finish_run(
     if tenant_id is None:
         return False
     for name, content in files.items():
-        store_file(
-            work,
+        enter_file(
+            work.session,
             tenant_id,
             kind="output",
             source_id=run_id,
             name=name,
             media_type=media_type_of(name),
             content=content,
+            created_by=work.actor.user_id,
+            created_at=work.now,
         )
     work.emit(Event("run.succeeded", tenant_id, {"run_id": str(run_id)}, Priority.MONEY))
     return True

@@ -77,6 +77,7 @@ def read_instrument(work: Work, *, offering: str, instrument_id: UUID) -> Instru
 
 def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
     """Raise Conflict ``slot.taken`` when ``span`` is taken by now, naming the nearest free slots."""
+    work.actor.require(Permission.ASK_QUOTE)
     taken = select(Reservation.id).where(
         Reservation.provider_id == instrument.provider_id,
         Reservation.instrument_id == instrument.id,
@@ -84,16 +85,17 @@ def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
         Reservation.during.overlaps(_range(span.starts_at, span.ends_at)),
     )
     if work.session.execute(taken.limit(1)).scalar_one_or_none() is not None:
-        raise slot_taken(work, instrument, span)
+        raise _slot_taken(work, instrument, span)
 
 
 def reserve(work: Work, instrument: InstrumentView, span: Span) -> UUID:
     """Reserve ``span`` and return the reservation; Conflict ``slot.taken`` when somebody was faster.
 
-    Not for doors: a booking belongs to every reservation. Two transactions that want the same time meet at the
+    A booking belongs to every reservation. Two transactions that want the same time meet at the
     exclusion constraint: the second waits for the first and then sees it taken. Two that want several instruments in
     opposite order would wait for each other; the database ends one of them, which is the same answer: try again.
     """
+    work.actor.require(Permission.PLACE_ORDER)
     statement = (
         insert(Reservation)
         .values(
@@ -114,11 +116,11 @@ def reserve(work: Work, instrument: InstrumentView, span: Span) -> UUID:
             raise
         raise Conflict("slot.busy", msg("同一时段正有多人预约。请稍后重试。")) from error
     if reservation_id is None:
-        raise slot_taken(work, instrument, span)
+        raise _slot_taken(work, instrument, span)
     return reservation_id
 
 
-def slot_taken(work: Work, instrument: InstrumentView, span: Span) -> Conflict:
+def _slot_taken(work: Work, instrument: InstrumentView, span: Span) -> Conflict:
     """Return the refusal of a taken time, with up to three free ones nearest to it."""
     earliest = max(work.now, span.starts_at - NEARBY)
     free = _free(work, [instrument], earliest, max(span.starts_at, earliest) + NEARBY, MOST_FOUND)

