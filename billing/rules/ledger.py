@@ -51,6 +51,8 @@ class Account:
 BANK = Account("bank", AccountKind.ASSET)
 REVENUE = Account("revenue:services", AccountKind.REVENUE)
 OUTPUT_VAT = Account("vat:output", AccountKind.LIABILITY)
+UNIDENTIFIED = Account("suspense:receipts", AccountKind.LIABILITY)
+"""Money that came in and whose payer is not known yet."""
 
 
 def park_receivable(park_id: UUID) -> Account:
@@ -150,6 +152,24 @@ def bank_receipt(
         *_post(wallet(park_id), to_invoices_fen - amount_fen),
     )
     return JournalDraft("bank_receipt", source_id, "收到银行转账", occurred_at, postings, tenant_id=park_id)
+
+
+def unidentified_receipt(*, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of a transfer received from nobody knows whom."""
+    postings = (*_post(BANK, amount_fen), *_post(UNIDENTIFIED, -amount_fen))
+    return JournalDraft("bank_receipt", source_id, "收到待认领转账", occurred_at, postings)
+
+
+def identified_receipt(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int, to_invoices_fen: int
+) -> JournalDraft:
+    """Return the journal that gives an unidentified transfer to the park that sent it."""
+    postings = (
+        *_post(UNIDENTIFIED, amount_fen),
+        *_post(park_receivable(park_id), -to_invoices_fen),
+        *_post(wallet(park_id), to_invoices_fen - amount_fen),
+    )
+    return JournalDraft("identified_receipt", source_id, "认领银行转账", occurred_at, postings, tenant_id=park_id)
 
 
 def wallet_top_up(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:

@@ -1,0 +1,1 @@
+"""The outside world of billing: banks, payment services, documents."""

@@ -1,0 +1,171 @@
+"""Reads and writes of invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing.store.invoices import Invoice, InvoiceCounter, InvoiceLine
+from billing.store.payments import Allocation, Payment
+from billing.store.usage import RatedUsage, UsageEvent
+
+READ_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class LineRow:
+    """An invoice line with what it was made from."""
+
+    line: InvoiceLine
+    period: str
+    payment_method: str
+    event_source: str
+    event_id: str
+    used_at: datetime
+
+
+def lock_counter(session: Session, legal_entity: str, year: int) -> int:
+    """Return the last number given, under lock until the transaction ends: numbers run on without a gap."""
+    first = insert(InvoiceCounter).values(legal_entity=legal_entity, year=year, last_number=0)
+    session.execute(first.on_conflict_do_nothing())
+    query = select(InvoiceCounter.last_number).where(
+        InvoiceCounter.legal_entity == legal_entity, InvoiceCounter.year == year
+    )
+    return session.execute(query.with_for_update()).scalar_one()
+
+
+def set_counter(session: Session, legal_entity: str, year: int, last_number: int) -> None:
+    """Note the last number given."""
+    session.execute(
+        update(InvoiceCounter)
+        .where(InvoiceCounter.legal_entity == legal_entity, InvoiceCounter.year == year)
+        .values(last_number=last_number)
+    )
+
+
+def pending_usage(session: Session, period: str) -> Iterator[tuple[UUID, list[RatedUsage]]]:
+    """Yield, park by park, the usage up to a month that is on no invoice, for parks without that month's invoice."""
+    on_line = exists().where(InvoiceLine.tenant_id == RatedUsage.tenant_id, InvoiceLine.rated_usage_id == RatedUsage.id)
+    has_invoice = exists().where(
+        Invoice.tenant_id == RatedUsage.tenant_id, Invoice.period == period, Invoice.status != "void"
+    )
+    query = (
+        select(RatedUsage)
+        .where(RatedUsage.period <= period, ~on_line, ~has_invoice)
+        .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
+        .execution_options(yield_per=READ_AT_ONCE)
+    )
+    for tenant_id, rows in groupby(session.execute(query).scalars(), key=lambda row: row.tenant_id):
+        yield tenant_id, list(rows)
+
+
+def insert_rows(session: Session, rows: Mapping[type[Any], list[dict[str, Any]]]) -> None:
+    """Write rows of several tables, in the order given."""
+    for table, values in rows.items():
+        if values:
+            session.execute(insert(table), values)
+
+
+def invoice_of(session: Session, invoice_id: UUID, *, lock: bool = False) -> Invoice | None:
+    """Return an invoice that the transaction may see, under lock where asked."""
+    query = select(Invoice).where(Invoice.id == invoice_id).execution_options(populate_existing=True)
+    return session.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
+
+
+def invoice_page(
+    session: Session,
+    *,
+    period: str | None,
+    park_id: UUID | None,
+    status: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int | None,
+) -> Sequence[Invoice]:
+    """Return invoices, newest first."""
+    query = select(Invoice).order_by(Invoice.created_at.desc(), Invoice.id.desc()).limit(limit)
+    for column, wanted in ((Invoice.period, period), (Invoice.tenant_id, park_id), (Invoice.status, status)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if before is not None:
+        at, invoice_id = before
+        query = query.where((Invoice.created_at < at) | ((Invoice.created_at == at) & (Invoice.id < invoice_id)))
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def lines_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> Sequence[LineRow]:
+    """Return the lines of an invoice in order."""
+    query = (
+        select(
+            InvoiceLine,
+            RatedUsage.period,
+            RatedUsage.payment_method,
+            RatedUsage.event_source,
+            RatedUsage.event_id,
+            UsageEvent.time,
+        )
+        .join(
+            RatedUsage,
+            (RatedUsage.tenant_id == InvoiceLine.tenant_id) & (RatedUsage.id == InvoiceLine.rated_usage_id),
+        )
+        .join(
+            UsageEvent,
+            (UsageEvent.tenant_id == RatedUsage.tenant_id)
+            & (UsageEvent.source == RatedUsage.event_source)
+            & (UsageEvent.event_id == RatedUsage.event_id),
+        )
+        .where(InvoiceLine.tenant_id == tenant_id, InvoiceLine.invoice_id == invoice_id)
+        .order_by(InvoiceLine.line)
+    )
+    return [LineRow(*row) for row in session.execute(query)]
+
+
+def lock_open_invoices(session: Session, tenant_id: UUID) -> Sequence[Invoice]:
+    """Lock a park's invoices that are not paid in full, oldest first."""
+    query = (
+        select(Invoice)
+        .where(Invoice.tenant_id == tenant_id, Invoice.status == "finalized")
+        .order_by(Invoice.period, Invoice.number)
+        .with_for_update(key_share=True)
+    )
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def pay(session: Session, invoice: Invoice, payment_id: UUID, amount_fen: int, at: datetime) -> None:
+    """Allocate a part of a payment to an invoice that is under lock."""
+    session.execute(
+        insert(Allocation).values(
+            tenant_id=invoice.tenant_id,
+            payment_id=payment_id,
+            invoice_id=invoice.id,
+            amount_fen=amount_fen,
+            created_at=at,
+        )
+    )
+    invoice.paid_fen += amount_fen
+    if invoice.paid_fen == invoice.payable_fen:
+        invoice.status = "paid"
+    session.flush()
+
+
+def insert_payment(session: Session, values: Mapping[str, Any]) -> bool:
+    """Write a payment unless its reference has paid before."""
+    written = insert(Payment).values(values).on_conflict_do_nothing(index_elements=["tenant_id", "reference"])
+    return session.execute(written.returning(Payment.id)).scalar_one_or_none() is not None
+
+
+def allocated(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return what payments were allocated to each invoice."""
+    query = (
+        select(Allocation.invoice_id, func.sum(Allocation.amount_fen).label("fen"))
+        .where(Allocation.invoice_id.in_(invoice_ids))
+        .group_by(Allocation.invoice_id)
+    )
+    return {row.invoice_id: int(row.fen) for row in session.execute(query)}

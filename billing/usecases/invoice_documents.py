@@ -1,0 +1,82 @@
+"""An invoice as its template wants it: every figure already written, nothing left to work out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing.rules.capitals import capitals
+from billing.rules.meters import plain
+from billing.rules.money import format_yuan
+from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.usecases.invoice_views import InvoiceLineView, InvoiceView
+
+STATUS = {"draft": "草稿", "finalized": "待付款", "paid": "已付清", "void": "作废"}
+
+
+def invoice_document(invoice: InvoiceView, buyer_uscc: str, fund_names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of the invoice's page. ``fund_names`` are those of the funds' slugs."""
+    issued = local_day(invoice.finalized_at, DEFAULT_ZONE).isoformat() if invoice.finalized_at else ""
+    return {
+        "number": invoice.number,
+        "period": invoice.period,
+        "issued_on": issued,
+        "due_on": "" if invoice.due_on is None else invoice.due_on.isoformat(),
+        "status": STATUS[invoice.status],
+        "buyer": invoice.park_name,
+        "buyer_uscc": buyer_uscc,
+        "reference": invoice.payment_reference,
+        "lines": [_line(line, invoice.period) for line in invoice.lines],
+        "funds": [
+            {"fund": fund_names.get(fund, fund), "amount": format_yuan(fen)}
+            for fund, fen in sorted(by_fund(invoice).items())
+        ],
+        "gross": format_yuan(invoice.gross_fen),
+        "subsidy": format_yuan(invoice.subsidy_fen),
+        "payable": format_yuan(invoice.payable_fen),
+        "payable_capitals": capitals(invoice.payable_fen),
+        "vat": format_yuan(invoice.vat_fen),
+        "net": format_yuan(invoice.gross_fen - invoice.vat_fen),
+        "paid": format_yuan(invoice.paid_fen),
+        "open": format_yuan(invoice.open_fen),
+    }
+
+
+def _line(line: InvoiceLineView, period: str) -> dict[str, Any]:
+    notes = [f"{line.period} 的用量"] if line.period != period else []
+    if line.paid:
+        notes.append("已由钱包支付")
+    return {
+        "title": line.title,
+        "notes": "，".join(notes),
+        "quantity": plain(line.quantity),
+        "gross": format_yuan(line.gross_fen),
+        "subsidy": format_yuan(line.subsidy_fen),
+        "payable": format_yuan(line.payable_fen),
+        "vat_rate": f"{plain_percent(line.vat_bp)}%",
+        "vat": format_yuan(line.vat_fen),
+        "awards": [_award(award) for award in line.awards if award.get("amount_fen")],
+    }
+
+
+def _award(award: Mapping[str, Any]) -> str:
+    name = award.get("programme_name") or award["programme"]
+    rate = plain_percent(int(award.get("rate_bp") or 0))
+    later = "" if award["mode"] == "instant" else "（交付后另行兑付）"
+    return f"{name}（第 {award['version']} 版，{rate}%）{format_yuan(award['amount_fen'])} 元{later}"
+
+
+def plain_percent(rate_bp: int) -> str:
+    """Return basis points as percent without closing zeros: 650 is ``6.5``."""
+    return f"{rate_bp / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def by_fund(invoice: InvoiceView) -> dict[str, int]:
+    """Return what each fund pays of an invoice, by slug; awards that come later are no part of it."""
+    found: dict[str, int] = {}
+    for line in invoice.lines:
+        for award in line.awards:
+            if award.get("mode") == "instant":
+                for fund, fen in award["by_fund"].items():
+                    found[fund] = found.get(fund, 0) + int(fen)
+    return {fund: fen for fund, fen in found.items() if fen}

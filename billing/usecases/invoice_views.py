@@ -1,0 +1,110 @@
+"""What an invoice looks like to those who may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from billing.store.invoice_queries import LineRow
+from billing.store.invoices import Invoice
+from tenants.rules.organisations import payment_reference
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    """An invoice as a list shows it. ``vat_fen`` is contained in ``gross_fen``."""
+
+    id: UUID
+    number: str
+    park_id: UUID
+    park_name: str
+    period: str
+    status: str
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_fen: int
+    paid_fen: int
+    due_on: date | None
+    finalized_at: datetime | None
+    payment_reference: str
+
+    @property
+    def open_fen(self) -> int:
+        """Return what is still to be paid."""
+        return self.payable_fen - self.paid_fen
+
+
+@dataclass(frozen=True)
+class InvoiceLineView:
+    """One delivered service. ``period`` differs from the invoice's for late usage; ``paid`` says the wallet paid it."""
+
+    line: int
+    offering: str
+    title: str
+    quantity: Decimal
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_bp: int
+    vat_fen: int
+    awards: tuple[Mapping[str, Any], ...]
+    period: str
+    paid: bool
+    rated_usage_id: UUID
+    event_source: str
+    event_id: str
+    used_at: datetime
+
+
+@dataclass(frozen=True)
+class InvoiceView(InvoiceRow):
+    """An invoice with its lines."""
+
+    lines: tuple[InvoiceLineView, ...]
+
+
+def row_fields(invoice: Invoice, park_name: str) -> dict[str, Any]:
+    """Return the fields that a list and a page share."""
+    return {
+        "id": invoice.id,
+        "number": invoice.number or "",
+        "park_id": invoice.tenant_id,
+        "park_name": park_name,
+        "period": invoice.period,
+        "status": invoice.status,
+        "gross_fen": invoice.gross_fen,
+        "subsidy_fen": invoice.subsidy_fen,
+        "payable_fen": invoice.payable_fen,
+        "vat_fen": invoice.vat_fen,
+        "paid_fen": invoice.paid_fen,
+        "due_on": invoice.due_on,
+        "finalized_at": invoice.finalized_at,
+        "payment_reference": payment_reference(invoice.tenant_id),
+    }
+
+
+def line_view(row: LineRow) -> InvoiceLineView:
+    """Return a line."""
+    return InvoiceLineView(
+        line=row.line.line,
+        offering=row.line.offering,
+        title=row.line.title,
+        quantity=row.line.quantity,
+        gross_fen=row.line.gross_fen,
+        subsidy_fen=row.line.subsidy_fen,
+        payable_fen=row.line.payable_fen,
+        vat_bp=row.line.vat_bp,
+        vat_fen=row.line.vat_fen,
+        awards=tuple(row.line.awards),
+        period=row.period,
+        paid=row.payment_method == "wallet",
+        rated_usage_id=row.line.rated_usage_id,
+        event_source=row.event_source,
+        event_id=row.event_id,
+        used_at=row.used_at,
+    )
