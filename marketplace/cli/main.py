@@ -159,7 +159,7 @@ def twin(source: str, folder: Path) -> None:
     """Run the digital twin alone."""
     from services.usecases.twin_alone import twin_command
 
-    print_document(twin_command(Path(source), folder))
+    print_document(twin_command(Path(source), folder).kpis)
 
 
 @main.command()
@@ -171,4 +171,4 @@ def leads(source: str, companies: Path, folder: Path) -> None:
     """Rank leads alone."""
     from services.usecases.leads_alone import leads_command
 
-    print_document(leads_command(Path(source), companies, folder))
+    print_document(leads_command(Path(source), companies, folder).kpis)

@@ -29,16 +29,30 @@ def takes_work(node: ast.FunctionDef) -> bool:
     return first is not None and isinstance(first.annotation, ast.Name) and first.annotation.id == "Work"
 
 
-def test_a_use_case_asks_for_its_permission_first() -> None:
-    """The first statement after the docstring is ``work.actor.require(...)``."""
+def test_what_others_may_call_asks_for_its_permission_first() -> None:
+    """The first statement after the docstring is ``work.actor.require(...)``.
+
+    A step that use cases of one package share needs none, as each of them has asked; but then nobody else calls it.
+    """
     cases = use_cases()
     assert len(cases) > 40
     open_doors = []
     for path, node in cases:
         body = node.body[1:] if ast.get_docstring(node) else node.body
-        if not ast.unparse(body[0]).startswith("work.actor.require("):
+        if not ast.unparse(body[0]).startswith("work.actor.require(") and called_from_outside(path, node.name):
             open_doors.append(f"{path.relative_to(home())}: {node.name}")
     assert open_doors == []
+
+
+def called_from_outside(path: Path, name: str) -> bool:
+    """Tell whether a function of a use-case module is named anywhere outside its own package's use cases."""
+    named = re.compile(rf"\b{path.stem}\.{name}\b|from [a-z.]*usecases\.{path.stem} import [^\n]*\b{name}\b")
+    return any(
+        named.search(other.read_text(encoding="utf-8"))
+        for package in PACKAGES
+        for other in (home() / package).rglob("*.py")
+        if other.parent != path.parent
+    )
 
 
 def test_a_use_case_never_commits() -> None:
