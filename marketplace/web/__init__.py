@@ -1,1 +1,65 @@
-"""The pages, one file per page group."""
+"""The pages, one file per page group. ``register`` adds them all to the web application."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from marketplace.doors.faults import show_pages_with
+from marketplace.web import (
+    account,
+    catalogue,
+    fault_pages,
+    funds,
+    home,
+    invoices,
+    keys,
+    ordering,
+    orders,
+    parks,
+    programmes,
+    provider,
+    subscription,
+    usage,
+)
+from marketplace.web.pages import guard_forms
+from marketplace.web.rendering import dress
+
+if TYPE_CHECKING:
+    from marketplace.composition import Marketplace
+
+SESSION_LIFE = timedelta(hours=12)
+GROUPS = (
+    account.pages,
+    home.pages,
+    subscription.pages,
+    catalogue.pages,
+    ordering.pages,
+    orders.pages,
+    invoices.pages,
+    usage.pages,
+    keys.pages,
+    parks.pages,
+    funds.pages,
+    programmes.pages,
+    provider.pages,
+)
+"""Every page group."""
+
+
+def register(app: Flask, market: Marketplace) -> None:
+    """Add the pages to ``app``: sessions, forms that cannot be forged, error pages and every page group."""
+    app.config.update(
+        SESSION_COOKIE_NAME="session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=not market.settings.is_demo,
+        PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
+    )
+    guard_forms(app)
+    dress(app)
+    show_pages_with(app, fault_pages.render)
+    for group in GROUPS:
+        app.register_blueprint(group)

@@ -1,5 +1,6 @@
-// Draws a chart in every element with data-chart="ID", where ID names a <script type="application/json"> with the
-// options of ECharts. JSON holds no functions, so "valueFormatter" names one of FORMATS below.
+// Draws a chart in every element with data-chart. The options of ECharts are JSON, in data-options or in the
+// <script type="application/json"> that data-chart="ID" names (htmx drops scripts from parts it swaps in, so those parts
+// use data-options). JSON holds no functions, so "valueFormatter" names one of FORMATS below.
 import { BarChart, LineChart, PieChart, SankeyChart } from "echarts/charts";
 import {
   AriaComponent,
@@ -24,11 +25,18 @@ echarts.registerLocale("ZH", langZH);
 const chinese = document.documentElement.lang.startsWith("zh");
 const number = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { maximumFractionDigits: 2 });
 const yuan = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { style: "currency", currency: "CNY" });
+const short = new Intl.NumberFormat(chinese ? "zh-CN" : "en", {
+  style: "currency", currency: "CNY", notation: "compact", maximumFractionDigits: 2,
+});
+const shortNumber = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { notation: "compact", maximumFractionDigits: 2 });
 
 const FORMATS = {
   number: (value) => number.format(value),
   yuan: (value) => yuan.format(value),
   fen: (value) => yuan.format(value / 100), // whole fen as the server sends them
+  shortfen: (value) => short.format(value / 100), // on an axis: 50亿, 1.2万; 5B, 12K
+  shortyuan: (value) => short.format(value),
+  short: (value) => shortNumber.format(value),
   percent: (value) => `${number.format(value)} %`,
   kwh: (value) => `${number.format(value)} kWh`,
   kw: (value) => `${number.format(value)} kW`,
@@ -64,10 +72,10 @@ function within(root, selector) {
 
 export function drawCharts(root) {
   for (const element of within(root, "[data-chart]")) {
-    const source = document.getElementById(element.dataset.chart);
+    const source = element.dataset.options ?? document.getElementById(element.dataset.chart)?.textContent;
     if (!source || echarts.getInstanceByDom(element)) continue;
     const chart = echarts.init(element, null, { renderer: "canvas", locale: chinese ? "ZH" : "EN" });
-    chart.setOption(named(JSON.parse(source.textContent)));
+    chart.setOption(named(JSON.parse(source)));
     chart.on("finished", () => element.setAttribute("data-chart-drawn", "")); // browser tests wait for it
     watcher.observe(element);
   }

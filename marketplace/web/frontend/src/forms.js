@@ -25,6 +25,21 @@ export function bindForms(root) {
   }
 }
 
+// How much of a file has been sent, in the form's <progress>. Sent files that htmx carries tell of it.
+document.addEventListener("htmx:xhr:progress", (event) => {
+  const bar = event.target.closest?.("[data-upload]")?.querySelector("progress");
+  if (!bar || !event.detail.lengthComputable) return;
+  bar.hidden = false;
+  bar.value = Math.round((event.detail.loaded / event.detail.total) * 100);
+});
+
+// A refused form: the sentence that says why takes the focus, so that it is read out and the errors lie just below.
+function showRefusal(root) {
+  root.querySelector?.("#refusal")?.focus();
+}
+document.addEventListener("DOMContentLoaded", () => showRefusal(document));
+document.addEventListener("htmx:afterSettle", (event) => showRefusal(event.target));
+
 // A page taken back from the browser's memory has usable buttons again.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;

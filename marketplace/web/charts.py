@@ -1,0 +1,89 @@
+"""Options of ECharts: what is drawn, in the reader's words. Money in fen, energy as the engines give it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marketplace.web.rendering import sentence as _
+
+FUND = "#2f7d5b"
+PARK = "#24527a"
+HELD = "#c08a2e"
+QUIET = "#c9cfcf"
+INK = "#33434d"
+_GRID = {"left": 8, "right": 16, "top": 40, "bottom": 8, "containLabel": True}
+
+
+def spend_chart(months: Sequence[str], fund_fen: Sequence[int], park_fen: Sequence[int]) -> dict[str, Any]:
+    """Return stacked columns: what each month's services cost the fund and the park."""
+    return {
+        "color": [PARK, FUND],
+        "grid": _GRID,
+        "legend": {"top": 0, "right": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
+        "xAxis": {"type": "category", "data": list(months), "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
+        "series": [
+            {"name": _("园区支付"), "type": "bar", "stack": "price", "data": list(park_fen), "barMaxWidth": 28},
+            {"name": _("专项资金补贴"), "type": "bar", "stack": "price", "data": list(fund_fen), "barMaxWidth": 28},
+        ],
+    }
+
+
+def fund_chart(funds: Sequence[Any]) -> dict[str, Any]:
+    """Return a lying bar for each fund: what is available, held, captured and disbursed of its money."""
+    parts = (
+        (_("可用"), "available_fen", "#9cc7b3"),
+        (_("预占"), "held_fen", HELD),
+        (_("已核销"), "captured_fen", FUND),
+        (_("已拨付"), "disbursed_fen", PARK),
+    )
+    return {
+        "color": [colour for _name, _part, colour in parts],
+        "grid": _GRID,
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "item", "valueFormatter": "fen"},
+        "xAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
+        "yAxis": {"type": "category", "data": [fund.slug for fund in funds], "inverse": True},
+        "series": [
+            {
+                "name": name,
+                "type": "bar",
+                "stack": "fund",
+                "data": [getattr(fund, part) for fund in funds],
+                "barMaxWidth": 26,
+            }
+            for name, part, _colour in parts
+        ],
+    }
+
+
+SCENARIOS = ("as_is", "optimised", "sized")
+
+
+def twin_chart(kpis: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return columns of the yearly bill as it is, optimised and sized; None for figures that are not a twin's."""
+    scenarios = kpis
+    if not all(isinstance(scenarios.get(name), Mapping) for name in SCENARIOS):
+        return None
+    names = [_("现状"), _("优化运行"), _("扩容后")]
+    bills = [scenarios[name].get("annual_bill_yuan") or 0 for name in SCENARIOS]
+    colours = (QUIET, "#7fb39b", FUND)
+    return {
+        "grid": _GRID,
+        "tooltip": {"trigger": "item", "valueFormatter": "yuan"},
+        "xAxis": {"type": "category", "data": names, "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "shortyuan"}, "splitNumber": 3},
+        "series": [
+            {
+                "name": _("年电费"),
+                "type": "bar",
+                "barMaxWidth": 72,
+                "data": [
+                    {"value": round(float(bill), 2), "itemStyle": {"color": colour}}
+                    for bill, colour in zip(bills, colours, strict=True)
+                ],
+            }
+        ],
+    }

@@ -1,0 +1,57 @@
+"""The menu: what a person may open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+
+from tenants.kernel.context import Actor
+from tenants.kernel.messages import Message, msg
+from tenants.kernel.vocabulary import Permission
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the menu. ``endpoint`` is the page it opens, its group the part that is marked as current."""
+
+    endpoint: str
+    title: Message
+    permission: Permission | None = None
+    park_only: bool = False
+    staff_only: bool = False
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether the shown page belongs to this entry's group."""
+        return request.blueprint == self.endpoint.partition(".")[0]
+
+
+ENTRIES = (
+    Entry("home.home", msg("首页")),
+    Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
+    Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
+    Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE),
+    Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
+    Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),
+    Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS),
+    Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),
+    Entry("funds.funds", msg("专项资金"), Permission.READ_FUND, staff_only=True),
+    Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
+    Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
+    Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
+)
+
+
+def menu_for(actor: Actor | None) -> tuple[Entry, ...]:
+    """Return the entries that a person may open; none for a visitor."""
+    if actor is None:
+        return ()
+    is_park = actor.tenant_id is not None
+    return tuple(
+        entry
+        for entry in ENTRIES
+        if (entry.permission is None or actor.may(entry.permission))
+        and not (entry.park_only and not is_park)
+        and not (entry.staff_only and is_park)
+    )

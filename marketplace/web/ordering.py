@@ -1,0 +1,211 @@
+"""Ordering: say what for, see the price with both payers' parts and every reason, confirm it once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask import Response, request, url_for
+
+from billing.usecases import quotes, wallets
+from marketplace.doors.current import current_market
+from marketplace.doors.requests import MIB, takes_files
+from marketplace.rules.orders import PaymentMethod
+from marketplace.usecases import checkout, shop
+from marketplace.web.pages import field, given, go, id_of, page_group, page_work
+from marketplace.web.refusals import Refusal, refusal_of
+from marketplace.web.rendering import show
+from marketplace.web.week import make_week, monday_of
+from services.rules.industries import DIVISIONS
+from services.usecases import artefacts, bookings
+from services.usecases.catalogue import OfferingView
+from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.idempotency import once
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import onboarding
+
+pages = page_group("ordering")
+
+CHANGED = frozenset({"quote.expired", "price.changed", "quote.subsidy_changed", "fund.exhausted", "cap.reached"})
+"""Refusals after which the park is shown a new price beside the old one."""
+MOST_ROWS = 12
+"""Faults of a file that are listed one by one."""
+_ROW = re.compile(r"\.csv\[(\d+)\]\.(\w+)$")
+
+
+@pages.get("/rent/<slug>")
+def rent(slug: str) -> Response:
+    """Show the form that says what an offering is wanted for."""
+    return _form(slug, None, {})
+
+
+@pages.post("/rent/<slug>")
+@takes_files
+def ask(slug: str) -> Response:
+    """Ask the price of what the form says, and go to the price."""
+    try:
+        with page_work() as work:
+            offering = shop.read_shop_item(work, slug=slug).offering
+            document = _request(work, offering)
+            quote = checkout.ask_quote(work, lines=[checkout.LineWish(slug, document)])
+    except Problem as problem:
+        return _form(slug, refusal_of(problem, _place), given())
+    return go(url_for("ordering.price", quote_id=quote.id))
+
+
+@pages.get("/quotes/<quote_id>")
+def price(quote_id: str) -> Response:
+    """Show a price; ``?was=`` names the quote it replaces."""
+    return _price(quote_id, None)
+
+
+@pages.post("/quotes/<quote_id>")
+def confirm(quote_id: str) -> Response:
+    """Confirm a price: one order comes of it however often the form is sent."""
+    key = field("key") or f"quote:{quote_id}"
+    try:
+        with page_work() as work:
+            wanted = {"quote_id": str(id_of(quote_id)), "payment_method": field("payment_method")}
+            answer = once(work, key, "page.place_order", wanted, lambda: _place_order(work, wanted))
+    except Conflict as problem:
+        if problem.code in CHANGED:
+            return _ask_anew(quote_id)
+        return _price(quote_id, refusal_of(problem))
+    return go(url_for("orders.order", order_id=answer["order_id"]))
+
+
+@pages.post("/quotes/<quote_id>/again")
+def ask_again(quote_id: str) -> Response:
+    """Ask the price of the same services anew."""
+    return _ask_anew(quote_id)
+
+
+def _place_order(work: Work, wanted: Mapping[str, str]) -> dict[str, Any]:
+    method = PaymentMethod.WALLET if wanted["payment_method"] == PaymentMethod.WALLET else PaymentMethod.INVOICE
+    order = checkout.place_order(work, quote_id=id_of(wanted["quote_id"]), payment_method=method)
+    return {"order_id": str(order.id)}
+
+
+def _ask_anew(quote_id: str) -> Response:
+    try:
+        with page_work() as work:
+            old = quotes.read_quote(work, quote_id=id_of(quote_id))
+            wishes = [checkout.LineWish(line.offering, line.request) for line in old.lines]
+            new = checkout.ask_quote(work, lines=wishes)
+    except Problem as problem:
+        return _price(quote_id, refusal_of(problem))
+    return go(url_for("ordering.price", quote_id=new.id, was=old.id))
+
+
+def _price(quote_id: str, refusal: Refusal | None) -> Response:
+    with page_work() as work:
+        quote = quotes.read_quote(work, quote_id=id_of(quote_id))
+        was = request.args.get("was")
+        old = quotes.read_quote(work, quote_id=id_of(was)) if was else None
+        may_read = work.actor.may(Permission.READ_WALLET)
+        wallet = wallets.read_wallet(work, park_id=work.actor.require_tenant()) if may_read else None
+    return show(
+        "ordering/price.html",
+        status=200 if refusal is None else refusal.status,
+        refusal=refusal,
+        quote=quote,
+        old=old,
+        wallet=wallet,
+        expired=quote.expires_at <= current_market().clock.now(),
+        key=f"quote:{quote.id}",
+    )
+
+
+def _form(slug: str, refusal: Refusal | None, typed: Mapping[str, Any]) -> Response:
+    with page_work() as work:
+        item = shop.read_shop_item(work, slug=slug)
+        context = _choices(work, item.offering)
+    status = 200 if refusal is None else refusal.status
+    return show(
+        f"ordering/{item.offering.delivery.value}.html",
+        status=status,
+        refusal=refusal,
+        rows=_rows(refusal),
+        item=item,
+        typed=typed,
+        most_mib=current_market().settings.max_upload_mib,
+        **context,
+    )
+
+
+def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
+    """Return what a form lets choose from."""
+    if offering.delivery == "twin":
+        uploads = artefacts.list_artefacts(work, source_id=None) if work.actor.may(Permission.READ_ORDER) else ()
+        return {"uploads": tuple(reversed(uploads))[:10]}
+    if offering.delivery == "leads":
+        park = onboarding.read_park(work, park_id=work.actor.require_tenant())
+        return {"divisions": DIVISIONS, "park": park}
+    if offering.delivery == "inspection":
+        monday = monday_of(request.values.get("week"), work.now)
+        week_end = monday + timedelta(days=7)
+        slots = bookings.search_slots(work, offering=offering.slug, from_=monday, to=week_end, limit=500)
+        return {"week": make_week(slots, monday, work.now)}
+    return {}
+
+
+def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
+    """Return the request document that the form says."""
+    if offering.delivery == "twin":
+        return _twin_request(work)
+    if offering.delivery == "leads":
+        return {
+            "region_code": field("region_code"),
+            "industries": request.form.getlist("industries"),
+            **{name: _whole(field(name)) for name in ("area_mu", "count") if field(name)},
+        }
+    if offering.delivery == "inspection":
+        instrument_id, _, starts_at = field("slot").partition("@")
+        slots = _whole(field("slots") or "1")
+        moment = starts_at or None
+        return {"instrument_id": instrument_id, "starts_at": moment, "slots": slots, "purpose": field("purpose")}
+    return {}
+
+
+def _twin_request(work: Work) -> dict[str, Any]:
+    """Return the twin's request: the demo's data, a file sent before, or the file that came with the form."""
+    if field("data") != "file":
+        return {"demo": True}
+    sent = request.files.get("load")
+    if sent is None or not sent.filename:
+        return {"artefact_id": field("artefact_id") or None}
+    limit = current_market().settings.max_upload_mib * MIB
+    kept = artefacts.upload(
+        work, name=sent.filename, media_type="text/csv", content=sent.stream.read(limit + 1), most_bytes=limit
+    )
+    return {"artefact_id": str(kept.id)}
+
+
+def _whole(text: str) -> int | str:
+    """Return a whole number, or the text as it is, for the use case to refuse."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,12}", text) else text
+
+
+def _place(path: str) -> str | None:
+    """Return the form's field for a path of the request; rows of a file are listed by themselves."""
+    if _ROW.search(path):
+        return None
+    rest = path.rpartition("request")[2].lstrip(".")
+    name = re.split(r"[.\[]", rest, maxsplit=1)[0]
+    if name in {"site", "artefact_id", "content", ""} or path == "content":
+        return "load"
+    return "slot" if name in {"instrument_id", "starts_at"} else name
+
+
+def _rows(refusal: Refusal | None) -> tuple[tuple[str, str, str], ...]:
+    """Return (row, column, what is wrong) of a refused file, the first dozen."""
+    if refusal is None:
+        return ()
+    found = []
+    for path, text in refusal.others:
+        match = _ROW.search(path)
+        found.append((match[1], match[2], text) if match else ("—", path, text))
+    return tuple(found[:MOST_ROWS])

@@ -1,0 +1,105 @@
+"""Orders: the list, one order with its live progress and results, and the files that were delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, make_response, request, url_for
+
+from marketplace.rules.orders import OrderStatus
+from marketplace.usecases import fulfilment
+from marketplace.usecases import orders as use_cases
+from marketplace.usecases.views import OrderView
+from marketplace.web.charts import twin_chart
+from marketplace.web.pages import go, id_of, page_group, page_work
+from marketplace.web.refusals import Refusal, refusal_of
+from marketplace.web.rendering import show
+from services.usecases import artefacts, bookings
+from tenants.kernel.errors import Conflict
+
+pages = page_group("orders")
+
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""Reports are made by engines from what parks sent: their page may draw, and nothing else."""
+
+
+@pages.get("/orders")
+def orders() -> Response:
+    """Show orders, newest first."""
+    with page_work() as work:
+        page = use_cases.list_orders(work, limit=30, cursor=request.args.get("cursor"))
+    return show("orders/list.html", page=page)
+
+
+@pages.get("/orders/<order_id>")
+def order(order_id: str) -> Response:
+    """Show one order."""
+    return _page(order_id, None)
+
+
+@pages.get("/orders/<order_id>/live")
+def live(order_id: str) -> Response:
+    """Show the part of an order that moves; it asks for itself again until nothing moves any more."""
+    return show("orders/live.html", **_context(order_id))
+
+
+@pages.post("/orders/<order_id>/cancel")
+def cancel(order_id: str) -> Response:
+    """Cancel what is not delivered yet."""
+    try:
+        with page_work() as work:
+            fulfilment.cancel_order(work, order_id=id_of(order_id))
+    except Conflict as problem:
+        return _page(order_id, refusal_of(problem))
+    return go(url_for("orders.order", order_id=order_id))
+
+
+@pages.get("/files/<artefact_id>")
+def file(artefact_id: str) -> Response:
+    """Send a file to be kept."""
+    return _file(artefact_id, as_page=False)
+
+
+@pages.get("/reports/<artefact_id>")
+def report(artefact_id: str) -> Response:
+    """Open a report in a page that may do nothing but be read; any other file is sent to be kept."""
+    return _file(artefact_id, as_page=True)
+
+
+@pages.get("/bookings/<booking_id>.ics")
+def calendar(booking_id: str) -> Response:
+    """Send a booking for a calendar."""
+    with page_work() as work:
+        content = bookings.booking_calendar(work, booking_id=id_of(booking_id))
+    response = make_response(content)
+    response.headers["Content-Type"] = "text/calendar; charset=utf-8"
+    response.headers.set("Content-Disposition", "attachment", filename="booking.ics")
+    return response
+
+
+def _page(order_id: str, refusal: Refusal | None) -> Response:
+    status = 200 if refusal is None else refusal.status
+    return show("orders/order.html", status=status, refusal=refusal, **_context(order_id))
+
+
+def _context(order_id: str) -> dict[str, Any]:
+    with page_work() as work:
+        order = use_cases.read_order(work, order_id=id_of(order_id))
+    return {"order": order, "moving": _is_moving(order), "twin_chart": twin_chart}
+
+
+def _is_moving(order: OrderView) -> bool:
+    """Tell whether the page should keep looking: a run is under way, or its settlement is about to follow."""
+    return order.status is OrderStatus.PLACED and any(line.run is not None for line in order.lines)
+
+
+def _file(artefact_id: str, *, as_page: bool) -> Response:
+    with page_work() as work:
+        found = artefacts.open_artefact(work, artefact_id=id_of(artefact_id))
+    response = make_response(found.content)
+    shown = as_page and found.view.media_type == "text/html"
+    response.headers["Content-Type"] = "text/html; charset=utf-8" if shown else found.view.media_type
+    response.headers["Content-Security-Policy"] = SANDBOX
+    response.headers.set("Content-Disposition", "inline" if shown else "attachment", filename=found.view.name)
+    response.headers["ETag"] = f'"{found.view.sha256}"'
+    return response

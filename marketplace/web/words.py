@@ -1,0 +1,200 @@
+"""Codes in words: tiers, sizes, statuses, and why an award is what it is. An unknown code is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from marketplace.doors.language import reader_language
+from marketplace.doors.texts import translate
+from tenants.kernel.messages import Message, msg
+
+TIERS = {"basic": msg("基础层"), "enhanced": msg("增强层"), "leading": msg("引领层")}
+TIER_TEXTS = {
+    "basic": msg("能耗监测与安防告警：看清用能，及时知道异常。"),
+    "enhanced": msg("加上 AI 招商线索与共享检测：少建少养，用时再租。"),
+    "leading": msg("加上数字孪生与零碳推演：以一年数据算清投资与减碳。"),
+}
+SIZES = {"small": msg("小型园区"), "medium": msg("中型园区"), "large": msg("大型园区")}
+REGION_CLASSES = {"western": msg("西部地区"), "central": msg("中部地区"), "eastern": msg("东部地区")}
+VERIFICATION = {"pending": msg("待审核"), "verified": msg("已通过审核"), "rejected": msg("审核未通过")}
+UNITS = {"run": msg("次"), "report": msg("份"), "hour": msg("小时"), "site_month": msg("站点·月")}
+DELIVERIES = {
+    "twin": msg("数字孪生"),
+    "leads": msg("招商线索"),
+    "inspection": msg("检验检测"),
+    "monitoring": msg("监测"),
+}
+PAYMENT = {"invoice": msg("月结转账"), "wallet": msg("钱包支付")}
+ORDER = {
+    "placed": msg("进行中"),
+    "delivered": msg("已交付"),
+    "completed": msg("已完成"),
+    "failed": msg("未能交付"),
+    "cancelled": msg("已取消"),
+}
+RUN = {
+    "queued": msg("排队中"),
+    "running": msg("计算中"),
+    "succeeded": msg("已完成"),
+    "failed": msg("失败"),
+    "cancelled": msg("已取消"),
+}
+STAGES = {
+    "queued": msg("等待空闲的计算节点"),
+    "prepare": msg("读取数据与电价"),
+    "photovoltaics": msg("推算光伏发电"),
+    "size": msg("测算合适的规模"),
+    "optimise": msg("寻找最优运行方式"),
+    "extend": msg("测算扩容后的一年"),
+    "report": msg("编写报告"),
+    "read": msg("读取企业名录"),
+    "score": msg("为企业评分"),
+    "rank": msg("为企业排序"),
+    "write": msg("编写文件"),
+    "done": msg("完成"),
+}
+BOOKING = {
+    "booked": msg("已预约"),
+    "reported": msg("已出具结果"),
+    "cancelled": msg("已取消"),
+    "failed": msg("未能检测"),
+}
+INVOICE = {"draft": msg("草稿"), "finalized": msg("待付款"), "paid": msg("已付清"), "void": msg("已作废")}
+FUND = {"open": msg("使用中"), "frozen": msg("已冻结"), "closed": msg("已关闭")}
+APPROPRIATION = {
+    "requested": msg("待审批"),
+    "approved": msg("已批准"),
+    "withdrawn": msg("已撤回"),
+}
+POLICY = {
+    "draft": msg("草稿"),
+    "submitted": msg("待审批"),
+    "approved": msg("已生效"),
+    "withdrawn": msg("已撤回"),
+}
+WALLET = {"top_up": msg("充值"), "hold": msg("下单冻结"), "capture": msg("交付扣款"), "release": msg("解冻退回")}
+CLAIM = {
+    "open": msg("待申报"),
+    "first_review": msg("初审"),
+    "second_review": msg("复审"),
+    "notice": msg("公示"),
+    "disbursed": msg("已拨付"),
+}
+BALANCE = {
+    "appropriated": msg("拨款"),
+    "available": msg("可用"),
+    "held": msg("预占"),
+    "captured": msg("已核销"),
+    "disbursed": msg("已拨付"),
+    "returned": msg("已退回"),
+}
+ROLES = {
+    "park_admin": msg("园区管理员"),
+    "park_member": msg("园区成员"),
+    "park_finance": msg("园区财务"),
+    "subsidy_officer": msg("政策专员"),
+    "subsidy_approver": msg("资金审批人"),
+    "finance": msg("财务专员"),
+    "provider": msg("服务机构"),
+    "operator": msg("平台运营"),
+}
+KPIS = {
+    "leads": msg("清单企业"),
+    "eligible": msg("符合条件的企业"),
+    "companies": msg("比较过的企业"),
+    "refused_rows": msg("名录中未能读取的行"),
+    "as_of": msg("名录截至"),
+}
+KINDS = {
+    "tier": TIERS,
+    "tier_text": TIER_TEXTS,
+    "size": SIZES,
+    "region_class": REGION_CLASSES,
+    "verification": VERIFICATION,
+    "unit": UNITS,
+    "delivery": DELIVERIES,
+    "payment": PAYMENT,
+    "order": ORDER,
+    "run": RUN,
+    "stage": STAGES,
+    "booking": BOOKING,
+    "invoice": INVOICE,
+    "fund": FUND,
+    "appropriation": APPROPRIATION,
+    "policy": POLICY,
+    "wallet": WALLET,
+    "claim": CLAIM,
+    "balance": BALANCE,
+    "kpi": KPIS,
+    "role": ROLES,
+}
+
+REASONS = {
+    "NOT_ELIGIBLE": msg("不符合该政策的适用条件。"),
+    "OUT_OF_WINDOW": msg("不在该政策的执行期内。"),
+    "PRICE_ABOVE_LIMIT": msg("价格高于该政策规定的上限，不予补贴。"),
+    "CAP_ORDER": msg("已达到单笔订单的补贴上限，补贴按上限计算。"),
+    "CAP_ENTITY_YEAR": msg("已达到本园区的年度补贴上限，补贴按剩余额度计算。"),
+    "CAP_CONTROLLER_YEAR": msg("已达到同一实际控制人的年度补贴上限，补贴按剩余额度计算。"),
+    "CAP_SCHEME": msg("已达到该政策执行期内的总上限，补贴按剩余额度计算。"),
+    "CAP_COMBINED": msg("多项政策叠加已达到合计上限，补贴按上限计算。"),
+    "POOL_PARTIAL": msg("服务机构的补贴额度不足，只能补贴一部分。"),
+    "FUND_PARTIAL": msg("专项资金余额不足，只能补贴一部分，其余由园区承担。"),
+    "FUND_EXHAUSTED": msg("专项资金已用完，本次没有补贴。"),
+    "ALL_OR_NOTHING": msg("额度或资金不足以全额补贴，按政策规定本次不予补贴。"),
+    "NOT_BEST": msg("另一项政策更优惠，同组政策只取最优的一项。"),
+    "EXCLUDED_BY": msg("已享受与本政策互斥的另一项政策。"),
+    "RELATED_PARTY": msg("园区与服务机构属于同一实际控制人，不予补贴。"),
+    "ALREADY_SUBSIDISED": msg("该项服务已享受过补贴，不重复补贴。"),
+    "EXEMPTION": msg("按一事一议的批准文件执行。"),
+    "UNKNOWN_FACT": msg("政策要求的某项信息缺失，按不满足处理。请补充园区资料。"),
+    "KEY_COUNTY": msg("省级重点支持县的小型园区，按最高比例补贴。"),
+    "SMALL_LEADING": msg("订阅引领层的小型园区，按较高比例补贴。"),
+    "SMALL_PARK": msg("小型园区，按基本比例补贴。"),
+    "LARGE_PARK": msg("大型园区，按大型园区比例补贴。"),
+    "WESTERN_COUNTY": msg("位于西部县域，按较高比例补贴。"),
+}
+"""Reason codes of the rules, and those that usual programmes give their rates."""
+
+SHORTFALLS = frozenset(
+    {
+        "CAP_ORDER",
+        "CAP_ENTITY_YEAR",
+        "CAP_CONTROLLER_YEAR",
+        "CAP_SCHEME",
+        "CAP_COMBINED",
+        "POOL_PARTIAL",
+        "FUND_PARTIAL",
+        "FUND_EXHAUSTED",
+        "ALL_OR_NOTHING",
+    }
+)
+"""Reasons that make an award smaller than its rate: a park is told of them before it confirms."""
+
+FAILURES = {
+    "run.gave_up": msg("计算多次中断，已停止。请稍后重新下单；若仍失败，请联系平台。"),
+    "run.timeout": msg("计算超过时限，已停止。请缩小数据范围后重新下单。"),
+    "run.crashed": msg("计算程序意外中断，已记录。请稍后重新下单；若仍失败，请联系平台。"),
+    "order.expired": msg("订单超过期限仍未交付，已自动取消。如仍需要，请重新下单。"),
+    "inspection.failed": msg("服务机构未能完成检测。请查看原因，另选时段重新预约。"),
+}
+
+
+def word(kind: str, code: object) -> str:
+    """Return the word for a code of a kind, in the reader's language."""
+    return _said(KINDS[kind], code)
+
+
+def reason(code: str) -> str:
+    """Return why an award is what it is."""
+    return _said(REASONS, code)
+
+
+def failure(code: str | None) -> str:
+    """Return why a line could not be delivered."""
+    return _said(FAILURES, code or "—")
+
+
+def _said(texts: Mapping[str, Message], code: object) -> str:
+    known = texts.get(str(code))
+    return str(code) if known is None else translate(known, reader_language())
