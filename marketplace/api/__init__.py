@@ -18,6 +18,8 @@ NOUNS = (
     "artefacts",
     "bookings",
     "events",
+    "invoices",
+    "books",
     "programmes",
     "funds",
 )

@@ -9,9 +9,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 from flask import Response, request
+from pydantic import Field
 
-from marketplace.api.calls import call, noun, show
-from marketplace.api.fields import Answer, ById, Moment
+from marketplace.api.calls import call, file_body, noun, show
+from marketplace.api.fields import Answer, ById, Moment, Parameters
 from marketplace.doors.current import current_market
 from marketplace.doors.identity import working
 from marketplace.doors.requests import MIB, NUL, takes_files
@@ -92,30 +93,19 @@ def download(name: str, media_type: str, content: bytes, *, sha256: str | None =
     return response
 
 
-RAW_UPLOAD: dict[str, Any] = {
-    "openapi_extensions": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {"file": {"type": "string", "format": "binary"}},
-                        "required": ["file"],
-                    }
-                },
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-                "text/csv": {"schema": {"type": "string"}},
-            },
-        }
-    }
-}
+RAW_UPLOAD: dict[str, Any] = file_body("application/octet-stream", "application/pdf", "text/csv")
 """A body that is a file: in a form, or by itself with ``?name=``."""
+
+
+class UploadParameters(Parameters):
+    """The file's name, when the body is the file itself."""
+
+    name: str | None = Field(None, max_length=200)
 
 
 @artefacts.post("/artefacts", **call(Artefact, status=201), **RAW_UPLOAD)
 @takes_files
-def upload() -> Response:
+def upload(query: UploadParameters) -> Response:  # noqa: ARG001 - documented here, read with the file
     """Bring a file: in a form, or as the body with its name in ?name=."""
     with working() as work:
         sent = sent_file()

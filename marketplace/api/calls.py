@@ -69,6 +69,14 @@ def call(
     return {"responses": dict(sorted(responses.items())), "security": security}
 
 
+def file_body(*kinds: str) -> dict[str, Any]:
+    """Return the documented body of a call that takes a file: in a form, or as the body, of one of ``kinds``."""
+    binary = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
+    content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": binary} for kind in kinds}
+    return {"openapi_extensions": {"requestBody": {"required": True, "content": content}}}
+
+
 def read(answer: type[A], use_case: Callable[[Work], object]) -> Response:
     """Answer with what ``use_case`` returns to the caller."""
     with working() as work:

@@ -65,6 +65,7 @@ class ApiApplication(OpenAPI):
             validation_error_callback=refuse,
             **options,
         )
+        self.url_map.merge_slashes = False  # an address with two slashes is no other address
         self.add_url_rule(f"{PREFIX}/openapi.json", "openapi", self._show)
 
     def _show(self) -> Response:

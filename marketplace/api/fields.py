@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -66,6 +67,9 @@ Instant = Annotated[
 """An instant that comes in: RFC 3339 with an offset."""
 Moment = Annotated[datetime, PlainSerializer(lambda value: value.isoformat().replace("+00:00", "Z"), return_type=str)]
 """An instant that goes out, in UTC."""
+
+Quantity = Annotated[Decimal, PlainSerializer(lambda value: f"{value.normalize():f}", return_type=str)]
+"""An exact number that goes out, as a decimal string."""
 
 
 class Body(BaseModel):

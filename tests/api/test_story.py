@@ -10,7 +10,7 @@ from tenants.kernel.clock import ManualClock
 from tenants.kernel.vocabulary import Tier
 from tests.support.databases import RecordingOutbox
 from tests.support.parks import PASSWORD, credit_code
-from tests.support.province import LEADS, YUAN, Province
+from tests.support.province import BRIEF, LEADS, YUAN, Province
 
 TWIN = {"offering": "digital-twin-run", "request": {"demo": True}}
 SIGN_UP = {
@@ -131,7 +131,7 @@ def test_a_tier_that_does_not_cover_the_service_is_refused(province: Province) -
 
 def test_a_wrong_request_names_its_field_within_the_order(province: Province) -> None:
     park = province.park()
-    wish = {"offering": "ai-leads", "request": LEADS["request"] | {"region_code": "nowhere"}}
+    wish = {"offering": "ai-leads", "request": BRIEF | {"region_code": "nowhere"}}
     answer = park.post("/quotes", {"lines": [LEADS, wish]})
     assert answer.status_code == 422
     fields = [error["field"] for error in answer.get_json()["errors"]]

@@ -31,12 +31,17 @@ def start_server() -> Server:
     folder = Path(tempfile.mkdtemp(prefix="mkt-test-"))
     server = Server.start(folder, durable=False, options={"max_connections": "300", "shared_buffers": "128MB"})
     os.environ[FOLDER] = str(folder)
+    migrate_template(server)
+    return server
+
+
+def migrate_template(server: Server) -> None:
+    """Make the template database, with the newest schema and the application's login."""
     url = server.create_database(TEMPLATE)
     owner = create_engine(url, poolclass=NullPool)
     upgrade(owner)
     provide_login(owner, application_url(url))
     owner.dispose()
-    return server
 
 
 def running_server() -> Server:
@@ -67,10 +72,10 @@ class Database:
 
 
 @contextmanager
-def fresh_database(server: Server) -> Iterator[Database]:
-    """Give a database cloned from the template, and drop it afterwards."""
+def fresh_database(server: Server, template: str = TEMPLATE) -> Iterator[Database]:
+    """Give a database cloned from a template, and drop it afterwards."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    owner_url = server.create_database(name, template=TEMPLATE)
+    owner_url = server.create_database(name, template=template)
     try:
         yield Database(owner_url, application_url(owner_url))
     finally:

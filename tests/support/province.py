@@ -21,7 +21,16 @@ from tests.support.parks import PASSWORD, credit_code, person, verified_park
 from tests.support.web import Caller
 
 YUAN = 100
-LEADS = {"offering": "ai-leads", "request": {"region_code": "411224", "industries": ["30"], "area_mu": 20, "count": 50}}
+BRIEF: dict[str, Any] = {"region_code": "411224", "industries": ["30"], "area_mu": 20, "count": 50}
+LEADS = {"offering": "ai-leads", "request": BRIEF}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The API keys of the province's people by login, and the laboratory's instrument."""
+
+    tokens: dict[str, str]
+    instrument: UUID
 
 
 @dataclass
@@ -69,7 +78,7 @@ class Province:
         return str(fund["id"])
 
 
-def build_province(app: Flask, workshop: WorkShop) -> Province:
+def build_province(workshop: WorkShop) -> Keys:
     """Enter the authority, the operator, a laboratory and the demo's catalogue with its prices."""
     people = {
         "officer": (OrganisationKind.AUTHORITY, Role.SUBSIDY_OFFICER),
@@ -105,8 +114,13 @@ def build_province(app: Flask, workshop: WorkShop) -> Province:
         instrument = catalogue.add_instrument(
             work, offering="shared-inspection", name="扫描电子显微镜", region_code="410311"
         )
-    callers = {login: Caller(app.test_client(), api_key(workshop, login)) for login in people}
-    return Province(app, workshop, nobody=Caller(app.test_client()), instrument=instrument.id, **callers)
+    return Keys({login: api_key(workshop, login) for login in people}, instrument.id)
+
+
+def province_of(app: Flask, workshop: WorkShop, keys: Keys) -> Province:
+    """Return the province behind ``app``, whose database holds what ``keys`` open."""
+    callers = {login: Caller(app.test_client(), token) for login, token in keys.tokens.items()}
+    return Province(app, workshop, nobody=Caller(app.test_client()), instrument=keys.instrument, **callers)
 
 
 def api_key(workshop: WorkShop, login: str) -> str:

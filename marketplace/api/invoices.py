@@ -1,0 +1,117 @@
+"""Invoices: what parks owe for a month, list price, the funds' part and the rest."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from flask import Response
+from pydantic import Field
+
+from billing.usecases import invoicing as use_cases
+from marketplace.api.artefacts import download
+from marketplace.api.calls import call, command, noun, read
+from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged, Period, Quantity
+from marketplace.api.quotes import Award
+from marketplace.doors.identity import working
+from tenants.kernel.work import Work
+
+invoices = noun("invoices", "What parks owe.")
+
+
+class Issue(Body):
+    """The month to issue."""
+
+    period: Period
+
+
+class InvoiceRow(Answer):
+    """An invoice in a list. ``vat_fen`` is contained in ``gross_fen``; a transfer quotes ``payment_reference``."""
+
+    id: UUID
+    number: str
+    park_id: UUID
+    park_name: str
+    period: str
+    status: str
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    vat_fen: Amount
+    paid_fen: Amount
+    due_on: date | None
+    finalized_at: Moment | None
+    payment_reference: str
+
+
+class InvoiceLine(Answer):
+    """One delivered service. ``paid`` says that the wallet paid it."""
+
+    line: int
+    offering: str
+    title: str
+    quantity: Quantity
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+    vat_bp: int
+    vat_fen: Amount
+    awards: list[Award]
+    period: str
+    paid: bool
+    event_source: str
+    event_id: str
+    used_at: Moment
+
+
+class Invoice(InvoiceRow):
+    """An invoice with its lines."""
+
+    lines: list[InvoiceLine]
+
+
+class Invoices(Answer):
+    """Invoices, newest first, a part of the list."""
+
+    items: list[InvoiceRow]
+    next_cursor: str | None = None
+
+
+class InvoiceQuery(Paged):
+    """Which invoices."""
+
+    period: Period | None = None
+    status: Literal["finalized", "paid", "void"] | None = None
+    park_id: UUID | None = Field(None, description="For staff: one park's invoices")
+
+
+@invoices.post("/invoices", **call(Invoices))
+def issue_invoices(body: Issue, header: Idempotent) -> Response:
+    """Issue a month's invoices to all parks; those who have theirs keep it."""
+
+    def issue(work: Work) -> Invoices:
+        issued = use_cases.issue_invoices(work, period=body.period)
+        return Invoices(items=[InvoiceRow.of(each) for each in issued])
+
+    return command("invoice.issue", header, body, issue)
+
+
+@invoices.get("/invoices", **call(Invoices))
+def list_invoices(query: InvoiceQuery) -> Response:
+    """List invoices."""
+    return read(Invoices, lambda work: use_cases.list_invoices(work, **query.model_dump()))
+
+
+@invoices.get("/invoices/<id>", **call(Invoice))
+def read_invoice(path: ById) -> Response:
+    """Read an invoice."""
+    return read(Invoice, lambda work: use_cases.read_invoice(work, invoice_id=path.id))
+
+
+@invoices.get("/invoices/<id>.pdf", **call(files=["application/pdf"]))
+def invoice_pdf(path: ById) -> Response:
+    """Download an invoice as a page."""
+    with working() as work:
+        content = use_cases.invoice_pdf(work, invoice_id=path.id)
+    return download(f"invoice-{path.id}.pdf", "application/pdf", content)

@@ -1,0 +1,84 @@
+"""The API keeps to its own document whatever is sent: schemathesis finds nothing, as a park and as the province."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.openapi import from_wsgi
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.support.province import LEADS, Province
+from tests.support.web import Caller
+
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 14
+"""Cases of each call and of each sort (fitting its document, and broken); many more were tried while it was written."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("persona", ["park", "officer", "approver", "finance", "operator", "lab"])
+def test_schemathesis_finds_nothing(province: Province, persona: str) -> None:
+    known = lived_in(province)
+    caller = known.pop("park") if persona == "park" else getattr(province, persona)
+    schema = from_wsgi("/api/v1/openapi.json", province.app)
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        for mode in GenerationMode:
+            cases = operation.as_strategy(generation_mode=mode)
+            attack(cases, known.get(operation.path.removeprefix("/api/v1/").split("/")[0]), caller)
+
+
+def attack(cases: st.SearchStrategy[Case[Any]], ids: list[str] | None, caller: Caller) -> None:
+    """Send cases, every second with an id that exists where the path takes one."""
+
+    @seed(1)
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, chosen=st.sampled_from([*(ids or []), None]))
+    def send(case: Case[Any], chosen: str | None) -> None:
+        if chosen is not None and "id" in case.path_parameters:
+            case.path_parameters["id"] = chosen
+        case.call_and_validate(headers={"Authorization": f"Bearer {caller.token}"}, checks=CHECKS)
+
+    send()
+
+
+def lived_in(province: Province) -> dict[str, Any]:
+    """Let things happen in the province, and return their ids by the noun in the path."""
+    fund = province.fund()
+    park = province.park()
+    quote = park.post("/quotes", {"lines": [LEADS]}).get_json()
+    order = park.post("/orders", {"quote_id": quote["id"]}).get_json()
+    file = park.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
+    programmes = park.get("/programmes").get_json()["items"]
+    return {
+        "park": park,
+        "parks": [park.get("/me").get_json()["park"]["id"]],
+        "funds": [fund],
+        "quotes": [quote["id"]],
+        "orders": [order["id"]],
+        "runs": [order["lines"][0]["run"]["id"]],
+        "artefacts": [file["id"]],
+        "programmes": [programme["id"] for programme in programmes],
+    }

@@ -1,0 +1,121 @@
+"""One park, with every right a park can have, gets nothing of another's: not by path, not by body, not by list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marketplace.wsgi import openapi_document
+from tests.support.province import LEADS, Province
+from tests.support.web import Caller
+
+SLOT_DAY = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
+
+
+@pytest.fixture(autouse=True)
+def money(province: Province) -> None:
+    """Parks can buy only where there is money and a programme."""
+    province.fund()
+
+
+def belongings(province: Province, owner: Caller) -> dict[str, str]:
+    """Let ``owner`` do everything a park does, and return the ids of what is its own, by the noun in the path."""
+    found = owner.post("/slots/search", {"offering": "shared-inspection"} | SLOT_DAY).get_json()["items"][0]
+    slot = {"instrument_id": found["instrument_id"], "starts_at": found["starts_at"], "purpose": "断口分析"}
+    lines = [LEADS, {"offering": "shared-inspection", "request": slot}]
+    quote = owner.post("/quotes", {"lines": lines}).get_json()
+    order = owner.post("/orders", {"quote_id": quote["id"]}).get_json()
+    run, booking = (line["run"] or line["booking"] for line in order["lines"])
+    file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
+    return {
+        "parks": owner.get("/me").get_json()["park"]["id"],
+        "quotes": owner.post("/quotes", {"lines": [LEADS]}).get_json()["id"],
+        "orders": order["id"],
+        "runs": run["id"],
+        "bookings": booking["id"],
+        "artefacts": file["id"],
+        "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
+    }
+
+
+def calls_with_ids() -> list[tuple[str, str]]:
+    """Every documented call whose path takes an id."""
+    return [
+        (method, path)
+        for path, operations in openapi_document()["paths"].items()
+        for method in operations
+        if "{id}" in path
+    ]
+
+
+def test_another_parks_ids_in_every_path_are_not_found_or_not_allowed(province: Province) -> None:
+    owner, stranger = province.park(1), province.park(2)
+    own = belongings(province, owner)
+    before = owner.get(f"/orders/{own['orders']}").get_json()
+    tried = 0
+    for method, path in calls_with_ids():
+        noun = path.removeprefix("/api/v1/").split("/")[0]
+        if noun not in own:
+            continue
+        tried += 1
+        address = path.replace("{id}", own[noun])
+        answer = stranger.client.open(
+            address, method=method.upper(), json={}, headers={"Authorization": f"Bearer {stranger.token}"}
+        )
+        assert answer.status_code in {403, 404, 422}, f"{method} {path}: {answer.status_code} {answer.text}"
+        if method == "get":
+            assert answer.status_code in {403, 404}, f"{method} {path}: {answer.text}"
+        assert all(value not in answer.text for value in own.values()), f"{method} {path} names what it hides"
+    assert tried >= 12
+    assert owner.get(f"/orders/{own['orders']}").get_json() == before
+    assert owner.get("/me").status_code == 200
+
+
+def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
+    owner, stranger = province.park(1), province.park(2)
+    own = belongings(province, owner)
+    order = stranger.post("/orders", {"quote_id": own["quotes"]})
+    assert (order.status_code, order.get_json()["code"]) == (404, "quote.not_found")
+    twin = {"offering": "digital-twin-run", "request": {"artefact_id": own["artefacts"]}}
+    quote = stranger.post("/quotes", {"lines": [twin]})
+    assert quote.status_code in {404, 422}, quote.text
+    event = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
+    assert stranger.post(f"/events?park_id={own['parks']}", event).status_code == 404
+    key = "the owner's key"
+    assert owner.post("/quotes", {"lines": [LEADS]}, key=key).status_code == 201
+    assert stranger.post("/quotes", {"lines": [LEADS]}, key=key).status_code == 201, "keys of two parks never meet"
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders", "/orders?park_id={park}", "/api-keys", "/invoices", "/invoices?park_id={park}"]
+)
+def test_lists_hold_nothing_of_another_park(province: Province, path: str) -> None:
+    owner, stranger = province.park(1), province.park(2)
+    own = belongings(province, owner)
+    answer = stranger.get(path.format(park=own["parks"]))
+    assert answer.status_code == 200
+    shown = answer.text
+    assert all(value not in shown for value in own.values())
+
+
+def test_a_provider_reads_no_orders_parks_or_files(province: Province) -> None:
+    own = belongings(province, province.park(1))
+    for noun in ("parks", "orders", "runs", "artefacts", "bookings", "quotes"):
+        assert province.lab.get(f"/{noun}/{own[noun]}").status_code in {403, 404}, noun
+    for path in ("/orders", "/parks", "/funds", "/invoices"):
+        assert province.lab.get(path).status_code == 403, path
+
+
+@pytest.mark.parametrize("made_up", ["nonsense", "018f0000-0000-7000-8000-000000000001", "0", "%27%3B--", "..%2f.."])
+def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -> None:
+    park = province.park(1)
+    for method, path in calls_with_ids():
+        if "/fund" in path or "/programme" in path:
+            continue
+        address = path.replace("{id}", made_up)
+        options: dict[str, Any] = {"json": {"approve": True}} if method == "post" else {}
+        answer = park.client.open(
+            address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options
+        )
+        assert answer.status_code in {403, 404}, f"{method} {address}: {answer.status_code}"
