@@ -10,7 +10,6 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
 from billing.store.funds import CapCounter
-from tenants.kernel.writing import rows_written
 
 NOBODY = UUID(int=0)
 """Owner of a counter that belongs to no single park."""
@@ -26,35 +25,32 @@ class CounterKey(NamedTuple):
     period: str
 
 
-# Insert and add are one statement: whoever comes second waits for the first and then adds to its result.
-_TAKE = text(
-    """
+# Insert and add are one statement: whoever comes second waits for the first and then adds to its result. Checkouts send
+# it on their way to the funds, so it goes to the driver as it is written.
+_TAKE = """
     INSERT INTO cap_counters (owner_id, programme, scope, key, period, used_fen)
-    VALUES (:owner_id, :programme, :scope, :key, :period, :amount)
+    VALUES (%(owner_id)s, %(programme)s, %(scope)s, %(key)s, %(period)s, %(amount)s)
     ON CONFLICT (owner_id, programme, scope, key, period)
     DO UPDATE SET used_fen = cap_counters.used_fen + excluded.used_fen
-    WHERE cap_counters.used_fen + excluded.used_fen <= coalesce(CAST(:limit AS bigint), 9223372036854775807)
+    WHERE cap_counters.used_fen + excluded.used_fen <= coalesce(CAST(%(limit)s AS bigint), 9223372036854775807)
     """
-)
-_GIVE_BACK = text(
+_GIVE_BACK = """
+    UPDATE cap_counters SET used_fen = used_fen - %(amount)s
+    WHERE owner_id = %(owner_id)s AND programme = %(programme)s AND scope = %(scope)s AND key = %(key)s
+      AND period = %(period)s AND used_fen >= %(amount)s
     """
-    UPDATE cap_counters SET used_fen = used_fen - :amount
-    WHERE owner_id = :owner_id AND programme = :programme AND scope = :scope AND key = :key AND period = :period
-      AND used_fen >= :amount
-    """
-)
 
 
 def take(session: Session, counter: CounterKey, amount_fen: int, limit_fen: int | None) -> bool:
     """Add to a counter unless it would pass its limit; False then. The amount itself is within the limit."""
     values = {**counter._asdict(), "amount": amount_fen, "limit": limit_fen}
-    return rows_written(session, _TAKE.bindparams(**values)) == 1
+    return session.connection().exec_driver_sql(_TAKE, values).rowcount == 1
 
 
 def give_back(session: Session, counter: CounterKey, amount_fen: int) -> bool:
     """Take an amount off a counter; False when it does not hold that much."""
     values = {**counter._asdict(), "amount": amount_fen}
-    return rows_written(session, _GIVE_BACK.bindparams(**values)) == 1
+    return session.connection().exec_driver_sql(_GIVE_BACK, values).rowcount == 1
 
 
 def used(session: Session, counters: Collection[CounterKey]) -> dict[CounterKey, int]:

@@ -1,4 +1,7 @@
-"""The one statement that moves public money: balances change and the register is written together, or neither is."""
+"""The one statement that moves public money: balances change and the register is written together, or neither is.
+
+It goes to the driver as it is written: every checkout sends it while it holds the busiest row of the province.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
 from billing.store.funds import PLACES
 
@@ -45,7 +48,7 @@ def execute(connection: Connection, movement: Movement) -> bool:
     The condition stands in the UPDATE itself, so it is judged on the row as it is once every earlier transaction on
     it has ended: two that race for the last fen cannot both find it there.
     """
-    moved = connection.execute(
+    moved = connection.exec_driver_sql(
         _statement(movement.source, movement.destination, only_open=movement.only_open),
         {
             "fund_id": movement.fund_id,
@@ -66,33 +69,31 @@ def execute(connection: Connection, movement: Movement) -> bool:
 
 
 @cache
-def _statement(source: str, destination: str, *, only_open: bool) -> TextClause:
+def _statement(source: str, destination: str, *, only_open: bool) -> str:
     """Build the statement. Its only variable names are those of ``PLACES``."""
     if source == destination or not {source, destination} <= set(PLACES):
         raise ValueError(f"no movement leads from {source} to {destination}")
     # What the treasury gave is counted up when money leaves it, and down when money goes back.
     leaving = (
-        "appropriated_fen = appropriated_fen + :total"
+        "appropriated_fen = appropriated_fen + %(total)s"
         if source == "appropriated"
-        else f"{source}_fen = {source}_fen - :total"
+        else f"{source}_fen = {source}_fen - %(total)s"
     )
-    arriving = f"{destination}_fen = {destination}_fen {'-' if destination == 'appropriated' else '+'} :total"
-    enough = "" if source == "appropriated" else f"AND {source}_fen >= :total"
-    is_open = "AND EXISTS (SELECT FROM funds WHERE id = :fund_id AND status = 'open')" if only_open else ""
-    return text(
-        f"""
+    arriving = f"{destination}_fen = {destination}_fen {'-' if destination == 'appropriated' else '+'} %(total)s"
+    enough = "" if source == "appropriated" else f"AND {source}_fen >= %(total)s"
+    is_open = "AND EXISTS (SELECT FROM funds WHERE id = %(fund_id)s AND status = 'open')" if only_open else ""
+    return f"""
         WITH moved AS (
             UPDATE fund_envelopes SET {leaving}, {arriving}
-            WHERE fund_id = :fund_id AND envelope = :envelope {enough} {is_open}
+            WHERE fund_id = %(fund_id)s AND envelope = %(envelope)s {enough} {is_open}
             RETURNING fund_id, envelope
         ), entered AS (
             INSERT INTO fund_entries (id, fund_id, envelope, source, destination, amount_fen, hold_id, tenant_id,
                                       reason, user_id, at)
-            SELECT part.id, moved.fund_id, moved.envelope, :source, :destination, part.amount_fen, part.hold_id,
-                   part.tenant_id, :reason, CAST(:user_id AS uuid), :at
-            FROM moved, unnest(CAST(:ids AS uuid[]), CAST(:amounts AS bigint[]), CAST(:holds AS uuid[]),
-                               CAST(:tenants AS uuid[])) AS part (id, amount_fen, hold_id, tenant_id)
+            SELECT part.id, moved.fund_id, moved.envelope, %(source)s, %(destination)s, part.amount_fen, part.hold_id,
+                   part.tenant_id, %(reason)s, CAST(%(user_id)s AS uuid), %(at)s
+            FROM moved, unnest(CAST(%(ids)s AS uuid[]), CAST(%(amounts)s AS bigint[]), CAST(%(holds)s AS uuid[]),
+                               CAST(%(tenants)s AS uuid[])) AS part (id, amount_fen, hold_id, tenant_id)
         )
         SELECT count(*) FROM moved
         """  # noqa: S608 - column names come from PLACES, checked above; every value is a parameter
-    )

@@ -14,6 +14,13 @@ from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
 GENERAL = ""
 """The envelope of a fund's money that is allotted to no region."""
 
+# Sent by every checkout, so it goes to the driver as it is written.
+_LOCK_ALLOTMENTS = """
+    SELECT fund_id, envelope, available_fen FROM fund_envelopes
+    WHERE fund_id = ANY(%(funds)s) AND envelope = ANY(%(envelopes)s)
+    ORDER BY fund_id, envelope FOR NO KEY UPDATE
+    """
+
 
 def funds_by_slug(session: Session, slugs: Collection[str]) -> dict[str, Fund]:
     """Return the funds of some slugs; one that does not exist is left out."""
@@ -21,6 +28,15 @@ def funds_by_slug(session: Session, slugs: Collection[str]) -> dict[str, Fund]:
         return {}
     found = session.execute(select(Fund).where(Fund.slug.in_(slugs))).scalars()
     return {fund.slug: fund for fund in found}
+
+
+def ids_of_funds(session: Session, slugs: Collection[str]) -> dict[str, UUID]:
+    """Return the ids of the funds of some slugs; a fund that does not exist is left out."""
+    if not slugs:
+        return {}
+    wanted = {"slugs": list(slugs)}
+    found = session.connection().exec_driver_sql("SELECT slug, id FROM funds WHERE slug = ANY(%(slugs)s)", wanted)
+    return {row.slug: row.id for row in found}
 
 
 def fund_of(session: Session, fund_id: UUID, *, lock: bool = False) -> Fund | None:
@@ -62,12 +78,8 @@ def lock_allotments(
     """
     if not fund_ids or not envelopes:
         return {}
-    rows = session.execute(
-        select(Envelope.fund_id, Envelope.envelope, Envelope.available_fen)
-        .where(Envelope.fund_id.in_(fund_ids), Envelope.envelope.in_(envelopes))
-        .order_by(Envelope.fund_id, Envelope.envelope)
-        .with_for_update(key_share=True)
-    )
+    wanted = {"funds": list(fund_ids), "envelopes": list(envelopes)}
+    rows = session.connection().exec_driver_sql(_LOCK_ALLOTMENTS, wanted)
     return {(fund_id, envelope): available for fund_id, envelope, available in rows}
 
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from billing.rules.money import allocate, format_yuan
 from billing.store import hold_queries
 from billing.store.ceiling_queries import CounterKey
-from billing.store.fund_queries import GENERAL, available_by_slug, funds_by_slug, lock_allotments
-from billing.store.funds import Fund, Hold
+from billing.store.fund_queries import GENERAL, available_by_slug, ids_of_funds, lock_allotments
+from billing.store.funds import Hold
 from billing.usecases.ceilings import Take, counter_for, counter_from, counter_json, give_back_all, take_all
 from billing.usecases.fund_register import Amount, allotments, in_order, move
 from billing.usecases.quote_views import AwardView, QuoteLineView, QuoteView
@@ -58,7 +58,8 @@ class _Need:
     """What one award on one line needs from one fund."""
 
     line_id: UUID
-    fund: Fund
+    fund: str
+    fund_id: UUID
     award: AwardView
     amount_fen: int
     counters: tuple[CounterKey, ...]
@@ -84,9 +85,9 @@ def hold_subsidies(
     if not awarded:
         return ()
     counted = {(line_id, award.programme): _counters(tenant_id, quote, line, award) for line_id, line, award in awarded}
-    funds = funds_by_slug(work.session, {slug for _, _, award in awarded for slug in award.by_fund})
+    funds = ids_of_funds(work.session, {slug for _, _, award in awarded for slug in award.by_fund})
     needs = [
-        _Need(line_id, funds[slug], award, amount, tuple(counted[line_id, award.programme]))
+        _Need(line_id, slug, funds[slug], award, amount, tuple(counted[line_id, award.programme]))
         for line_id, _, award in awarded
         for slug, amount in sorted(award.by_fund.items())
         if amount
@@ -188,14 +189,14 @@ def _plan(
     The regional ones are locked here, so what the plan finds in them is there when it is drawn. Each hold comes with
     the position of its need.
     """
-    left = lock_allotments(work.session, {need.fund.id for need in needs}, regional)
+    left = lock_allotments(work.session, {need.fund_id for need in needs}, regional)
     planned = []
     for position, need in enumerate(needs):
         missing = need.amount_fen
         for envelope in regional:
-            part = min(missing, left.get((need.fund.id, envelope), 0))
+            part = min(missing, left.get((need.fund_id, envelope), 0))
             if part:
-                left[need.fund.id, envelope] -= part
+                left[need.fund_id, envelope] -= part
                 missing -= part
                 planned.append((position, _hold(need, envelope, part, expires_at)))
         if missing:
@@ -207,8 +208,8 @@ def _hold(need: _Need, envelope: str, amount_fen: int, expires_at: datetime) -> 
     return HoldView(
         id=new_id(),
         order_line_id=need.line_id,
-        fund_id=need.fund.id,
-        fund=need.fund.slug,
+        fund_id=need.fund_id,
+        fund=need.fund,
         envelope=envelope,
         programme=need.award.programme,
         version=need.award.version,

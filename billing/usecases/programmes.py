@@ -18,7 +18,7 @@ from billing.rules.policies import Frame, RateBounds, check_version
 from billing.rules.terms import CapScope, Policy
 from billing.store import programme_queries
 from billing.store.ceiling_queries import most_used
-from billing.store.fund_queries import funds_by_slug
+from billing.store.fund_queries import ids_of_funds
 from billing.store.programmes import PolicyVersion, Programme
 from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force, read_policy
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
@@ -235,7 +235,7 @@ def _check_place(programme: Programme, rules: Policy, latest: int) -> Iterable[F
 
 
 def _check_funds(work: Work, rules: Policy) -> Iterable[FieldError]:
-    known = funds_by_slug(work.session, {funder.fund for funder in rules.funders})
+    known = ids_of_funds(work.session, {funder.fund for funder in rules.funders})
     for index, funder in enumerate(rules.funders):
         if funder.fund not in known:
             yield FieldError(

@@ -1,0 +1,171 @@
+"""How close holding a subsidy comes to the same statements sent by bare psycopg, on one hot fund.
+
+Both sides run in threads of one process on one durable server, take money of one fund under one yearly ceiling, and
+commit each hold by itself. The bare side sends literal SQL on its own connections; the figure is a ratio, so the
+machine's speed is in neither.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+from billing.usecases import holds, invariants
+from billing.usecases.quotes import QuoteView
+from infra.postgres import Server
+from migrations.apply import provide_login, upgrade
+from tenants.kernel.clock import ManualClock
+from tenants.kernel.context import Actor
+from tenants.kernel.database import TENANT_ROLE
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.outbox import Silent
+from tenants.kernel.work import WorkShop
+from tests.support.databases import application_url
+from tests.support.invariants import broken
+from tests.support.subsidies import YUAN, approve_programme, ask, fill_fund, park, policy, price
+
+CONNECTIONS = 32
+SECONDS = 2.0
+YEAR = "2026-01-01"
+
+
+@dataclass(frozen=True)
+class HoldFigures:
+    """Holds per second through the use case and bare, and what an own county allotment gains over the one row."""
+
+    holds_a_second: float
+    bare_a_second: float
+    allotted_a_second: float
+
+    @property
+    def ratio(self) -> float:
+        """Return the use case's part of the bare throughput (target: at least 0.8)."""
+        return self.holds_a_second / self.bare_a_second
+
+
+def bench_holds() -> HoldFigures:
+    """Measure on a throw-away durable server (about 10 seconds); the books are checked afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mkt-bench-") as folder:
+        server = Server.start(Path(folder), options={"max_connections": "100"})
+        try:
+            return _measure(server.create_database("bench"))
+        finally:
+            server.stop(remove=True)
+
+
+def _measure(owner_url: str) -> HoldFigures:
+    owner = create_engine(owner_url, poolclass=NullPool)
+    upgrade(owner)
+    url = application_url(owner_url)
+    provide_login(owner, url)
+    owner.dispose()
+    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, connect_args={"prepare_threshold": None})
+    shop = WorkShop(engine, ManualClock(datetime(2026, 3, 2, 1, 0, tzinfo=UTC)), Silent())
+    fund = fill_fund(shop, "province", 10**15, **{f"r5101{index:02}": 10**12 for index in range(CONNECTIONS)})
+    ceiling = {"scope": "entity_year", "amount_fen": 10**15}
+    approve_programme(shop, "tech", policy(caps=[ceiling]))
+    price(shop, "twin")
+    parks = [park() for _ in range(CONNECTIONS)]
+    outside = [(actor, ask(shop, actor, "twin", facts={"region": "320114"})) for actor in parks]
+    county = [
+        (actor, ask(shop, actor, "twin", facts={"region": f"5101{index:02}"})) for index, actor in enumerate(parks)
+    ]
+    ours = _rate([partial(_hold, shop, a, q) for a, q in outside])
+    bare = _bare(url, fund, parks)
+    allotted = _rate([partial(_hold, shop, a, q) for a, q in county])
+    wrong = broken(shop, invariants.INVARIANTS)
+    engine.dispose()
+    if wrong:
+        raise RuntimeError(f"the books are wrong after the benchmark: {wrong}")
+    return HoldFigures(ours, bare, allotted)
+
+
+def _rate(tasks: list[Callable[[], None]]) -> float:
+    """Run every task again and again in a thread of its own; return how many were done a second."""
+    end = time.monotonic() + SECONDS
+
+    def run(task: Callable[[], None]) -> int:
+        done = 0
+        while time.monotonic() < end:
+            task()
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return sum(pool.map(run, tasks)) / SECONDS
+
+
+def _hold(shop: WorkShop, actor: Actor, quote: QuoteView) -> None:
+    with shop.work(actor) as work:
+        holds.hold_subsidies(work, quote=quote, line_ids=[new_id()], expires_at=work.now + timedelta(days=30))
+
+
+def _bare_hold(connection: psycopg.Connection[Any], fund: UUID, actor: Actor) -> None:
+    """Send the statements of one hold as the use case sends them, one by one, without anything around them."""
+    at = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    values = {
+        "tenant": actor.tenant_id,
+        "user": actor.user_id,
+        "fund": fund,
+        "hold": new_id(),
+        "line": new_id(),
+        "entry": new_id(),
+        "at": at,
+        "expires": at + timedelta(days=30),
+        "amount": 6_000 * YUAN,
+    }
+    with connection.transaction():
+        connection.execute(f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL app.tenant_id = '{actor.tenant_id}'")
+        for statement in BARE_STATEMENTS:
+            connection.execute(statement, values)
+
+
+def _bare(url: str, fund: UUID, parks: list[Actor]) -> float:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connections = [psycopg.connect(plain, prepare_threshold=None) for _ in parks]
+    try:
+        return _rate([partial(_bare_hold, *pair) for pair in zip(connections, [fund] * len(parks), parks, strict=True)])
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+BARE = f"""
+SELECT slug, id FROM funds WHERE slug IN ('province');
+INSERT INTO cap_counters (owner_id, programme, scope, key, period, used_fen)
+VALUES (%(tenant)s, 'tech', 'entity_year', '', '{YEAR}', %(amount)s)
+ON CONFLICT (owner_id, programme, scope, key, period) DO UPDATE SET used_fen = cap_counters.used_fen + excluded.used_fen
+WHERE cap_counters.used_fen + excluded.used_fen <= 1000000000000000;
+SELECT fund_id, envelope, available_fen FROM fund_envelopes
+WHERE fund_id IN (%(fund)s) AND envelope IN ('320114', '320100') ORDER BY fund_id, envelope FOR NO KEY UPDATE;
+INSERT INTO holds (tenant_id, id, order_line_id, fund_id, envelope, programme, version, amount_fen, captured_fen,
+                   ceilings, status, created_at, expires_at, settled_at)
+VALUES (%(tenant)s, %(hold)s, %(line)s, %(fund)s, '', 'tech', 1, %(amount)s, 0,
+        jsonb_build_array(jsonb_build_object('scope', 'entity_year', 'owner_id', %(tenant)s, 'key', '', 'period', '{YEAR}')),
+        'held', %(at)s, %(expires)s, NULL);
+WITH moved AS (
+    UPDATE fund_envelopes SET available_fen = available_fen - %(amount)s, held_fen = held_fen + %(amount)s
+    WHERE fund_id = %(fund)s AND envelope = '' AND available_fen >= %(amount)s
+      AND EXISTS (SELECT FROM funds WHERE id = %(fund)s AND status = 'open')
+    RETURNING fund_id, envelope
+), entered AS (
+    INSERT INTO fund_entries (id, fund_id, envelope, source, destination, amount_fen, hold_id, tenant_id, reason,
+                              user_id, at)
+    SELECT %(entry)s, fund_id, envelope, 'available', 'held', %(amount)s, %(hold)s, %(tenant)s, 'hold.placed', %(user)s,
+           %(at)s FROM moved
+)
+SELECT count(*) FROM moved
+"""
+BARE_STATEMENTS = tuple(statement.encode() for statement in BARE.split(";"))
