@@ -117,7 +117,7 @@ def _tasks(work: Work, fund_ids: list[Any]) -> tuple[Step, ...]:
             if version.status == "submitted"
         ]
     if may(Permission.REPORT_INSPECTION):
-        booked = bookings.list_provider_bookings(work, status=bookings.BookingStatus.BOOKED)
+        booked = bookings.list_provider_bookings(work, status=bookings.BookingStatus.BOOKED, limit=200).items
         if booked:
             found.append(Step(msg("{count} 个检测预约待出结果", count=len(booked)), url_for("provider.bookings")))
     if may(Permission.RECONCILE):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Response, request, url_for
 
 from marketplace.doors.current import current_market
@@ -15,6 +17,8 @@ from tenants.kernel.messages import msg
 
 pages = page_group("provider")
 
+RECENT = timedelta(days=90)
+"""How long a closed booking stays on the page."""
 _PASSED = {"passed": True, "failed": False}
 
 
@@ -62,13 +66,14 @@ def fail(booking_id: str) -> Response:
 
 def _page(refusal: Refusal | None, about: str | None) -> Response:
     with page_work() as work:
-        found = use_cases.list_provider_bookings(work, limit=200)
+        waiting = use_cases.list_provider_bookings(work, status=use_cases.BookingStatus.BOOKED, limit=200).items
+        recent = use_cases.list_provider_bookings(work, from_=work.now - RECENT, limit=200).items
     return show(
         "provider/bookings.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         about=about,
         typed=given() if refusal else {},
-        open=tuple(each for each in found if each.status is use_cases.BookingStatus.BOOKED),
-        closed=tuple(each for each in reversed(found) if each.status is not use_cases.BookingStatus.BOOKED),
+        open=waiting,
+        closed=tuple(each for each in reversed(recent) if each.status is not use_cases.BookingStatus.BOOKED),
     )
