@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing.store.funds import Fund, Hold
@@ -40,25 +40,16 @@ def lock_holds_of_lines(session: Session, order_line_ids: Collection[UUID]) -> S
     return session.execute(query.execution_options(populate_existing=True)).scalars().all()
 
 
-def lock_due_holds(session: Session, now: datetime, limit: int) -> Sequence[Hold]:
-    """Lock open holds whose time has run out, passing over those that another transaction works on.
-
-    A line is expired as a whole or left for the next time: when some of its holds are taken elsewhere, none is
-    returned.
-    """
-    due = select(Hold).where(Hold.status == OPEN, Hold.expires_at <= now).order_by(Hold.expires_at, Hold.id)
-    query = due.limit(limit).with_for_update(key_share=True, skip_locked=True)
-    first = session.execute(query.execution_options(populate_existing=True)).scalars().all()
-    lines = {(hold.tenant_id, hold.order_line_id) for hold in first}
-    if not lines:
-        return ()
-    of_lines = select(Hold).where(tuple_(Hold.tenant_id, Hold.order_line_id).in_(list(lines)), Hold.status == OPEN)
-    wanted = session.execute(of_lines.order_by(Hold.id)).scalars().all()
-    query = of_lines.order_by(Hold.id).with_for_update(key_share=True, skip_locked=True)
-    locked = session.execute(query.execution_options(populate_existing=True)).scalars().all()
-    mine = {hold.id for hold in locked}
-    torn = {hold.order_line_id for hold in wanted if hold.id not in mine}
-    return [hold for hold in locked if hold.order_line_id not in torn]
+def overdue_lines(session: Session, now: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Return park and order line of open holds whose time has run out, the longest overdue first."""
+    due = (
+        select(Hold.tenant_id, Hold.order_line_id)
+        .where(Hold.status == OPEN, Hold.expires_at <= now)
+        .group_by(Hold.tenant_id, Hold.order_line_id)
+        .order_by(func.min(Hold.expires_at), Hold.order_line_id)
+        .limit(limit)
+    )
+    return [(row.tenant_id, row.order_line_id) for row in session.execute(due)]
 
 
 def settle(session: Session, hold: Hold, *, status: str, captured_fen: int, at: datetime) -> bool:

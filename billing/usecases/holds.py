@@ -25,7 +25,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
-MOST_EXPIRED_AT_ONCE = 200
+MOST_OVERDUE_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class HoldView:
 
 
 @dataclass(frozen=True)
-class ExpiredLine:
-    """An order line whose holds have run out, for the marketplace to cancel."""
+class OverdueLine:
+    """An order line whose holds have run out of time, for the marketplace to cancel."""
 
     tenant_id: UUID
     order_line_id: UUID
@@ -124,7 +124,7 @@ def capture_holds(work: Work, *, order_line_id: UUID, amount_fen: int) -> tuple[
                 held=format_yuan(held),
             ),
         )
-    _settle(work, holds, allocate(amount_fen, [hold.amount_fen for hold in holds]), "released", "hold.captured")
+    _settle(work, holds, allocate(amount_fen, [hold.amount_fen for hold in holds]), "hold.captured")
     return read_line_holds(work, order_line_id)
 
 
@@ -134,26 +134,24 @@ def release_holds(work: Work, *, order_line_id: UUID, reason: str) -> None:
 
 
 def release_lines(work: Work, *, order_line_ids: Sequence[UUID], reason: str) -> None:
-    """Give back what is held for several order lines in one go.
+    """Give back what is held for several order lines in one go; what is given back after its time is ``expired``.
 
     A transaction that releases several lines has to do it here: line by line it would take a ceiling after a fund,
     and could wait in a circle with a checkout.
     """
     work.actor.require(Permission.CANCEL_ORDER)
     holds = hold_queries.lock_holds_of_lines(work.session, order_line_ids)
-    _release(work, holds, "released", reason)
+    still_open = [hold for hold in holds if hold.status == hold_queries.OPEN]
+    _settle(work, still_open, [0] * len(still_open), reason)
 
 
-def expire_holds(work: Work, *, limit: int = MOST_EXPIRED_AT_ONCE) -> tuple[ExpiredLine, ...]:
-    """Give back holds whose time has run out, at most about ``limit``; return the lines, to be cancelled.
+def overdue_lines(work: Work, *, limit: int = MOST_OVERDUE_AT_ONCE) -> tuple[OverdueLine, ...]:
+    """Return order lines whose public money has waited too long, the longest first.
 
-    Lines that another transaction settles at this moment are passed over.
+    Nothing is changed: who owns the order cancels it, and so gives back holds, slot and wallet in one transaction.
     """
     work.actor.require(Permission.RUN_PLATFORM)
-    holds = hold_queries.lock_due_holds(work.session, work.now, limit)
-    _release(work, holds, "expired", "hold.expired")
-    lines = dict.fromkeys((hold.tenant_id, hold.order_line_id) for hold in holds)
-    return tuple(ExpiredLine(tenant_id, line_id) for tenant_id, line_id in lines)
+    return tuple(OverdueLine(*row) for row in hold_queries.overdue_lines(work.session, work.now, limit))
 
 
 def read_line_holds(work: Work, order_line_id: UUID) -> tuple[HoldView, ...]:
@@ -280,17 +278,12 @@ def _exhausted(work: Work, slug: str, needed_fen: int, regional: Sequence[str]) 
     )
 
 
-def _release(work: Work, holds: Sequence[Hold], status: str, reason: str) -> None:
-    still_open = [hold for hold in holds if hold.status == hold_queries.OPEN]
-    _settle(work, still_open, [0] * len(still_open), status, reason)
-
-
-def _settle(work: Work, holds: Sequence[Hold], captured: Sequence[int], status_of_rest: str, reason: str) -> None:
+def _settle(work: Work, holds: Sequence[Hold], captured: Sequence[int], reason: str) -> None:
     """Close open holds that are under lock: spend what is captured of each, give the rest and its ceilings back."""
     parts = list(zip(holds, captured, strict=True))
     returned: dict[CounterKey, int] = {}
     for hold, amount in parts:
-        status = "captured" if amount else status_of_rest
+        status = "captured" if amount else "expired" if hold.expires_at <= work.now else "released"
         if not hold_queries.settle(work.session, hold, status=status, captured_fen=amount, at=work.now):
             raise RuntimeError(f"hold {hold.id} was settled while it was under lock")
         for document in hold.ceilings:

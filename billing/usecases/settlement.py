@@ -15,10 +15,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.formats.documents import read_document
-from billing.formats.fields import parse_number
 from billing.rules import ledger, meters
-from billing.rules.meters import Aggregation, Meter, UsageEvent
+from billing.rules.meters import UsageEvent
 from billing.rules.money import format_yuan
 from billing.rules.periods import month_name
 from billing.rules.rating import rate
@@ -26,9 +24,9 @@ from billing.store import settlements, wallet_movements
 from billing.store.books import post_journal
 from billing.store.usage import RatedUsage
 from billing.store.wallet_movements import Outcome
-from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_holds
+from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_lines
 from billing.usecases.metering import record_event
-from billing.usecases.pricing import PriceDocument
+from billing.usecases.rated import charge_of, quantity_of
 from billing.usecases.wallets import mover_of
 from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.identifiers import new_id
@@ -114,41 +112,38 @@ def settle_delivery(
     return _view(usage)
 
 
-def undo_delivery(work: Work, *, order_line_id: UUID, reason: str) -> None:
-    """Give back the subsidy, its ceilings and the wallet money held for a line; a repeat changes nothing.
+def undo_deliveries(work: Work, *, order_line_ids: Sequence[UUID], reason: str) -> None:
+    """Give back the subsidy, its ceilings and the wallet money held for lines of one order; a repeat changes nothing.
 
+    All lines at once, so that ceilings and funds are taken in the same order as by every checkout.
     Raises Conflict for a line that was settled: what was delivered is corrected by a credit note.
     """
     work.actor.require(Permission.CANCEL_ORDER)
     tenant = work.actor.require_tenant()
-    if settlements.rated_of_line(work.session, tenant, order_line_id) is not None:
-        raise Conflict("settlement.settled", msg("该服务已交付并计费，不能撤销。请改用红字更正。"))
-    outcome = wallet_movements.release(work.session, mover_of(work, tenant), order_line_id)
-    if outcome in {Outcome.SETTLED, Outcome.SHORT}:
-        raise Conflict("wallet.settled", msg("该订单项的钱包冻结已扣款，不能释放。请核对订单状态。"))
-    release_holds(work, order_line_id=order_line_id, reason=reason)
+    for order_line_id in order_line_ids:
+        if settlements.rated_of_line(work.session, tenant, order_line_id) is not None:
+            raise Conflict("settlement.settled", msg("该服务已交付并计费，不能撤销。请改用红字更正。"))
+        outcome = wallet_movements.release(work.session, mover_of(work, tenant), order_line_id)
+        if outcome in {Outcome.SETTLED, Outcome.SHORT}:
+            raise Conflict("wallet.settled", msg("该订单项的钱包冻结已扣款，不能释放。请核对订单状态。"))
+    release_lines(work, order_line_ids=order_line_ids, reason=reason)
 
 
 def _metered(work: Work, event: UsageEvent) -> Decimal:
-    """Return the quantity that the meter of the event's type reads in it; by default its ``quantity``."""
-    meter = settlements.meter_of_type(work.session, event.type) or Meter(
-        "delivery", event.type, Aggregation.SUM, "$.quantity"
-    )
-    reading = meters.read_event(meter, event, parse_number) if meters.counts(meter, event) else None
-    if reading is None:
+    """Return the quantity that the meter of the event's type reads in it."""
+    quantity = quantity_of(event, settlements.meter_of_type(work.session, event.type))
+    if quantity is None:
         raise Invalid(
             "settlement.not_metered",
             msg("交付事件 {id} 中没有可计量的数量。请检查计量定义。", id=event.id),
         )
-    return reading.number
+    return quantity
 
 
 def _check_amount(work: Work, line: DeliveredLine, quantity: Decimal) -> None:
     """Rate the metered quantity by the price of the order: it must come to what the park confirmed."""
     price = settlements.price_of(work.session, line.price_id)
-    rated_fen = None
-    if price is not None:
-        rated_fen = rate(read_document(PriceDocument, {"charge": price.charge}).charge.to_rules(), quantity)
+    rated_fen = None if price is None else rate(charge_of(price), quantity)
     if rated_fen != line.gross_fen or line.gross_fen != line.subsidy_fen + line.payable_fen:
         raise Conflict(
             "settlement.amount_differs",

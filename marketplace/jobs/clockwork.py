@@ -27,9 +27,9 @@ def cancel_overdue_orders(market: Marketplace) -> None:
     """Cancel the orders whose public money has waited too long, and give it back."""
     with market.workshop.work(system_actor("clockwork")) as work:
         overdue = holds.overdue_lines(work)
-    for tenant_id, line_id in overdue:
-        with market.workshop.work(system_actor("clockwork", tenant_id=tenant_id)) as work:
-            expiry.expire_line(work, order_line_id=line_id)
+    for line in overdue:
+        with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
+            expiry.expire_line(work, order_line_id=line.order_line_id)
 
 
 def check_invariants(market: Marketplace) -> None:

@@ -58,7 +58,7 @@ def fail_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | 
     line = locked_line(work.session, run_id=run_id, booking_id=booking_id)
     if line is None or line.status != LineStatus.PLACED:
         return
-    settlement.undo_delivery(work, order_line_id=line.id, reason=code)
+    settlement.undo_deliveries(work, order_line_ids=[line.id], reason=code)
     line.failure_code = code
     _close(work, line, LineStatus.FAILED)
 
@@ -76,11 +76,12 @@ def cancel_order(work: Work, *, order_id: UUID) -> OrderView:
         return read_order(work, order_id=order_id)
     if order.status != OrderStatus.PLACED:
         raise Conflict("order.closed", msg("订单 {number} 已结束,不能取消。", number=order.number))
-    for line in lines_of(work.session, order.tenant_id, [order.id]):
-        if line.status == LineStatus.PLACED:
-            deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
-            settlement.undo_delivery(work, order_line_id=line.id, reason="order.cancelled")
-            _close(work, line, LineStatus.CANCELLED)
+    lines = lines_of(work.session, order.tenant_id, [order.id])
+    still_open = [line for line in lines if line.status == LineStatus.PLACED]
+    for line in still_open:
+        deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
+        _close(work, line, LineStatus.CANCELLED)
+    settlement.undo_deliveries(work, order_line_ids=[line.id for line in still_open], reason="order.cancelled")
     audit.record(work, "order.cancel", "order", order_id)
     work.session.flush()
     return read_order(work, order_id=order_id)

@@ -105,7 +105,7 @@ def test_a_release_gives_all_back_once(workshop: WorkShop) -> None:
     check_invariants(workshop)
 
 
-def test_holds_expire_and_name_their_lines(workshop: WorkShop, clock: ManualClock) -> None:
+def test_overdue_holds_name_their_lines_and_are_expired_when_given_back(workshop: WorkShop, clock: ManualClock) -> None:
     fund = fill_fund(workshop, "province", 100_000 * YUAN)
     approve_programme(workshop, "tech", policy())
     price(workshop, "twin")
@@ -113,30 +113,14 @@ def test_holds_expire_and_name_their_lines(workshop: WorkShop, clock: ManualCloc
     (line,), _ = check_out(workshop, actor, ask(workshop, actor, "twin"))
     clock.advance(timedelta(days=30) - timedelta(microseconds=1))
     with workshop.work(SYSTEM) as work:
-        assert holds.expire_holds(work) == ()
+        assert holds.overdue_lines(work) == ()
     clock.advance(timedelta(microseconds=1))
     with workshop.work(SYSTEM) as work:
-        assert holds.expire_holds(work) == (holds.ExpiredLine(actor.require_tenant(), line),)
-        assert holds.expire_holds(work) == ()
+        assert holds.overdue_lines(work) == (holds.OverdueLine(actor.require_tenant(), line),)
+        holds.release_holds(work, order_line_id=line, reason="order.overdue")
+        assert holds.overdue_lines(work) == ()
+        assert [hold.status for hold in holds.read_line_holds(work, line)] == ["expired"]
     assert fund_now(workshop, fund).held_fen == 0
-    check_invariants(workshop)
-
-
-def test_a_line_being_settled_elsewhere_is_not_expired_by_halves(workshop: WorkShop, clock: ManualClock) -> None:
-    fill_fund(workshop, "province", 100_000 * YUAN)
-    fill_fund(workshop, "city", 100_000 * YUAN)
-    both = [{"fund": "province", "share_bp": 5000}, {"fund": "city", "share_bp": 5000}]
-    approve_programme(workshop, "tech", policy(funders=both))
-    price(workshop, "twin")
-    actor = park()
-    (line,), held = check_out(workshop, actor, ask(workshop, actor, "twin"))
-    clock.advance(timedelta(days=31))
-    with workshop.work(SYSTEM) as busy:
-        busy.session.execute(text("SELECT FROM holds WHERE id = :id FOR UPDATE"), {"id": held[0].id})
-        with workshop.work(SYSTEM) as work:
-            assert holds.expire_holds(work) == ()
-    with workshop.work(SYSTEM) as work:
-        assert [each.order_line_id for each in holds.expire_holds(work)] == [line]
     check_invariants(workshop)
 
 

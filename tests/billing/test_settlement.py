@@ -171,7 +171,7 @@ def test_undoing_gives_everything_back_once(workshop: WorkShop, fund: UUID, park
     (line,) = deliveries.order(workshop, park, "twin", payment_method="wallet")
     for _ in range(2):
         with workshop.work(park) as work:
-            settlement.undo_delivery(work, order_line_id=line.order_line_id, reason="run.failed")
+            settlement.undo_deliveries(work, order_line_ids=[line.order_line_id], reason="run.failed")
     with workshop.work(park) as work:
         wallet = wallets.read_wallet(work, park_id=park.require_tenant())
     assert (wallet.available_fen, wallet.held_fen) == (400_000, 0)
@@ -186,7 +186,7 @@ def test_what_was_settled_is_not_undone(workshop: WorkShop, fund: UUID, park: Ac
     with workshop.work(park) as work:
         deliveries.settle(work, line)
     with pytest.raises(Conflict) as refusal, workshop.work(park) as work:
-        settlement.undo_delivery(work, order_line_id=line.order_line_id, reason="order.cancelled")
+        settlement.undo_deliveries(work, order_line_ids=[line.order_line_id], reason="order.cancelled")
     assert refusal.value.code == "settlement.settled"
 
 
@@ -199,7 +199,7 @@ def test_settling_and_undoing_at_once_does_one_of_them(workshop: WorkShop, fund:
             if index % 2:
                 deliveries.settle(work, line)
                 return "settled"
-            settlement.undo_delivery(work, order_line_id=line.order_line_id, reason="order.cancelled")
+            settlement.undo_deliveries(work, order_line_ids=[line.order_line_id], reason="order.cancelled")
             return "undone"
 
     results = in_threads(4, either)
