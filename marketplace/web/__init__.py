@@ -10,6 +10,7 @@ from flask import Flask
 from marketplace.doors.faults import show_pages_with
 from marketplace.web import (
     account,
+    books,
     catalogue,
     fault_pages,
     funds,
@@ -44,6 +45,7 @@ GROUPS = (
     parks.pages,
     funds.pages,
     programmes.pages,
+    books.pages,
     provider.pages,
 )
 """Every page group."""

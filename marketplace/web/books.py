@@ -9,11 +9,12 @@ from flask import Response, request, url_for
 from billing.usecases import claims, invoicing, payments, reconciliation
 from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
-from marketplace.web.pages import field, go, page_group, page_work
+from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import month_of, show
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
+from tenants.usecases import onboarding
 
 pages = page_group("books")
 
@@ -55,6 +56,17 @@ def statement() -> Response:
     return _page(None, found)
 
 
+@pages.post("/books/receipts/<bank_line_id>")
+def assign(bank_line_id: str) -> Response:
+    """Give a receipt without a known payer to the park that sent it."""
+    try:
+        with page_work() as work:
+            payments.assign_receipt(work, bank_line_id=id_of(bank_line_id), park_id=id_of(field("park_id")))
+    except Problem as problem:
+        return _page(refusal_of(problem), None)
+    return go(url_for("books.books"))
+
+
 def _page(refusal: Refusal | None, statement: payments.StatementView | None) -> Response:
     now = current_market().clock.now()
     wanted = request.values.get("period", "")
@@ -62,6 +74,8 @@ def _page(refusal: Refusal | None, statement: payments.StatementView | None) -> 
     with page_work() as work:
         result = reconciliation.reconcile(work, period=period)
         lines = claims.list_claims(work, period=period)
+        unmatched = payments.list_unmatched(work)
+        parks = onboarding.list_parks(work, limit=200).items if unmatched else ()
     return show(
         "books/books.html",
         status=200 if refusal is None else refusal.status,
@@ -70,6 +84,8 @@ def _page(refusal: Refusal | None, statement: payments.StatementView | None) -> 
         result=result,
         claims=lines,
         statement=statement,
+        unmatched=unmatched,
+        parks=parks,
     )
 
 

@@ -98,6 +98,16 @@ ROLES = {
     "provider": msg("服务机构"),
     "operator": msg("平台运营"),
 }
+BREAKS = {
+    "usage_rated": msg("用量与计费不一致"),
+    "rated_invoiced": msg("计费与开票不一致"),
+    "invoiced_paid": msg("账单与回款不一致"),
+    "captured_claimed": msg("核销与申报不一致"),
+    "fund_books": msg("资金台账与账簿不一致"),
+    "unknown_payer": msg("收款未找到付款园区"),
+    "trial_balance": msg("借贷不平"),
+}
+RECEIPTS = {"matched": msg("已匹配"), "unmatched": msg("待认领")}
 KPIS = {
     "leads": msg("清单企业"),
     "eligible": msg("符合条件的企业"),
@@ -126,6 +136,8 @@ KINDS = {
     "claim": CLAIM,
     "balance": BALANCE,
     "kpi": KPIS,
+    "break": BREAKS,
+    "receipt": RECEIPTS,
     "role": ROLES,
 }
 
