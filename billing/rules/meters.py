@@ -168,6 +168,12 @@ _SIMPLE: Mapping[Aggregation, Callable[[Sequence[Reading]], Decimal]] = {
 }
 
 
+def average(total: Decimal, count: int) -> Decimal:
+    """Return an average, rounded as every quantity that does not end is."""
+    with localcontext(EXACT):
+        return _stepped(total / count)
+
+
 def _stepped(quantity: Decimal) -> Decimal:
     return quantity.quantize(QUANTITY_STEP, ROUND_HALF_UP)
 
@@ -207,14 +213,14 @@ def windows(
         level = carry_in if not any(value for _, value in group) else Decimal(0)
         cut: dict[Period, list[Reading]] = {}
         for reading in sorted(members[group], key=lambda reading: reading.time):
-            cut.setdefault(_window_of(reading.time, period, timezone, size), []).append(reading)
+            cut.setdefault(window_of(reading.time, period, timezone, size), []).append(reading)
         for part, inside in cut.items():
             found.append(Window(part, group, aggregate(meter.aggregation, inside, part, level)))
             level += _sum(inside)
     return sorted(found, key=lambda window: window.period.start)
 
 
-def _window_of(moment: datetime, period: Period, timezone: str, size: WindowSize | None) -> Period:
+def window_of(moment: datetime, period: Period, timezone: str, size: WindowSize | None) -> Period:
     """Return the window of a moment: cut by the clock on the wall of the zone, and by the period's own ends."""
     if size is None:
         return period

@@ -14,6 +14,11 @@ class BreakKind(StrEnum):
     RATED_INVOICED = "rated_invoiced"
     INVOICED_PAID = "invoiced_paid"
     CAPTURED_CLAIMED = "captured_claimed"
+    FUND_BOOKS = "fund_books"
+    """The register of a fund and the books' account of what it owes."""
+    UNKNOWN_PAYER = "unknown_payer"
+    """Money came in, and nobody knows whose it is."""
+    TRIAL_BALANCE = "trial_balance"
 
 
 @dataclass(frozen=True, slots=True)

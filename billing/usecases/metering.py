@@ -20,11 +20,17 @@ from billing.formats.events import BadEvent, differences, make_event, read_event
 from billing.rules.events import IncomingEvent
 from billing.store.event_intake import take_in
 from billing.store.usage import Meter
+from billing.usecases.usage import MeterAnswer, MeterRow, MeterView, UsageSum, list_meters, list_usage, query_meter
 from tenants.kernel.errors import Conflict, FieldError, Invalid, TooLarge
 from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+
+__all__ = [
+    "IngestResult", "MeterAnswer", "MeterRow", "MeterView", "UsageSum", "ingest_events", "list_meters", "list_usage",
+    "query_meter", "record_event",
+]  # fmt: skip
 
 MOST_EVENTS = 10_000
 CLOCK_SKEW = timedelta(hours=1)
