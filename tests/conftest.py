@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -18,6 +19,10 @@ from tenants.kernel.clock import ManualClock
 from tenants.kernel.work import WorkShop
 from tests.support import databases, web
 from tests.support.web import AppMaker
+
+if TYPE_CHECKING:  # the whole marketplace is imported by the tests that need it
+    from marketplace.demo.theatre import Play
+    from tests.support.plays import Scenery
 
 _servers: list[Server] = []
 
@@ -84,3 +89,19 @@ def make_app(database: databases.Database, workshop: WorkShop) -> AppMaker:
 def app(make_app: AppMaker) -> Flask:
     """The web application on the fresh database, with the manual clock and the recording outbox."""
     return make_app()
+
+
+@pytest.fixture(scope="session")
+def scenery(server: Server) -> Iterator[Scenery]:
+    """The demo's province, seeded once, to be cloned."""
+    from tests.support import plays
+
+    with plays.build_scenery(server) as made:
+        yield made
+
+
+@pytest.fixture
+def play(scenery: Scenery) -> Iterator[Play]:
+    """A province of the test's own, without public money yet; in the end every invariant holds."""
+    with scenery.play() as play:
+        yield play

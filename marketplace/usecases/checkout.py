@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from billing.usecases import holds, quotes, wallets
 from marketplace.rules.orders import (
@@ -27,6 +28,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission, Tier
 from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
 from tenants.usecases import audit, onboarding
 from tenants.usecases.views import ParkView
 
@@ -68,6 +70,7 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
     """
     work.actor.require(Permission.PLACE_ORDER)
     park = _ordering_park(work)
+    _check_unused(work, quote_id)
     quote = quotes.confirm_quote(work, quote_id=quote_id)
     order_id = new_id()
     _insert_order(work, order_id, quote, payment_method)
@@ -178,25 +181,30 @@ def park_facts(park: ParkView) -> dict[str, Any]:
 
 def _insert_order(work: Work, order_id: UUID, quote: quotes.QuoteView, payment_method: PaymentMethod) -> None:
     tenant = work.actor.require_tenant()
-    used = select(Order.number).where(Order.tenant_id == tenant, Order.quote_id == quote.id)
+    row = {
+        "tenant_id": tenant,
+        "id": order_id,
+        "number": order_number(work.now, order_id),
+        "quote_id": quote.id,
+        "status": OrderStatus.PLACED,
+        "payment_method": payment_method,
+        "gross_fen": quote.gross_fen,
+        "subsidy_fen": quote.subsidy_fen,
+        "payable_fen": quote.payable_fen,
+        "placed_by": work.actor.user_id,
+        "placed_at": work.now,
+    }
+    # Of two who confirm one quote at once, the second waits here for the first and then finds its order.
+    once = insert(Order).values(row).on_conflict_do_nothing(index_elements=["tenant_id", "quote_id"])
+    if not rows_written(work.session, once):
+        _check_unused(work, quote.id)
+
+
+def _check_unused(work: Work, quote_id: UUID) -> None:
+    used = select(Order.number).where(Order.tenant_id == work.actor.require_tenant(), Order.quote_id == quote_id)
     number = work.session.execute(used).scalar()
     if number is not None:
         raise Conflict("order.quote_used", msg("该报价已生成订单 {number}。如需再次租用,请重新询价。", number=number))
-    work.session.execute(
-        insert(Order).values(
-            tenant_id=tenant,
-            id=order_id,
-            number=order_number(work.now, order_id),
-            quote_id=quote.id,
-            status=OrderStatus.PLACED,
-            payment_method=payment_method,
-            gross_fen=quote.gross_fen,
-            subsidy_fen=quote.subsidy_fen,
-            payable_fen=quote.payable_fen,
-            placed_by=work.actor.user_id,
-            placed_at=work.now,
-        )
-    )
 
 
 def _text(value: UUID | None) -> str | None:
