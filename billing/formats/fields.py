@@ -80,6 +80,8 @@ def parse_number(value: object) -> Decimal | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        return None
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
