@@ -18,6 +18,8 @@ NOUNS = (
     "artefacts",
     "bookings",
     "events",
+    "meters",
+    "usage",
     "invoices",
     "books",
     "programmes",

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from flask import Response
 
-from billing.usecases import payments
+from billing.usecases import payments, reconciliation
 from marketplace.api.artefacts import sent_file
-from marketplace.api.calls import call, command, file_body, noun
-from marketplace.api.fields import Amount, Answer, Idempotent, Parameters
+from marketplace.api.calls import call, command, file_body, noun, read
+from marketplace.api.fields import Amount, Answer, Idempotent, Parameters, Period
 from marketplace.doors.identity import bearer_actor
 from marketplace.doors.requests import takes_files
 
@@ -49,6 +49,71 @@ class Statement(Answer):
     lines: list[BankLine]
 
 
+class ReconciliationQuestion(Parameters):
+    """The month."""
+
+    period: Period
+
+
+class ParkMonth(Answer):
+    """A park's month."""
+
+    park_id: UUID
+    park_name: str
+    metered_fen: Amount
+    rated_fen: Amount
+    invoiced_fen: Amount
+    payable_fen: Amount
+    paid_fen: Amount
+    open_fen: Amount
+
+
+class FundMonth(Answer):
+    """A fund's month; ``register_fen`` and ``books_fen`` are over all time."""
+
+    fund_id: UUID
+    fund: str
+    fund_name: str
+    captured_fen: Amount
+    claimed_fen: Amount
+    register_fen: Amount
+    books_fen: Amount
+
+
+class Difference(Answer):
+    """Where two steps differ; null for a side that is missing."""
+
+    kind: str
+    key: str
+    expected_fen: Amount | None
+    actual_fen: Amount | None
+    difference_fen: Amount
+
+
+class Balance(Answer):
+    """Whether the books balance."""
+
+    difference_fen: Amount
+
+
+class Reconciliation(Answer):
+    """A month: usage = rated = invoiced = paid, subsidy captured = claimed; no breaks means that every fen is found."""
+
+    period: str
+    metered_fen: Amount
+    rated_fen: Amount
+    invoiced_fen: Amount
+    payable_fen: Amount
+    paid_fen: Amount
+    open_fen: Amount
+    captured_fen: Amount
+    claimed_fen: Amount
+    parks: list[ParkMonth]
+    funds: list[FundMonth]
+    breaks: list[Difference]
+    trial_balance: Balance
+
+
 CSV: dict[str, Any] = file_body("text/csv", "application/octet-stream")
 
 
@@ -66,3 +131,9 @@ def import_statement(query: StatementParameters, header: Idempotent) -> Response
         status=201,
         about={"sha256": sent.sha256},
     )
+
+
+@books.get("/reconciliation", **call(Reconciliation))
+def reconcile(query: ReconciliationQuestion) -> Response:
+    """Follow a month's money along its whole way."""
+    return read(Reconciliation, lambda work: reconciliation.reconcile(work, period=query.period))

@@ -22,7 +22,7 @@ RETRY_SECONDS = "5"
 """When a caller may try again after the database did not answer."""
 
 _PAGE = "marketplace_problem_page"
-_MACHINE_PATHS = ("/api/", "/oauth/")
+_MACHINE_PATHS = ("/api/", "/oauth/", "/healthz", "/readyz", "/metrics")
 _log = logger(__name__)
 _HTTP_TEXTS = {
     404: ("path.not_found", msg("没有这个地址。请核对网址。")),

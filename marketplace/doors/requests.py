@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import IO, Any
 
 import structlog
 from flask import Flask, Request, Response, g, request
 from pydantic_core import from_json
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from marketplace.doors import metrics
 from marketplace.doors.logs import logger
@@ -48,6 +49,20 @@ class BoundedRequest(Request):
             g.json_value = _parse(self)
         return g.json_value
 
+    def _get_file_stream(self, *arguments: Any, **options: Any) -> IO[bytes]:
+        """Return where an uploaded file is written; it is closed with the request even when the upload breaks off."""
+        made: IO[bytes] = super()._get_file_stream(*arguments, **options)
+        g.setdefault("spools", []).append(made)
+        return made
+
+    def get_data(self, *arguments: Any, **options: Any) -> Any:
+        """Return the body, whole or not at all: a body of unknown length is not cut off at the limit in silence."""
+        found = super().get_data(*arguments, **options)
+        limit = self.max_content_length
+        if self.content_length is None and limit is not None and len(found) >= limit:
+            raise RequestEntityTooLarge
+        return found
+
 
 def surround(app: Flask, *, max_upload_bytes: int) -> None:
     """Put the frame around every request of ``app``."""
@@ -59,6 +74,7 @@ def surround(app: Flask, *, max_upload_bytes: int) -> None:
 
     app.before_request(bound)
     app.after_request(_close)
+    app.teardown_request(_sweep)
 
 
 def takes_files(view: Any) -> Any:
@@ -123,6 +139,11 @@ def _close(response: Response) -> Response:
             duration_ms=round(seconds * 1000, 1),
         )
     return response
+
+
+def _sweep(_: BaseException | None) -> None:
+    for spool in g.pop("spools", ()):
+        spool.close()
 
 
 def _parse(incoming: Request) -> Any:

@@ -100,6 +100,7 @@ def connect(url: str, *, pool_size: int = 10, echo: bool = False) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         echo=echo,
+        hide_parameters=True,  # names and hashes in an error message would end up in the log
         connect_args={"prepare_threshold": None, "connect_timeout": 10},
     )
 

@@ -18,7 +18,7 @@ CONTRACT = {
     "post /parks", "post /parks/{id}/verification", "get /me", "post /subscriptions", "get /offerings",
     "post /quotes", "get /quotes/{id}", "post /orders", "get /orders", "get /orders/{id}", "post /orders/{id}/cancel",
     "get /orders/{id}/artefacts", "get /artefacts/{id}", "post /artefacts", "post /slots/search", "get /bookings/{id}",
-    "get /bookings/{id}.ics", "post /bookings/{id}/report", "post /events", "get /runs/{id}",
+    "get /bookings/{id}.ics", "post /bookings/{id}/report", "post /events", "get /meters", "get /meters/{slug}/query", "get /usage", "get /reconciliation", "get /runs/{id}",
     "post /programmes", "get /programmes", "post /programmes/{id}/versions",
     "post /programmes/{id}/versions/{version}/submission", "post /programmes/{id}/versions/{version}/approval",
     "post /funds", "get /funds", "get /funds/{id}", "post /funds/{id}/appropriations",

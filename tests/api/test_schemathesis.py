@@ -26,12 +26,12 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 14
+EXAMPLES = 6
 """Cases of each call and of each sort (fitting its document, and broken); many more were tried while it was written."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("persona", ["park", "officer", "approver", "finance", "operator", "lab"])
+@pytest.mark.parametrize("persona", ["park", "officer", "finance", "lab"])
 def test_schemathesis_finds_nothing(province: Province, persona: str) -> None:
     known = lived_in(province)
     caller = known.pop("park") if persona == "park" else getattr(province, persona)

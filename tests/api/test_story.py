@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 
@@ -177,8 +179,6 @@ def test_a_slot_is_found_ordered_and_reported(province: Province, outbox: Record
 
 
 def test_files_come_in_by_form_or_as_the_body(province: Province) -> None:
-    from io import BytesIO
-
     park = province.park()
     by_form = park.post("/artefacts", data={"file": (BytesIO(b"a,b"), "负荷.csv")}, content_type="multipart/form-data")
     as_body = park.post("/artefacts?name=load.csv", data=b"a,b", content_type="text/csv")
@@ -189,13 +189,27 @@ def test_files_come_in_by_form_or_as_the_body(province: Province) -> None:
     assert park.post("/artefacts?name=x", data=b"", content_type="text/csv").status_code == 422
 
 
+@pytest.mark.parametrize(("size", "status"), [(1 << 20, 201), (12 << 20, 413)])
+def test_a_file_that_comes_in_pieces_is_kept_whole_or_refused(province: Province, size: int, status: int) -> None:
+    park = province.park()
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    bodies = {"text/csv": b"x" * size, "multipart/form-data; boundary=b": head + b"x" * size + b"\r\n--b--\r\n"}
+    for kind, body in bodies.items():
+        answer = park.post(
+            "/artefacts",
+            input_stream=BytesIO(body),
+            content_type=kind,
+            environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+        )
+        assert answer.status_code == status, answer.text
+        assert answer.get_json().get("size_bytes", size) == size
+
+
 def test_events_are_taken_once_alone_and_in_batches(province: Province) -> None:
     park = province.park()
     park_id = park.get("/me").get_json()["park"]["id"]
     event = {"specversion": "1.0", "id": "1", "source": "meter/1", "type": "energy", "data": {"kwh": 1.5}}
     single = {"json": None, "content_type": "application/cloudevents+json"}
-    import json
-
     path = f"/events?park_id={park_id}"
     for _ in range(2):
         answer = province.operator.post(path, data=json.dumps(event), content_type=single["content_type"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from flask import Flask
@@ -54,11 +55,11 @@ def test_a_wrong_method_names_the_right_ones(app: Flask) -> None:
 
 def test_a_fault_of_the_program_shows_its_number_and_nothing_of_its_inside(make_app: AppMaker) -> None:
     def add(app: Flask) -> None:
-        @app.get("/broken")
+        @app.get("/api/broken")
         def broken() -> str:
             raise RuntimeError("password=hunter2")
 
-    answer = make_app(prepare=add).test_client().get("/broken")
+    answer = make_app(prepare=add).test_client().get("/api/broken")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
     assert answer.headers["X-Request-Id"] in answer.get_json()["detail"]
@@ -94,6 +95,19 @@ def test_a_large_document_is_refused_where_no_file_is_wanted(app: Flask) -> None
         "/api/v1/parks", data=b"[" + b" " * (5 << 20) + b"]", content_type="application/json"
     )
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/api/v1/parks", "/readyz"])
+def test_a_body_of_unknown_length_is_stopped_at_the_limit_and_never_cut_off(app: Flask, path: str) -> None:
+    answer = app.test_client().open(
+        path,
+        method="POST" if "api" in path else "GET",
+        input_stream=BytesIO(b"[" + b" " * (5 << 20) + b"]"),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    assert answer.status_code == (413 if "api" in path else 200)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +157,23 @@ def test_a_request_leaves_one_line_with_ids_and_without_secrets(app: Flask, caps
     assert line["request_id"]
     assert "duration_ms" in line
     assert "secret" not in json.dumps(lines)
+
+
+def test_the_log_of_a_fault_shows_where_it_was_and_no_values(
+    make_app: AppMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add(app: Flask) -> None:
+        @app.get("/api/broken")
+        def broken() -> str:
+            password = "hunter2"
+            raise RuntimeError(f"{len(password)} characters are too few")
+
+    app = make_app(prepare=add)
+    logs.configure("json")
+    app.test_client().get("/api/broken")
+    (fault,) = [line for line in capsys.readouterr().err.splitlines() if '"unexpected fault"' in line]
+    assert "broken" in fault
+    assert "hunter2" not in fault
 
 
 def test_a_problem_names_its_fields_in_the_readers_language() -> None:
