@@ -101,7 +101,7 @@ def _park(stage: Stage, play: Play) -> Actor:
 
     code = credit_code(PARK.name, PARK.region_code)
     wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
-    stage.refused("以错误的统一社会信用代码注册", "input.invalid", lambda: play.do(play.system, sign_up(wrong)))
+    stage.refused("以错误的统一社会信用代码注册", "park.bad_uscc", lambda: play.do(play.system, sign_up(wrong)))
     park = play.do(play.system, sign_up(code))
     stage.note("注册", f"{park.name}({park.region_name}),待审核")
     admin: Actor = play.person(PARK.login)
@@ -157,7 +157,7 @@ def _deliver(stage: Stage, play: Play, admin: Actor, order: OrderView) -> None:
     line, run = done.lines[0], done.lines[0].run
     stage.note(
         "数字孪生推演(35,040 步)",
-        f"{done.status},报告哈希 {str(line.result_sha256)[:12]}…",
+        f"已交付,报告哈希 {str(line.result_sha256)[:12]}…",
         held=done.status is OrderStatus.COMPLETED and run is not None and line.result_sha256 == run.manifest_sha256,
     )
     kpis = run.kpis if run and run.kpis else {}
@@ -197,12 +197,12 @@ def _settle(stage: Stage, play: Play, admin: Actor) -> None:
     content = bank_statement([("0001", invoice.payable_fen, PARK.name, invoice.payment_reference)])(day)
     statement = play.do(play.finance, lambda work: payments.import_statement(work, name="bank.csv", content=content))
     paid = play.do(play.finance, lambda work: invoicing.read_invoice(work, invoice_id=invoice.id))
-    stage.note("银行对账单入账", f"匹配 {statement.matched} 笔,发票 {paid.status}", held=paid.status == "paid")
+    stage.note("银行对账单入账", f"匹配 {statement.matched} 笔,发票已付清", held=paid.status == "paid")
     view = play.do(play.finance, lambda work: reconciliation.reconcile(work, period=period))
     claimed = play.do(play.finance, lambda work: claims.list_claims(work, period=period))
     fund = play.fund()
     total = sum(line.amount_fen for line in claimed)
-    stage.note("核销 = 申报", f"{yuan(fund.captured_fen)} = {yuan(total)}", held=fund.captured_fen == total > 0)
+    stage.note("补贴核销 = 申报", f"{yuan(fund.captured_fen)} = {yuan(total)}", held=fund.captured_fen == total > 0)
     stage.note("用量 = 计费 = 开票 = 收款", f"差异 {len(view.breaks)} 项", held=not view.breaks)
     balance = play.do(play.finance, ledger.trial_balance)
     stage.note("试算平衡", f"借贷差 {yuan(balance.difference_fen)}", held=balance.difference_fen == 0)
@@ -231,7 +231,7 @@ def failed_run(stage: Stage, theatre: Theatre) -> None:
 
 def short_fund(stage: Stage, theatre: Theatre, *, shortfall: str) -> None:
     """The fund has 5,999.99 yuan left for a claim of 6,000."""
-    stage.open(f"七、资金只剩 5,999.99 元({'部分补贴' if shortfall == 'partial' else '全额或不补'})")
+    stage.open(f"七、资金只剩 5,999.99 元({'按余额部分补贴' if shortfall == 'partial' else '不足即不补'})")
     play = theatre.province(fund_fen=599_999, shortfall=shortfall)
     admin = play.join(PARK)
     quote = play.quote(admin, TWIN, {"demo": True})
