@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,7 +18,6 @@ from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
 from services.usecases import catalogue, companies
 from tenants.kernel.clock import CHINA
-from tenants.kernel.context import Actor
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -276,11 +274,6 @@ def _api_keys(seeder: Seeder) -> tuple[ApiKey, ...]:
 def _api_key(seeder: Seeder, login: str) -> ApiKey:
     actor = seeder.person(login, world.PASSWORD)
     scopes = sorted(actor.permissions - {Permission.MANAGE_API_KEYS})
-    with seeder.workshop.work(_keyholder(actor)) as work:
+    with seeder.workshop.work(actor) as work:
         made = api_keys.create_api_key(work, name=f"演示 {login}", scopes=scopes)
     return ApiKey(login, str(actor.organisation_id), made.token, str(made.id), made.secret)
-
-
-def _keyholder(actor: Actor) -> Actor:
-    """Return ``actor`` with the right to make a key, which the province's people lack: programs seldom approve."""
-    return replace(actor, permissions=actor.permissions | {Permission.MANAGE_API_KEYS})
