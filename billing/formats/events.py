@@ -92,7 +92,8 @@ def _differing(one: object, other: object, path: str) -> list[str]:
                 else [f"{path}.{name}"]
             )
         ]
-    return [] if one == other else [path]
+    same = one == other and isinstance(one, bool) is isinstance(other, bool)
+    return [] if same else [path]
 
 
 def _text(raw: Mapping[str, object], name: str, limit: int) -> str:

@@ -19,6 +19,7 @@ from billing.rules.events import IncomingEvent
 
 BULK_FROM = 500
 """From how many events on the way by COPY is the faster one."""
+LINES_AT_ONCE = 1000
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_events (
@@ -78,14 +79,27 @@ def take_in(
     raw = session.connection().connection.driver_connection
     assert isinstance(raw, Psycopg)  # noqa: S101 - the only driver we use
     with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for event in events:
-            copy.write_row(
-                (event.source, event.id, event.type, event.subject, event.time, event.data, event.body_hash)
-            )  # fmt: skip
+        for start in range(0, len(events), LINES_AT_ONCE):
+            copy.write(_lines(events[start : start + LINES_AT_ONCE]))
     new: int = session.execute(_TAKE, {"tenant": tenant_id, "now": now}).rowcount  # type: ignore[attr-defined]
     if new == len(events):
         return new, ()
     return new, _dicts(session.execute(_KNOWN, {"tenant": tenant_id}))
+
+
+def _lines(events: Sequence[IncomingEvent]) -> str:
+    """Return events in COPY's text format: half the time of writing them row by row.
+
+    A tab or line end, which parts cells and rows, can only come from a text that nobody has checked.
+    """
+    text = "".join(
+        f"{event.source}\t{event.id}\t{event.type}\t{event.subject}\t{event.time.isoformat()}\t{event.data}"
+        f"\t{event.body_hash}\n"
+        for event in events
+    )
+    if text.count("\t") != 6 * len(events) or text.count("\n") != len(events) or "\r" in text:
+        raise ValueError("an event's texts must be printable")
+    return text.replace("\\", "\\\\")
 
 
 def _few(

@@ -83,6 +83,15 @@ def test_the_same_number_written_otherwise_is_the_same(workshop: WorkShop, park:
     assert again.duplicates == 2
 
 
+@pytest.mark.parametrize("size", BATCHES)
+def test_texts_are_stored_as_they_came(workshop: WorkShop, park: Actor, size: int) -> None:
+    odd = {"path": "C:\\new\\table", "lines": "a\tb\nc\rd", "quote": '"', "null": "\\N", "汉字": "\u2028🙂"}
+    ingest(workshop, park, *[event(number, subject="\\N \\t", data=odd) for number in range(size)])
+    with workshop.work(park) as work:
+        rows = work.session.execute(text("SELECT DISTINCT subject, data FROM usage_events")).all()
+    assert [tuple(row) for row in rows] == [("\\N \\t", odd)]
+
+
 def test_one_id_twice_in_a_batch_counts_once(workshop: WorkShop, park: Actor) -> None:
     result = ingest(workshop, park, event(1), event(1), event(1, source="gateway/2"))
     assert (result.accepted, result.duplicates) == (2, 1)
