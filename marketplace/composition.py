@@ -10,6 +10,7 @@ from typing import Self
 import procrastinate
 from sqlalchemy import Engine
 
+from marketplace import tables
 from marketplace.gateways.queue import QueueOutbox, queue_app
 from marketplace.settings import Settings
 from services.usecases.execution import RunLimits
@@ -48,6 +49,7 @@ class Marketplace:
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Marketplace:
     """Wire an installation from its settings. Nothing is connected yet."""
+    tables.resolve()
     engine = connect(settings.database_url, pool_size=settings.database_pool)
     moment = clock or SystemClock()
     return Marketplace(

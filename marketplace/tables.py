@@ -1,5 +1,7 @@
 """Every table, imported once: the one place that knows them all (for migrations, checks and architecture tests)."""
 
+from sqlalchemy.orm import configure_mappers
+
 from billing.store import funds, invoices, ledger, payments, programmes, quotes, usage
 from marketplace.store import orders
 from services.store import bookings, catalogue, companies, runs
@@ -30,3 +32,15 @@ STORES = (
 
 metadata = Base.metadata
 """The schema of the whole system."""
+
+
+def resolve() -> None:
+    """Connect every mapping and foreign key.
+
+    Each process calls it at its start: one that knew only some tables would fail at its first write to a table whose
+    foreign key points to another.
+    """
+    configure_mappers()
+    for table in metadata.tables.values():
+        for key in table.foreign_keys:
+            key.column  # noqa: B018 - looked up for its error

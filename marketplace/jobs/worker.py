@@ -21,6 +21,7 @@ from marketplace.gateways.queue import ENGINES, MONEY, QUEUES, BackOff
 from marketplace.jobs.clockwork import CHORES, Chore
 from marketplace.jobs.handlers import HANDLERS, Handler
 from tenants.kernel.context import system_actor
+from tenants.kernel.errors import Problem
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,14 @@ def _register_handler(market: Marketplace, name: str, handler: Handler) -> None:
             tenant_id=None if tenant_id is None else UUID(tenant_id),
             on_behalf_of=None if actor_id is None else UUID(actor_id),
         )
-        handler(market, actor, payload)
+        try:
+            handler(market, actor, payload)
+        except Problem as problem:
+            log.warning("%s refused: %s: %s", name, problem.code, problem.message)
+            raise
+        except Exception:
+            log.exception("%s failed at attempt %s", name, context.job.attempts)
+            raise
 
 
 def _register_chore(market: Marketplace, chore: Chore) -> None:

@@ -103,6 +103,7 @@ def _settle(
         line=settlement.DeliveredLine(
             order_line_id=line.id,
             offering=line.offering,
+            title=line.title,
             price_id=line.price_id,
             quantity=line.quantity,
             gross_fen=line.gross_fen,

@@ -108,6 +108,7 @@ BREAKS = {
     "trial_balance": msg("借贷不平"),
 }
 RECEIPTS = {"matched": msg("已匹配"), "unmatched": msg("待认领")}
+COLUMNS = {"time": msg("时间"), "value": msg("数值"), "row": msg("整行"), "header": msg("表头")}
 KPIS = {
     "leads": msg("清单企业"),
     "eligible": msg("符合条件的企业"),
@@ -136,6 +137,7 @@ KINDS = {
     "claim": CLAIM,
     "balance": BALANCE,
     "kpi": KPIS,
+    "column": COLUMNS,
     "break": BREAKS,
     "receipt": RECEIPTS,
     "role": ROLES,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -53,6 +55,17 @@ def called_from_outside(path: Path, name: str) -> bool:
         for other in (home() / package).rglob("*.py")
         if other.parent != path.parent
     )
+
+
+def test_every_process_knows_every_table() -> None:
+    """A process that wires the system resolves all foreign keys, whatever else it imports."""
+    program = (
+        "from marketplace import composition, settings\n"
+        "given = {'DATABASE_URL': 'postgresql:///none', 'MARKETPLACE_MODE': 'demo'}\n"
+        "composition.build(settings.Settings.from_environment(given)).close()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=home(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_use_case_never_commits() -> None:
