@@ -12,7 +12,7 @@ from marketplace.usecases import orders
 from marketplace.web.charts import fund_chart, spend_chart
 from marketplace.web.pages import page_group, page_work
 from marketplace.web.rendering import month_of, show
-from marketplace.web.spending import months_of_year, spent_by_month
+from marketplace.web.spending import months_of_year, spent_by
 from services.usecases import bookings
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
@@ -44,7 +44,7 @@ def _park(work: Work) -> dict[str, Any]:
     park = onboarding.read_park(work, park_id=work.actor.require_tenant())
     recent = orders.list_orders(work, limit=5).items
     months = months_of_year(work.now)
-    spent = spent_by_month(work)
+    spent = spent_by(work, "month")
     this = spent.get(month_of(work.now))
     wallet = wallets.read_wallet(work, park_id=park.id) if work.actor.may(Permission.READ_WALLET) else None
     return {

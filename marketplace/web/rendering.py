@@ -86,6 +86,7 @@ def yuan(fen: int) -> str:
 def short_yuan(fen: int) -> str:
     """Return a large amount rounded for a picture: ``¥50.00 亿``, ``¥12.3 万``; in English in billions or millions."""
     amount = abs(fen) / 100
+    steps: tuple[tuple[float, str], ...]
     if reader_language() == ENGLISH:
         steps = ((1e9, " bn"), (1e6, " m"), (1e3, " k"))
     else:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
-from marketplace.rules.orders import OrderStatus
-from marketplace.usecases import orders
+from billing.rules.periods import DEFAULT_ZONE, start_of_day
+from billing.usecases import metering
 from marketplace.web.rendering import month_of
 from tenants.kernel.work import Work
-
-
-@dataclass(frozen=True)
-class Spent:
-    """A sum of delivered services in fen, with both payers' parts."""
-
-    gross_fen: int = 0
-    subsidy_fen: int = 0
-    payable_fen: int = 0
 
 
 def months_of_year(now: datetime) -> list[str]:
@@ -26,21 +16,8 @@ def months_of_year(now: datetime) -> list[str]:
     return [f"{year}-{number:02d}" for number in range(1, 13)]
 
 
-def spent_by_month(work: Work) -> dict[str, Spent]:
-    """Return the year's sums by month; months without any are left out."""
-    sums: dict[str, Spent] = {}
-    for order in orders.list_orders(work, limit=200).items:
-        month = month_of(order.placed_at)
-        if order.status is OrderStatus.COMPLETED and month in months_of_year(work.now):
-            before = sums.get(month, Spent())
-            sums[month] = Spent(
-                before.gross_fen + order.gross_fen,
-                before.subsidy_fen + order.subsidy_fen,
-                before.payable_fen + order.payable_fen,
-            )
-    return sums
-
-
-def spent_by_offering(work: Work) -> dict[str, Spent]:
-    """Return the year's sums by offering."""
-    return {}
+def spent_by(work: Work, key: str) -> dict[str, metering.UsageSum]:
+    """Return the year's sums by ``key`` (``month`` or ``offering``); what was not used is left out."""
+    year = int(month_of(work.now)[:4])
+    first, after = (start_of_day(date(each, 1, 1), DEFAULT_ZONE) for each in (year, year + 1))
+    return {row.key: row for row in metering.list_usage(work, from_=first, to=after, group_by=key)}

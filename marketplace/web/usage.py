@@ -8,7 +8,7 @@ from billing.usecases import wallets
 from marketplace.web.charts import spend_chart
 from marketplace.web.pages import page_group, page_work
 from marketplace.web.rendering import show
-from marketplace.web.spending import months_of_year, spent_by_month, spent_by_offering
+from marketplace.web.spending import months_of_year, spent_by
 from services.usecases import catalogue
 from tenants.kernel.vocabulary import Permission
 from tenants.usecases import onboarding
@@ -21,8 +21,8 @@ def usage() -> Response:
     """Show the year's use by month and by service, and the wallet."""
     with page_work() as work:
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
-        by_month = spent_by_month(work)
-        by_offering = spent_by_offering(work)
+        by_month = spent_by(work, "month")
+        by_offering = spent_by(work, "offering")
         offerings = {each.slug: each for each in catalogue.list_offerings(work)}
         wallet = wallets.read_wallet(work, park_id=park.id) if work.actor.may(Permission.READ_WALLET) else None
         months = months_of_year(work.now)

@@ -19,9 +19,11 @@ def use_cases() -> list[tuple[Path, ast.FunctionDef]]:
     found = []
     for package in PACKAGES:
         for path in sorted((home() / package / "usecases").glob("*.py")):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and takes_work(node):
-                    found.append((path, node))
+            found += [
+                (path, node)
+                for node in ast.parse(path.read_text(encoding="utf-8")).body
+                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and takes_work(node)
+            ]
     return found
 
 

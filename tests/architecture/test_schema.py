@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -28,7 +29,7 @@ SHARED_BY_OWNER = {"reservations", "instruments"}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
 
 
-def mappers() -> Iterator[Mapper[object]]:
+def mappers() -> Iterator[Mapper[Any]]:
     """Every mapped class."""
     return iter(sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__tablename__))
 
@@ -75,9 +76,11 @@ def test_the_tenant_is_in_every_key_of_a_tenants_table() -> None:
     for name, table in tenant_tables().items():
         if next(iter(table.primary_key.columns)).name != "tenant_id":
             loose.append(f"{name}: the primary key does not begin with tenant_id")
-        for constraint in table.constraints:
-            if isinstance(constraint, UniqueConstraint | ExcludeConstraint) and "tenant_id" not in constraint.columns:
-                loose.append(f"{name}: {constraint.name} is without tenant_id")
+        loose += [
+            f"{name}: {constraint.name} is without tenant_id"
+            for constraint in table.constraints
+            if isinstance(constraint, UniqueConstraint | ExcludeConstraint) and "tenant_id" not in constraint.columns
+        ]
         loose += [
             f"{name}: index {i.name} is without tenant_id"
             for i in table.indexes

@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -39,7 +40,7 @@ RATE = {
     "period": {"from": "2026-05-01", "to": "2026-06-01", "timezone": "Asia/Shanghai", "windowSize": "DAY"},
 }  # fmt: skip
 
-hostile = st.sampled_from(
+hostile: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, False, 0, -1, 1, 2**53, 2**63, 10**300, -(10**18), 1.5, float("inf"), float("nan"), 1e308, 5e-324, "",
      "0", "-1", "1e999999999", "NaN", "Infinity", "99999999999999999999", "0.0000000000001", "x" * 10_000, "\0", "\ud800",
      "١٢", "2026-05-01", "0001-01-01", "9999-12-31", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "$.a",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,7 +142,7 @@ def test_without_ceilings_and_short_funds_lines_do_not_touch_each_other(found, o
 @given(policies(), amounts, amounts)
 def test_placing_two_orders_one_after_the_other_is_placing_them_as_two_lines(policy, one, two):
     policy = replace(policy, stacking=None, caps=tuple(cap for cap in policy.caps if cap.scope is not CapScope.ORDER))
-    facts = {"park_size": "small", "west": True}
+    facts: dict[str, Any] = {"park_size": "small", "west": True}
     lines = (OrderLine("x", one, 600), OrderLine("x", two, 600))
     together = quote([policy], OrderFacts(date(2026, 5, 1), lines, facts), Used(), {"city": 9_000})
     first = quote([policy], OrderFacts(date(2026, 5, 1), lines[:1], facts), Used(), {"city": 9_000})

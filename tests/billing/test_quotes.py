@@ -1,6 +1,7 @@
 """The quote command by example: one rule of real schemes per test."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 
@@ -293,7 +294,7 @@ def test_anything_else_is_refused_too(document):
 
 
 def test_deep_nesting_is_refused_without_recursion():
-    deep = [1]
+    deep: list[Any] = [1]
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(Invalid) as refusal:
