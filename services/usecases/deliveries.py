@@ -62,7 +62,7 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     """
     work.actor.require(Permission.ASK_QUOTE)
     if offering.delivery is Way.TWIN:
-        full, twin = read_twin_request(work.session, request, tenant_id=work.actor.require_tenant())
+        full, twin = read_twin_request(work, request, tenant_id=work.actor.require_tenant())
         return _plan(offering, 1, full, twin.site.name)
     if offering.delivery is Way.LEADS:
         full, brief = read_brief(request)

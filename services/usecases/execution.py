@@ -148,7 +148,7 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob, stack: ExitStack) ->
     """Read what the engine needs out of the database: it has no access of its own."""
     with workshop.work(actor) as work:
         if job.delivery is Delivery.TWIN:
-            return _Task(run_twin, (read_twin_request(work.session, job.request, tenant_id=job.tenant_id)[1],))
+            return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leads-")))
         companies = folder / "companies.csv"
         write_registry(work, companies)

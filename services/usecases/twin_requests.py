@@ -27,6 +27,8 @@ from services.store.runs import Artefact
 from services.usecases.twin_alone import Opener, no_files, read_request
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
+from tenants.kernel.work import Work
+from tenants.usecases import onboarding
 
 LOAD_FILE = "load.csv"
 _STEPS = (15, 30, 60)
@@ -51,15 +53,15 @@ class TwinDocument(Document):
 
 
 def read_twin_request(
-    session: Session, given: Mapping[str, Any], *, tenant_id: UUID, where: str = "request"
+    work: Work, given: Mapping[str, Any], *, tenant_id: UUID, where: str = "request"
 ) -> tuple[dict[str, Any], TwinRequest]:
     """Return the request in its full form, and what the engine takes.
 
     Raises Invalid that names every wrong field below ``where``, or the rows of the load file.
     """
     asked = read_document(TwinDocument, given, where=where, code="twin.invalid")
-    content = None if asked.artefact_id is None else _content(session, tenant_id, asked.artefact_id, where)
-    park = _park(asked, content)
+    content = None if asked.artefact_id is None else _content(work.session, tenant_id, asked.artefact_id, where)
+    park = _park(asked, content, onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id))
     try:
         request = read_request(json.dumps(park).encode(), _opener(content))
     except Problem as problem:
@@ -78,11 +80,12 @@ def _content(session: Session, tenant_id: UUID, artefact_id: UUID, where: str) -
     return bytes(content)
 
 
-def _park(asked: TwinDocument, content: bytes | None) -> dict[str, Any]:
-    """Return the whole ``park.json``."""
+def _park(asked: TwinDocument, content: bytes | None, own_name: str | None) -> dict[str, Any]:
+    """Return the whole ``park.json``; where the request is silent, the demo park's plant under the park's own name."""
     if asked.park is not None:
         return dict(asked.park)
     park = demo_park()
+    park["site"]["name"] = own_name or park["site"]["name"]
     if content is None:
         return park
     park |= span_of(content)
