@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,28 +55,46 @@ def counter_for(programme: str, scope: str, period: str, tenant_id: UUID, facts:
 
 
 def used_before(
-    work: Work, policies: Iterable[Policy], tenant_id: UUID, line_facts: Iterable[Mapping[str, Any]], at: datetime
-) -> Used:
-    """Return what counts against each programme's ceilings for this park now.
+    work: Work,
+    policies: Iterable[Policy],
+    tenant_id: UUID,
+    orders: Sequence[Sequence[Mapping[str, Any]]],
+    at: datetime,
+) -> tuple[Used, ...]:
+    """Return for each of several orders, given by its lines' facts, what counts against each programme's ceilings for
+    this park now; one statement for all.
 
     Where the lines of one order meet different counters of a scope (pools of different providers), the fullest one
     counts for all of them: an award may come out too small, and never too large.
     """
-    lines = list(line_facts)
-    wanted: dict[CounterKey, tuple[str, CapScope]] = {}
+    known = list(policies)
+    wanted = [_counters_of(known, tenant_id, lines, at) for lines in orders]
+    amounts = ceiling_queries.used(work.session, set().union(*wanted))
+    return tuple(Used(by_programme=_taken(each, amounts)) for each in wanted)
+
+
+def _counters_of(
+    policies: Iterable[Policy], tenant_id: UUID, lines: Iterable[Mapping[str, Any]], at: datetime
+) -> dict[CounterKey, tuple[str, CapScope]]:
+    found: dict[CounterKey, tuple[str, CapScope]] = {}
     for policy in policies:
         year = cap_year(local_day(at, policy.timezone), policy.year_starts).label
         for scope in {cap.scope for cap in policy.caps} - {CapScope.ORDER}:
             period = year if scope.yearly else ""
             for facts in lines:
                 counter = counter_for(policy.programme, scope.value, period, tenant_id, facts)
-                wanted[counter] = (policy.programme, scope)
+                found[counter] = (policy.programme, scope)
+    return found
+
+
+def _taken(
+    wanted: Mapping[CounterKey, tuple[str, CapScope]], amounts: Mapping[CounterKey, int]
+) -> dict[str, dict[CapScope, int]]:
     taken: dict[str, dict[CapScope, int]] = {}
-    for counter, amount in ceiling_queries.used(work.session, wanted.keys()).items():
-        programme, scope = wanted[counter]
+    for counter, (programme, scope) in wanted.items():
         scopes = taken.setdefault(programme, {})
-        scopes[scope] = max(amount, scopes.get(scope, 0))
-    return Used(by_programme=taken)
+        scopes[scope] = max(amounts[counter], scopes.get(scope, 0))
+    return taken
 
 
 def take_all(work: Work, takes: Mapping[CounterKey, Take]) -> None:

@@ -50,28 +50,50 @@ def evaluate(
 
     Raises Conflict when an offering has no price and Invalid for a quantity that cannot be priced.
     """
-    prices = find_prices(work, offerings={line.offering for line in lines}, at=at)
-    order_lines = tuple(_order_line(line, prices, index) for index, line in enumerate(lines))
-    order = OrderFacts(at, order_lines, _facts(facts))
+    return evaluate_each(work, tenant_id=tenant_id, orders=[lines], facts=facts, at=at)[0]
+
+
+def evaluate_each(
+    work: Work,
+    *,
+    tenant_id: UUID,
+    orders: Sequence[Sequence[QuoteLineRequest]],
+    facts: Mapping[str, Any],
+    at: datetime,
+) -> tuple[Evaluated, ...]:
+    """Price several orders of a park, each as if it were the only one, with as many statements as one takes.
+
+    Raises as ``evaluate`` does, for the first order that cannot be priced.
+    """
+    prices = find_prices(work, offerings={line.offering for lines in orders for line in lines}, at=at)
+    asked = [_order(lines, prices, facts, at) for lines in orders]
     in_force = policies_in_force(work, at=at)
     policies = [each.policy for each in in_force]
-    used = used_before(work, policies, tenant_id, [{**facts, **line.facts} for line in lines], at)
+    line_facts = [[{**facts, **line.facts} for line in lines] for lines in orders]
+    used = used_before(work, policies, tenant_id, line_facts, at)
     funders = {funder.fund for policy in policies for funder in policy.funders}
     left = available_by_slug(work.session, funders, (*allotments(facts), GENERAL))
-    priced = quote(policies, order, used, left)
-    shown = tuple(
-        _line_view(line, prices[line.offering], result, in_force)
-        for line, result in zip(lines, priced.lines, strict=True)
-    )
-    preview = Preview(
-        lines=shown,
-        facts=dict(facts),
-        gross_fen=priced.gross_fen,
-        subsidy_fen=sum(line.subsidy_fen for line in shown),
-        payable_fen=sum(line.payable_fen for line in shown),
-        later_fen=sum(line.later_fen for line in shown),
-    )
-    return Evaluated(preview, quote_command_json(policies, order, used, left))
+    found = []
+    for lines, order, own in zip(orders, asked, used, strict=True):
+        priced = quote(policies, order, own, left)
+        views = zip(lines, priced.lines, strict=True)
+        shown = tuple(_line_view(line, prices[line.offering], result, in_force) for line, result in views)
+        preview = Preview(
+            lines=shown,
+            facts=dict(facts),
+            gross_fen=priced.gross_fen,
+            subsidy_fen=sum(line.subsidy_fen for line in shown),
+            payable_fen=sum(line.payable_fen for line in shown),
+            later_fen=sum(line.later_fen for line in shown),
+        )
+        found.append(Evaluated(preview, quote_command_json(policies, order, own, left)))
+    return tuple(found)
+
+
+def _order(
+    lines: Sequence[QuoteLineRequest], prices: Mapping[str, PriceView], facts: Mapping[str, Any], at: datetime
+) -> OrderFacts:
+    return OrderFacts(at, tuple(_order_line(line, prices, index) for index, line in enumerate(lines)), _facts(facts))
 
 
 def _order_line(line: QuoteLineRequest, prices: Mapping[str, PriceView], index: int) -> OrderLine:

@@ -17,7 +17,7 @@ from billing.rules.subsidies import quote as apply_rules
 from billing.store.programme_queries import policy_documents
 from billing.store.quote_queries import quote_of
 from billing.store.quotes import Quote
-from billing.usecases.evaluation import Evaluated, QuoteLineRequest, evaluate
+from billing.usecases.evaluation import Evaluated, QuoteLineRequest, evaluate, evaluate_each
 from billing.usecases.pricing import find_prices, no_price
 from billing.usecases.quote_views import AwardView, Preview, QuoteLineView, QuoteView
 from tenants.kernel.errors import Conflict, NotFound
@@ -29,7 +29,7 @@ from tenants.usecases import audit
 
 __all__ = [
     "AwardView", "Preview", "QuoteLineRequest", "QuoteLineView", "QuoteView", "confirm_quote", "make_quote", "preview",
-    "read_quote", "replay_quote",
+    "preview_each", "read_quote", "replay_quote",
 ]  # fmt: skip
 
 
@@ -53,6 +53,18 @@ def preview(work: Work, *, lines: Sequence[QuoteLineRequest], facts: Mapping[str
     """Return what an order would cost the acting park now, without keeping anything."""
     work.actor.require(Permission.ASK_QUOTE)
     return evaluate(work, tenant_id=work.actor.require_tenant(), lines=lines, facts=facts, at=work.now).preview
+
+
+def preview_each(
+    work: Work, *, lines: Sequence[QuoteLineRequest], facts: Mapping[str, Any]
+) -> tuple[QuoteLineView, ...]:
+    """Return what each line would cost the acting park now if it were bought alone, without keeping anything."""
+    work.actor.require(Permission.ASK_QUOTE)
+    if not lines:
+        return ()
+    alone = [(line,) for line in lines]
+    found = evaluate_each(work, tenant_id=work.actor.require_tenant(), orders=alone, facts=facts, at=work.now)
+    return tuple(each.preview.lines[0] for each in found)
 
 
 def read_quote(work: Work, *, quote_id: UUID) -> QuoteView:

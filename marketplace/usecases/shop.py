@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.usecases import pricing, quotes
@@ -42,19 +43,22 @@ def read_shop_item(work: Work, *, slug: str) -> ShopItem:
 def _items(work: Work, offerings: tuple[catalogue.OfferingView, ...]) -> tuple[ShopItem, ...]:
     prices = pricing.list_prices(work, offerings=[offering.slug for offering in offerings], at=work.now)
     tenant_id = work.actor.tenant_id
-    park = onboarding.read_park(work, park_id=tenant_id) if tenant_id is not None else None
-    return tuple(_item(work, offering, prices.get(offering.slug), park) for offering in offerings)
+    if tenant_id is None:
+        return tuple(ShopItem(offering, prices.get(offering.slug), None, None) for offering in offerings)
+    park = onboarding.read_park(work, park_id=tenant_id)
+    lines = _lines(work, [offering for offering in offerings if offering.slug in prices], park)
+    return tuple(
+        ShopItem(offering, prices.get(offering.slug), _covers(park, offering), lines.get(offering.slug))
+        for offering in offerings
+    )
 
 
-def _item(
-    work: Work, offering: catalogue.OfferingView, price: pricing.PriceView | None, park: ParkView | None
-) -> ShopItem:
-    if park is None or price is None or not work.actor.may(Permission.ASK_QUOTE):
-        covered = None if park is None else _covers(park, offering)
-        return ShopItem(offering, price, covered, None)
-    wish = quotes.QuoteLineRequest(offering.slug, 1, {}, offering_facts(offering), offering.name)
-    shown = quotes.preview(work, lines=[wish], facts=park_facts(park))
-    return ShopItem(offering, price, _covers(park, offering), shown.lines[0])
+def _lines(work: Work, priced: Sequence[catalogue.OfferingView], park: ParkView) -> dict[str, quotes.QuoteLineView]:
+    """Return what one unit of each offering would cost the park, if the acting person may ask."""
+    if not work.actor.may(Permission.ASK_QUOTE):
+        return {}
+    wishes = [quotes.QuoteLineRequest(each.slug, 1, {}, offering_facts(each), each.name) for each in priced]
+    return {line.offering: line for line in quotes.preview_each(work, lines=wishes, facts=park_facts(park))}
 
 
 def _covers(park: ParkView, offering: catalogue.OfferingView) -> bool:
