@@ -95,8 +95,16 @@ async def rescue_stalled_jobs(queue: procrastinate.App, pace: Pace) -> int:
     return len(stalled)
 
 
+class LaneLostError(Exception):
+    """A lane of this worker has ended although nobody told it to."""
+
+
 async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: bool = False) -> None:
-    """Work the queue until a signal says stop, or, with ``until_idle``, until nothing is waiting."""
+    """Work the queue until a signal says stop, or, with ``until_idle``, until nothing is waiting.
+
+    Raises when a lane ends by itself (the queue stops one quietly when the database breaks its connection): a worker
+    that went on with the other would look alive and leave half of the jobs undone. Whoever keeps it starts it again.
+    """
     pace = pace or Pace()
     register(market, pace)
     async with market.queue.open_async():
@@ -110,9 +118,15 @@ async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: boo
             asyncio.create_task(_lane(market.queue, [MONEY, CLOCKWORK], MONEY_LANES, pace, until_idle)),
         ]
         _stop_on_signal(market, lanes)
+        await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+        was_told = market.stopping.is_set()
+        if not was_told:  # a lane that is stopping is left to it: a second cancellation would cut it short
+            _stop(market, lanes)
         for ended in await asyncio.gather(*lanes, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
+        if not was_told:
+            raise LaneLostError("a lane ended by itself, see above: start this worker again")
 
 
 async def _lane(
@@ -143,11 +157,12 @@ def _engine_lanes() -> int:
 def _stop_on_signal(market: Marketplace, lanes: list[asyncio.Task[None]]) -> None:
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
-        log.info("stopping: no new job is taken, running engines are left to the next worker")
-        market.stopping.set()
-        for lane in lanes:
-            lane.cancel()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, _stop, market, lanes)
+
+
+def _stop(market: Marketplace, lanes: list[asyncio.Task[None]]) -> None:
+    log.info("stopping: no new job is taken, running engines are left to the next worker")
+    market.stopping.set()
+    for lane in lanes:
+        lane.cancel()

@@ -15,7 +15,8 @@ from threading import Barrier
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from psycopg import sql
+from sqlalchemy import make_url, text
 
 from billing.usecases import payments, pricing, quotes, wallets
 from infra.postgres import Server
@@ -62,9 +63,12 @@ class Scenery:
     people: Mapping[str, Actor]
 
     @contextmanager
-    def play(self) -> Iterator[Play]:
+    def play(self, *, tablespace: str | None = None) -> Iterator[Play]:
         """Give a province of its own to a test; afterwards every invariant holds, or the test has failed."""
         with fresh_database(self.server, self.template) as database:
+            if tablespace is not None:
+                where = sql.Identifier(_name(database)), sql.Identifier(tablespace)
+                self.server.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(*where))
             play = _open(database)
             play.seeder._people.update(self.people)
             try:
@@ -87,8 +91,11 @@ def build_scenery(server: Server) -> Iterator[Scenery]:
                 play.person(login)
         finally:
             play.market.close()
-        name = database.owner_url.rsplit("/", 1)[1].split("?")[0]
-        yield Scenery(server, name, play.seeder._people)
+        yield Scenery(server, _name(database), play.seeder._people)
+
+
+def _name(database: Database) -> str:
+    return str(make_url(database.owner_url).database)
 
 
 def _open(database: Database) -> Play:
@@ -217,22 +224,27 @@ def waiting_jobs(play: Play) -> dict[str, int]:
     return counted(play, "SELECT task_name, count(*) FROM procrastinate_jobs WHERE status = 'todo' GROUP BY 1")
 
 
+def open_jobs(play: Play) -> int:
+    """Return how many jobs wait or are being worked on."""
+    query = "SELECT 'open', count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+    return counted(play, query)["open"]
+
+
 def counted(play: Play, query: str) -> dict[str, int]:
     """Return the names and numbers of a query, read as the schema's owner."""
     with _owner(play) as connection:
-        return dict(connection.execute(text(query)))
+        return dict(connection.execute(text(query)).all())
 
 
 def fingerprint(play: Play) -> dict[str, str]:
-    """Return a hash of every table's rows, the queue's included."""
+    """Return the number and a hash of every table's rows, the queue's included."""
     names = sorted([*metadata.tables, "procrastinate_jobs"])
     rows = " UNION ALL ".join(
-        f"SELECT '{name}', coalesce(md5(string_agg(md5(CAST(t AS text)), '' ORDER BY md5(CAST(t AS text)))), '') "
-        f"FROM {name} t"
+        f"SELECT '{name}', concat(count(*), '/', sum(CAST(hashtextextended(CAST(t AS text), 0) AS numeric))) FROM {name} t"
         for name in names
     )
     with _owner(play) as connection:
-        return dict(connection.execute(text(rows)))
+        return dict(connection.execute(text(rows)).all())
 
 
 @contextmanager
