@@ -122,7 +122,7 @@ def test_a_broken_load_file_is_told_by_row_and_column(park: Visitor) -> None:
     sent = {"data": "file", "load": (io.BytesIO("\n".join(lines).encode()), "load.csv")}
     answer = park.post("/rent/digital-twin-run", sent, content_type="multipart/form-data")
     assert answer.status_code == 422
-    assert '<td class="figure">6</td><td><code>kw</code></td>' in answer.text
+    assert '<td class="figure">6</td><td>数值</td>' in answer.text
 
 
 def test_an_upload_of_two_gigabytes_is_refused_before_it_is_read(park: Visitor) -> None:

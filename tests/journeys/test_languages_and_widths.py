@@ -1,0 +1,48 @@
+"""Every page of every person: in both languages, on a desk and on a phone, without a page that is wider than its window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+Enter = Callable[..., Page]
+PAGES = {
+    "park01": (
+        "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads",
+        "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
+    ),
+    "park08": ("/catalogue",),
+    "policy": ("/", "/parks", "/funds", "/programmes"),
+    "finance": ("/", "/books", "/invoices"),
+    "lab": ("/", "/bookings"),
+}  # fmt: skip
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+TEXTS = """() => [...document.querySelectorAll('main h2, main h3, main th, main legend, main label, main button, nav a')]
+    .filter(e => !e.closest('tbody, .week legend, select, .card.mb-3 h2, .demo') && e.lang !== 'zh-CN')
+    .map(e => e.innerText.trim()).filter(Boolean)"""
+
+
+@pytest.mark.parametrize("login", PAGES)
+def test_pages_fit_a_phone(enter: Enter, login: str) -> None:
+    page = enter(login, "zh-CN", 390)
+    for path in PAGES[login]:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+@pytest.mark.parametrize("login", PAGES)
+def test_english_pages_are_english(enter: Enter, login: str) -> None:
+    page = enter(login, "en-GB")
+    page.get_by_role("link", name="English").click()
+    for path in PAGES[login]:
+        page.goto(path)
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert not CHINESE.search(page.title().replace("园", "")), path
+        assert not [text for text in page.evaluate(TEXTS) if CHINESE.search(text)], path
