@@ -6,8 +6,8 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from marketplace.settings import Settings
 from billing.store import usage
+from marketplace.settings import Settings
 from marketplace.tables import metadata
 from tenants.kernel.database import connect
 
