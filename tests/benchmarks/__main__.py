@@ -19,6 +19,7 @@ from tests.benchmarks.checkout import bench_checkout
 from tests.benchmarks.events import bench_events
 from tests.benchmarks.figures import HEAD, Figure
 from tests.benchmarks.holds import bench_holds
+from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
@@ -41,6 +42,12 @@ def _holds() -> list[Figure]:
     ]
 
 
+def _ingest() -> list[Figure]:
+    found = bench_ingest()
+    detail = f"{found.events_a_second:,.0f} events/s ÷ {found.bare_a_second:,.0f}/s of bare COPY, batches of 10,000"
+    return [Figure("ingest, in process", f"{found.ratio:.2f}", "≥ 0.45", detail)]
+
+
 def _quote() -> list[Figure]:
     return [Figure("quote", f"{bench_quote():.2f} ms", "< 1 ms", "CPU per order line with 20 programmes")]
 
@@ -49,7 +56,7 @@ def _twin() -> list[Figure]:
     return [Figure("twin", f"{bench_twin():.2f}", "≤ 1.3", "CPU of a year at 15 minutes ÷ CPU of the raw solver")]
 
 
-ALONE: dict[str, Callable[[], list[Figure]]] = {"holds": _holds, "quote": _quote, "twin": _twin}
+ALONE: dict[str, Callable[[], list[Figure]]] = {"holds": _holds, "ingest": _ingest, "quote": _quote, "twin": _twin}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,7 +6,6 @@ clients; afterwards every invariant must hold over the orders of both sides.
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.identifiers import new_id
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.installation import Installation
-from tests.benchmarks.served import rate, served
+from tests.benchmarks.served import Client, rate, served
 from tests.benchmarks.statements import Statement, ids_since, recorded, replaced, transactions
 
 ROUNDS = 2
@@ -125,7 +124,7 @@ def _body(quote_id: str) -> dict[str, Any]:
 
 
 def _client(port: int, token: str, quotes: list[UUID]) -> Callable[[], int]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    client = Client(port)
 
     def order() -> int:
         headers = {
@@ -133,11 +132,7 @@ def _client(port: int, token: str, quotes: list[UUID]) -> Callable[[], int]:
             "Content-Type": "application/json",
             "Idempotency-Key": new_id().hex,
         }
-        connection.request("POST", "/api/v1/orders", json.dumps(_body(str(quotes.pop()))), headers)
-        answer = connection.getresponse()
-        said = answer.read()
-        if answer.status != 201:
-            raise RuntimeError(said.decode())
+        client.post("/api/v1/orders", json.dumps(_body(str(quotes.pop()))), headers, 201)
         return 1
 
     return order

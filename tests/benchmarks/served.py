@@ -53,6 +53,28 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the web processes do not answer")
 
 
+class Client:
+    """A client that keeps its connection, and opens it anew when the server has closed it for being idle."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def post(self, path: str, body: str, headers: dict[str, str], expected: int) -> None:
+        """Send a request that may be sent twice. Raises RuntimeError for another answer than ``expected``."""
+        try:
+            status, said = self._send(path, body, headers)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            self._connection.close()
+            status, said = self._send(path, body, headers)
+        if status != expected:
+            raise RuntimeError(f"{path} was answered with {status}: {said.decode()[:500]}")
+
+    def _send(self, path: str, body: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        self._connection.request("POST", path, body, headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+
 def rate(tasks: list[Callable[[], int]], seconds: float) -> float:
     """Run every task again and again in a thread of its own; return how much they did a second, as they count it."""
     began = time.monotonic()
