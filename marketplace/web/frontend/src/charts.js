@@ -24,9 +24,11 @@ echarts.registerLocale("ZH", langZH);
 
 const chinese = document.documentElement.lang.startsWith("zh");
 const number = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { maximumFractionDigits: 2 });
-const yuan = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { style: "currency", currency: "CNY" });
+const yuan = new Intl.NumberFormat(chinese ? "zh-CN" : "en", {
+  style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol",
+});
 const short = new Intl.NumberFormat(chinese ? "zh-CN" : "en", {
-  style: "currency", currency: "CNY", notation: "compact", maximumFractionDigits: 2,
+  style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", notation: "compact", maximumFractionDigits: 2,
 });
 const shortNumber = new Intl.NumberFormat(chinese ? "zh-CN" : "en", { notation: "compact", maximumFractionDigits: 2 });
 
