@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from billing.formats.documents import read_document
@@ -29,13 +31,19 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
     return read_document(PolicyDocument, document).to_rules()
 
 
+@lru_cache(maxsize=256)
+def _approved_policy(document: str) -> Policy:
+    """Return the rules of an approved version, read once a process: its text never changes."""
+    return read_policy(json.loads(document))
+
+
 def policies_in_force(work: Work, *, at: datetime) -> tuple[EffectivePolicy, ...]:
     """Return one version per programme at most, by slug, for use cases that have asked for their own permission.
 
     A version that is approved already but whose window opens later does not yet supersede the one before it.
     """
     approved = [
-        EffectivePolicy(read_policy(version.policy), programme.name, programme.name_en)
+        EffectivePolicy(_approved_policy(json.dumps(version.policy)), programme.name, programme.name_en)
         for programme, version in approved_versions(work.session, at)
     ]
     barred = timing([each.policy for each in approved], at)
