@@ -24,12 +24,18 @@ class Chore:
 
 
 def cancel_overdue_orders(market: Marketplace) -> None:
-    """Cancel the orders whose public money has waited too long, and give it back."""
+    """Cancel the orders whose public money has waited too long, and give it back.
+
+    An order that cannot be cancelled is told loudly and does not keep the ones behind it waiting.
+    """
     with market.workshop.work(system_actor("clockwork")) as work:
         overdue = holds.overdue_lines(work)
     for line in overdue:
-        with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
-            expiry.expire_line(work, order_line_id=line.order_line_id)
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
+                expiry.expire_line(work, order_line_id=line.order_line_id)
+        except Exception:
+            log.exception("the order of overdue line %s could not be cancelled", line.order_line_id)
 
 
 def check_invariants(market: Marketplace) -> None:

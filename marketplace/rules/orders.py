@@ -12,7 +12,7 @@ from tenants.kernel.clock import CHINA
 QUOTE_VALID_FOR = timedelta(minutes=30)
 """How long a shown price can be confirmed."""
 HOLD_VALID_FOR = timedelta(days=30)
-"""How long public money stays reserved for a line that is neither delivered nor cancelled."""
+"""How long public money stays reserved for a line that is neither delivered nor cancelled, from the day it is due."""
 
 
 class PaymentMethod(StrEnum):
@@ -48,6 +48,11 @@ def order_status(lines: Iterable[LineStatus]) -> OrderStatus:
     if LineStatus.DELIVERED in statuses:
         return OrderStatus.COMPLETED
     return OrderStatus.FAILED if LineStatus.FAILED in statuses else OrderStatus.CANCELLED
+
+
+def hold_until(placed_at: datetime, appointments: Iterable[datetime]) -> datetime:
+    """Return until when an order's money waits: inspections are booked months ahead, and are not overdue before."""
+    return max((placed_at, *appointments)) + HOLD_VALID_FOR
 
 
 def order_number(placed_at: datetime, order_id: UUID) -> str:

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing.usecases import holds, quotes, wallets
 from marketplace.rules.orders import (
-    HOLD_VALID_FOR,
     QUOTE_VALID_FOR,
     LineStatus,
     OrderStatus,
     PaymentMethod,
+    hold_until,
     order_number,
 )
 from marketplace.store.orders import Order, OrderLine
@@ -102,7 +102,8 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
             wallets.hold_wallet(work, order_line_id=line_id, amount_fen=line.payable_fen)
     audit.record(work, "order.place", "order", order_id, payable_fen=quote.payable_fen, subsidy_fen=quote.subsidy_fen)
     view = read_order(work, order_id=order_id)
-    holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=work.now + HOLD_VALID_FOR)
+    expires_at = hold_until(work.now, (line.booking.ends_at for line in view.lines if line.booking))
+    holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=expires_at)
     return view
 
 

@@ -14,14 +14,19 @@ from tenants.kernel.work import Work
 
 
 def expire_line(work: Work, *, order_line_id: UUID) -> bool:
-    """Cancel the order of an overdue line; False when it was delivered or closed meanwhile."""
+    """Cancel the order of an overdue line; False when one of its lines has ended meanwhile, and then nothing changed.
+
+    A refused cancellation has already closed the lines before the one that refused. It is undone here, for the caller
+    commits: a line that was closed without its money would hold it for good.
+    """
     work.actor.require(Permission.RUN_PLATFORM)
     of_line = select(OrderLine.order_id).where(OrderLine.id == order_line_id)
     order_id = work.session.execute(of_line).scalar_one_or_none()
     if order_id is None:
         return False
     try:
-        cancel_order(work, order_id=order_id)
+        with work.session.begin_nested():
+            cancel_order(work, order_id=order_id)
     except Conflict:
         return False
     return True

@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
@@ -14,8 +15,8 @@ from marketplace.jobs.handlers import HANDLERS
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import fulfilment
 from marketplace.usecases.views import OrderView
-from services.usecases import bookings, runs
-from tenants.kernel.context import Actor
+from services.usecases import bookings, runs, slots
+from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, NotFound
 from tests.support import plays
 from tests.support.plays import BRIEF, NO_COMPANY, WEEK, YUAN, booking_of, free_slots, inspection, money, run_of
@@ -275,6 +276,59 @@ def test_an_overdue_order_whose_run_has_just_finished_is_settled_and_not_cancell
     tell(play, park, "run.succeeded", run_id=run_of(order))
     assert plays.now(play, park, order).status == "completed"
     assert money(play) == (MILLION - 6_000_00, 0, 6_000_00)
+
+
+def test_an_overdue_order_of_which_one_line_has_just_ended_keeps_all_its_money_until_that_is_settled(
+    play: Play, park: Actor
+) -> None:
+    order = plays.order(play, park, WEEK, BRIEF)
+    plays.begin(play, park, run_of(order, 1))
+    play.clock.advance(OVERDUE)
+    plays.finish(play, park, run_of(order, 1))
+    before = plays.fingerprint(play)
+    clockwork.cancel_overdue_orders(play.market)
+    assert plays.fingerprint(play) == before
+    plays.assert_invariants(play)
+    tell(play, park, "run.succeeded", run_id=run_of(order, 1))
+    clockwork.cancel_overdue_orders(play.market)
+    ended = plays.now(play, park, order)
+    assert (ended.status, [line.status for line in ended.lines]) == ("completed", ["cancelled", "delivered"])
+    assert money(play) == (MILLION - 1_800_00, 0, 1_800_00)
+
+
+def test_an_inspection_booked_months_ahead_is_not_cancelled_before_its_day(play: Play, park: Actor) -> None:
+    far = play.clock.now() + timedelta(days=60)
+    slot = play.do(
+        park,
+        lambda work: slots.search_slots(work, offering=plays.INSPECTION, from_=far, to=far + timedelta(days=7)),
+    )[0]
+    order = plays.order(play, park, inspection(slot))
+    play.clock.instant = slot.starts_at
+    clockwork.cancel_overdue_orders(play.market)
+    assert plays.now(play, park, order).status == "placed"
+    play.clock.instant = slot.ends_at + OVERDUE
+    clockwork.cancel_overdue_orders(play.market)
+    assert plays.now(play, park, order).status == "cancelled"
+    assert money(play) == (MILLION, 0, 0)
+
+
+def test_an_overdue_order_that_cannot_be_cancelled_does_not_keep_the_others_waiting(
+    play: Play, park: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = plays.order(play, park, WEEK)
+    play.clock.advance(timedelta(minutes=1))
+    free = plays.order(play, play.person("park02"), WEEK)
+    play.clock.advance(OVERDUE)
+    tenant = {"tenant": park.require_tenant()}
+    count = "UPDATE cap_counters SET used_fen = used_fen + :by WHERE owner_id = :tenant"
+    play.do(system_actor("test"), lambda work: work.session.execute(text(count), tenant | {"by": -1}))
+    clockwork.cancel_overdue_orders(play.market)
+    assert plays.now(play, play.person("park02"), free).status == "cancelled"
+    assert plays.now(play, park, stuck).status == "placed"
+    assert str(stuck.lines[0].id) in caplog.text
+    play.do(system_actor("test"), lambda work: work.session.execute(text(count), tenant | {"by": 1}))
+    clockwork.cancel_overdue_orders(play.market)
+    assert plays.now(play, park, stuck).status == "cancelled"
 
 
 def test_the_clockwork_that_races_the_end_of_a_run_leaves_one_of_both(play: Play, park: Actor) -> None:
