@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from tenants.kernel.work import Work
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 TEMPLATE = "story_template"
+MOST_SECONDS_TO_START = 120
 QUICK = Pace(heartbeat=0.3, stalled_after=1.5, polling=0.3, graceful=5.0)
 T = TypeVar("T")
 
@@ -139,20 +140,16 @@ class Play:
 
     def kill_worker_during(self, run_id: UUID, admin: Actor) -> None:
         """Start a worker process and kill it outright as soon as it is amid ``run_id``."""
-        settings = self.market.settings
-        environment = {"DATABASE_URL": settings.database_url, "MARKETPLACE_MODE": "demo", "PYTHONPATH": str(home())}
-        command = [sys.executable, "-m", "marketplace.cli", "worker"]
-        doomed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
+        environment = {"DATABASE_URL": self.market.settings.database_url, "MARKETPLACE_MODE": "demo"}
+        command = [sys.executable, "-m", "marketplace.demo.doomed_worker", self.clock.now().isoformat()]
+        with subprocess.Popen(command, env=environment, cwd=home(), stdout=subprocess.DEVNULL) as doomed:  # noqa: S603 - our own interpreter and module
+            deadline = time.monotonic() + MOST_SECONDS_TO_START
+            while time.monotonic() < deadline and doomed.poll() is None:
                 run = self.do(admin, lambda unit: runs.read_run(unit, run_id=run_id))
                 if run.status == "running" and run.progress > 0:
                     break
                 time.sleep(0.05)
-        finally:
             doomed.send_signal(signal.SIGKILL)
-            doomed.wait()
 
 
 @dataclass
@@ -160,11 +157,13 @@ class Theatre:
     """Makes a fresh province for each scene."""
 
     new_database: Callable[[], Settings]
+    opened: ExitStack
+    """Closes each province's connections at the end."""
 
     def province(self, *, fund_fen: int | None = world.FUND_FEN, shortfall: str = "partial") -> Play:
         """Return a fresh province; with ``fund_fen`` its fund is open and its policy approved."""
         clock = ManualClock(START)
-        market = build(self.new_database(), clock=clock)
+        market = self.opened.enter_context(build(self.new_database(), clock=clock))
         seeder = Seeder(market.engine, market.workshop.outbox, START)
         seeder.clock = clock
         seeder.workshop = market.workshop
@@ -181,8 +180,8 @@ def open_theatre() -> Iterator[Theatre]:
     """Open a theatre on a server of its own in a temporary folder; all of it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="story-"))
     try:
-        with Server.start(folder, durable=False) as server:
-            yield Theatre(_databases_of(server))
+        with Server.start(folder, durable=False) as server, ExitStack() as opened:
+            yield Theatre(_databases_of(server), opened)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
