@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 
 from billing.rules.money import MAX_FEN
+from billing.rules.naming import check_envelope, check_slug
 from billing.store import fund_queries
 from billing.store.fund_queries import GENERAL
 from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
@@ -21,6 +22,8 @@ from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
+from tenants.rules.faults import Faults
+from tenants.rules.people import check_name
 from tenants.usecases import audit
 
 
@@ -89,8 +92,12 @@ class FundEntryView:
 
 
 def open_fund(work: Work, *, slug: str, name: str, name_en: str, year: int) -> FundView:
-    """Open a fund without money. Raises Conflict when ``slug`` is taken."""
+    """Open a fund without money. Raises Invalid with every unusable name, and Conflict when ``slug`` is taken."""
     work.actor.require(Permission.MANAGE_FUND)
+    with Faults() as faults:
+        faults.take("slug", check_slug, slug)
+        faults.take("name", check_name, name)
+        faults.take("name_en", check_name, name_en)
     fund_id = new_id()
     made = insert(Fund).values(
         id=fund_id,
@@ -114,14 +121,17 @@ def request_appropriation(
 ) -> AppropriationView:
     """Ask that ``amount_fen`` be put into a fund, under the number of the document that grants it.
 
-    ``envelope`` allots the money to a region (its code) or a class of regions. Nothing moves before another person
-    approves.
+    ``envelope`` allots the money to a city or county (its code) or a class of regions. Nothing moves before another
+    person approves. Raises Invalid with every wrong field.
     """
     work.actor.require(Permission.MANAGE_FUND)
     requester = _person(work)
     if not 0 < amount_fen <= MAX_FEN:
         message = msg("拨款金额须大于零。请改正金额。")
         raise Invalid("appropriation.amount", message, errors=[FieldError("amount_fen", "field.range", message)])
+    with Faults() as faults:
+        faults.take("document_no", check_name, document_no)
+        faults.take("envelope", check_envelope, envelope)
     _open_fund(work, fund_id)
     row = Appropriation(
         id=new_id(),

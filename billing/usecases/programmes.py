@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from billing.formats.documents import Document, read_document
 from billing.formats.fields import BasisPoints
 from billing.formats.policy import policy_json
+from billing.rules.naming import check_slug
 from billing.rules.periods import cap_year, local_day, start_of_day
 from billing.rules.policies import Frame, RateBounds, check_version
 from billing.rules.terms import CapScope, Policy
@@ -21,12 +22,15 @@ from billing.store.ceiling_queries import most_used
 from billing.store.fund_queries import ids_of_funds
 from billing.store.programmes import PolicyVersion, Programme
 from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force, read_policy
+from tenants.kernel.context import Reach
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import ParkSize, Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
+from tenants.rules.faults import Faults
+from tenants.rules.people import check_name
 from tenants.usecases import audit
 
 KNOWN_FACTS = frozenset(
@@ -57,7 +61,7 @@ class PolicyVersionView:
 
 @dataclass(frozen=True)
 class ProgrammeView:
-    """A programme, the rates it allows per park size, and all its versions, oldest first."""
+    """A programme, the rates it allows per park size, and its versions, oldest first."""
 
     id: UUID
     slug: str
@@ -85,9 +89,13 @@ class SizesDocument(Document):
 def create_programme(work: Work, *, slug: str, name: str, name_en: str, bounds: Mapping[str, Any]) -> ProgrammeView:
     """Create a programme with bounds such as ``{"small": {"min_bp": 5000, "max_bp": 7000}}``.
 
-    Raises Invalid for bounds that are none and Conflict when ``slug`` is taken.
+    Raises Invalid for unusable names or bounds that are none, and Conflict when ``slug`` is taken.
     """
     work.actor.require(Permission.WRITE_PROGRAMME)
+    with Faults() as faults:
+        faults.take("slug", check_slug, slug)
+        faults.take("name", check_name, name)
+        faults.take("name_en", check_name, name_en)
     _read_bounds(bounds)
     programme_id = new_id()
     made = insert(Programme).values(
@@ -173,13 +181,13 @@ def withdraw_version(work: Work, *, programme_id: UUID, version: int) -> PolicyV
 
 
 def list_programmes(work: Work) -> tuple[ProgrammeView, ...]:
-    """Return all programmes with all their versions."""
+    """Return all programmes with their versions: to parks the approved ones, to staff all."""
     work.actor.require(Permission.READ_PROGRAMME)
     return tuple(_programme_view(work, programme) for programme in programme_queries.all_programmes(work.session))
 
 
 def read_programme(work: Work, *, programme_id: UUID) -> ProgrammeView:
-    """Return a programme with all its versions. Raises NotFound."""
+    """Return a programme with its versions: to parks the approved ones, to staff all. Raises NotFound."""
     work.actor.require(Permission.READ_PROGRAMME)
     return read_programme_view(work, programme_id)
 
@@ -303,7 +311,11 @@ def _not_found() -> NotFound:
 
 
 def _programme_view(work: Work, programme: Programme) -> ProgrammeView:
-    versions = programme_queries.versions_of(work.session, programme.id)
+    versions = [
+        version
+        for version in programme_queries.versions_of(work.session, programme.id)
+        if work.actor.reach is Reach.STAFF or version.status == "approved"
+    ]
     return ProgrammeView(
         id=programme.id,
         slug=programme.slug,

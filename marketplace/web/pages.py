@@ -13,8 +13,9 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.doors.current import current_market
 from marketplace.doors.identity import person_actor
+from marketplace.doors.requests import NUL
 from tenants.kernel.context import Actor
-from tenants.kernel.errors import NotAllowed, NotFound, Unauthenticated
+from tenants.kernel.errors import Invalid, NotAllowed, NotFound, Unauthenticated
 from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
@@ -47,6 +48,8 @@ def _only_our_forms() -> None:
             "form.stale",
             msg("页面已失效（停留过久，或已在别处登录、退出），未做任何更改。请返回并刷新页面后重试。"),
         ) from error
+    if any(NUL in value for _, value in request.form.items(multi=True)):
+        raise Invalid("request.nul", msg("输入含有不可用的空字符。请删除后重试。"))
 
 
 def person() -> Actor:

@@ -101,3 +101,27 @@ def test_a_malformed_statement_is_refused_with_words(province: Province, content
     answer = province.finance.post("/bank-statements?name=bank.csv", data=content, content_type="text/csv")
     assert answer.status_code == 422, answer.text
     assert answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize("envelope", ["41122x", "410000", "Western", "x" * 40])
+def test_public_money_is_not_put_where_no_park_can_draw_on_it(province: Province, envelope: str) -> None:
+    fund = province.fund()
+    wanted = {"amount_fen": 100, "document_no": "豫财〔2026〕2号", "envelope": envelope}
+    refused = province.officer.post(f"/funds/{fund}/appropriations", wanted)
+    assert (refused.status_code, refused.get_json()["errors"][0]["field"]) == (422, "envelope"), refused.text
+    for drawn_on in ("", "411224", "411200", "central"):
+        asked = province.officer.post(f"/funds/{fund}/appropriations", wanted | {"envelope": drawn_on})
+        assert asked.status_code == 201, asked.text
+
+
+def test_a_park_reads_policies_that_are_approved_and_no_drafts(province: Province) -> None:
+    province.fund()
+    (programme,) = province.officer.get("/programmes").get_json()["items"]
+    document = programme["versions"][0]["policy"] | {"window": {"from": "2026-03-02", "to": "2029-01-01"}}
+    document = {name: part for name, part in document.items() if name not in {"programme", "version"}}
+    draft = province.officer.post(f"/programmes/{programme['id']}/versions", {"policy": document})
+    assert draft.status_code == 201, draft.text
+    (seen,) = province.park().get("/programmes").get_json()["items"]
+    assert [version["status"] for version in seen["versions"]] == ["approved"]
+    (whole,) = province.officer.get("/programmes").get_json()["items"]
+    assert [version["status"] for version in whole["versions"]] == ["approved", "draft"]

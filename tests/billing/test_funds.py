@@ -48,10 +48,10 @@ def test_money_is_in_a_fund_once_another_person_has_approved_it(workshop: WorkSh
 
 
 def test_a_top_up_and_an_allotment_add_to_the_fund(workshop: WorkShop) -> None:
-    fund_id = fill_fund(workshop, "province", 300, r510132=200)
+    fund_id = fill_fund(workshop, "province", 300, r510118=200)
     fund = fund_now(workshop, fund_id)
     assert (fund.appropriated_fen, fund.available_fen) == (500, 500)
-    assert [(each.envelope, each.available_fen) for each in fund.envelopes] == [("", 300), ("510132", 200)]
+    assert [(each.envelope, each.available_fen) for each in fund.envelopes] == [("", 300), ("510118", 200)]
     with workshop.work(OFFICER) as work:
         assert [each.slug for each in funds.list_funds(work)] == ["province"]
 

@@ -86,7 +86,7 @@ def test_the_last_money_of_a_fund_is_spent_exactly(shop: WorkShop) -> None:
 
 
 def test_amounts_of_all_sizes_never_overspend_a_fund_with_allotments(shop: WorkShop) -> None:
-    fund = fill_fund(shop, "province", 40_000 * YUAN, r510132=7_001 * YUAN, western=10_003 * YUAN)
+    fund = fill_fund(shop, "province", 40_000 * YUAN, r510118=7_001 * YUAN, western=10_003 * YUAN)
     approve_programme(shop, "tech", policy())
     price(shop, "twin", "333.33")
     quotes = [asked(shop, "twin", times=1, quantity=1 + index % 13)[0] for index in range(THREADS)]
@@ -128,7 +128,7 @@ def two_programmes(shop: WorkShop, *scopes: str) -> list[UUID]:
     """Two offerings, each with a programme that two funds of its own pay, under wide ceilings."""
     made = []
     for offering, slugs in (("twin", ("city", "town")), ("leads", ("ministry", "province"))):
-        made += [fill_fund(shop, slug, 30_000 * YUAN, r510132=9_000 * YUAN) for slug in slugs]
+        made += [fill_fund(shop, slug, 30_000 * YUAN, r510118=9_000 * YUAN) for slug in slugs]
         price(shop, offering, "1000")
         terms = policy(
             eligible={"all": [{"fact": "offering", "is": "eq", "value": offering}]},

@@ -125,17 +125,17 @@ def test_overdue_holds_name_their_lines_and_are_expired_when_given_back(workshop
 
 
 def test_a_region_draws_on_its_allotment_first_and_then_on_the_rest(workshop: WorkShop) -> None:
-    fund = fill_fund(workshop, "province", 10_000 * YUAN, r510132=1_000 * YUAN, western=2_000 * YUAN)
+    fund = fill_fund(workshop, "province", 10_000 * YUAN, r510118=1_000 * YUAN, western=2_000 * YUAN)
     approve_programme(workshop, "tech", policy())
     price(workshop, "twin")
     actor = park()
     (line,), held = check_out(workshop, actor, ask(workshop, actor, "twin"))
-    assert {hold.envelope: hold.amount_fen for hold in held} == {"510132": 100_000, "western": 200_000, "": 300_000}
+    assert {hold.envelope: hold.amount_fen for hold in held} == {"510118": 100_000, "western": 200_000, "": 300_000}
     with workshop.work(SYSTEM) as work:
         holds.capture_holds(work, order_line_id=line, amount_fen=300_000)
     now = fund_now(workshop, fund)
     assert {each.envelope: (each.captured_fen, each.available_fen) for each in now.envelopes} == {
-        "510132": (50_000, 50_000),
+        "510118": (50_000, 50_000),
         "western": (100_000, 100_000),
         "": (150_000, 850_000),
     }
@@ -143,7 +143,7 @@ def test_a_region_draws_on_its_allotment_first_and_then_on_the_rest(workshop: Wo
 
 
 def test_another_regions_allotment_is_out_of_reach(workshop: WorkShop) -> None:
-    fill_fund(workshop, "province", 0, r510132=100_000 * YUAN)
+    fill_fund(workshop, "province", 0, r510118=100_000 * YUAN)
     approve_programme(workshop, "tech", policy())
     price(workshop, "twin")
     quote = ask(workshop, park(), "twin", facts={**FACTS, "region": "320114", "region_class": "eastern"})

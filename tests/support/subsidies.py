@@ -15,7 +15,7 @@ from tenants.kernel.work import WorkShop
 OFFICER = system_actor("officer", on_behalf_of=new_id())
 APPROVER = system_actor("approver", on_behalf_of=new_id())
 YUAN = 100
-FACTS = {"park_size": "small", "region": "510132", "region_class": "western", "tier": "leading"}
+FACTS = {"park_size": "small", "region": "510118", "region_class": "western", "tier": "leading"}
 
 
 def park() -> Actor:
@@ -24,7 +24,7 @@ def park() -> Actor:
 
 
 def fill_fund(shop: WorkShop, slug: str, amount_fen: int, **envelopes: int) -> UUID:
-    """Open a fund and put money into it and into its regional envelopes (named ``r510132``)."""
+    """Open a fund and put money into it and into its regional envelopes (named ``r510118``)."""
     with shop.work(OFFICER) as work:
         fund = funds.open_fund(work, slug=slug, name=f"资金{slug}", name_en=slug, year=2026)
     for envelope, amount in {"": amount_fen, **envelopes}.items():

@@ -116,3 +116,30 @@ def test_a_new_key_is_shown_once(province: Province, signed_in: Enter) -> None:
     assert made.status_code == 201
     assert ">pk_" in made.text
     assert ">pk_" not in admin.get("/keys").text
+
+
+LONG = "长" * 201
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"name": LONG, "slug": "fund"}, {"name"}),
+        ({"name": "专项资金", "slug": "Fund 2026"}, {"slug"}),
+        ({"name": LONG, "slug": "f" * 65}, {"name", "slug"}),
+        ({"name": "专项\x00资金", "slug": "fund"}, set()),
+    ],
+)
+def test_names_that_cannot_be_kept_are_refused_at_their_field(
+    province: Province, signed_in: Enter, fields: dict[str, str], named: set[str]
+) -> None:
+    officer = signed_in("officer")
+    for page, more in (("/funds", {"year": "2026"}), ("/programmes", {"bounds": "{}"})):
+        officer.get(page)
+        refused = officer.post(page, fields | more)
+        assert refused.status_code == 422, page
+        assert all(f'id="e-{name}"' in refused.text for name in named), page
+    empty = officer.post("/programmes", {"name": "", "slug": "", "bounds": "{}"})
+    assert empty.status_code == 422
+    assert province.officer.get("/programmes").get_json()["items"] == []
+    assert province.officer.get("/funds").get_json()["items"] == []
