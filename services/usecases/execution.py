@@ -72,7 +72,8 @@ def execute_run(
 
     What the engine refuses, and what exceeds the limits, fails the run with a code and words; nothing is charged then.
     Anything else (the database is away, the disk is full) is raised: the job is retried and the run begun again. So is
-    Unavailable ``worker.stopping`` when ``stopping`` says that this worker is told to go: the next one takes the run.
+    Unavailable ``worker.stopping`` when ``stopping`` says that this worker is told to go: the next one takes the run,
+    and the attempt does not count.
     """
     actor.require(Permission.EXECUTE_RUN)
     with workshop.work(actor) as work:
@@ -88,6 +89,8 @@ def execute_run(
             )
     except Problem as problem:
         if watch.left:
+            with workshop.work(actor) as work:
+                runs.hand_back(work, run_id=run_id, attempt=job.attempt)
             raise Unavailable("worker.stopping", msg("工作进程正在停止，运行将由下一个工作进程重新开始。")) from problem
         if not watch.unwanted:
             with workshop.work(actor) as work:

@@ -102,6 +102,17 @@ def report_progress(work: Work, *, run_id: UUID, stage: str, percent: int) -> bo
     return work.session.execute(written).scalar_one_or_none() is not None
 
 
+def hand_back(work: Work, *, run_id: UUID, attempt: int) -> None:
+    """Put a run back whose worker was told to go, as if this attempt had not been: the run is not at fault.
+
+    Nothing happens when the run has ended, or another worker has begun it again since.
+    """
+    work.actor.require(Permission.EXECUTE_RUN)
+    mine = (Run.id == run_id, *_own(work), Run.status == RunStatus.RUNNING, Run.attempts == attempt)
+    back = {"status": RunStatus.QUEUED, "stage": "queued", "progress": 0, "attempts": attempt - 1}
+    work.session.execute(update(Run).where(*mine).values(back))
+
+
 def finish_run(
     work: Work, *, run_id: UUID, files: Mapping[str, bytes], kpis: Mapping[str, Any], manifest_sha256: str
 ) -> bool:

@@ -105,11 +105,11 @@ def test_a_worker_told_to_stop_leaves_its_run_to_the_next(play: Play, park: Acto
         worker.join(QUICK.graceful + 5)
         assert worker.exitcode == 0
     run = run_now(play, park, run_of(order))
-    assert (run.status, run.attempts) == ("running", 1)
+    assert (run.status, run.attempts) == ("queued", 0)
     assert plays.waiting_jobs(play) == {"run.queued": 1}  # at once, without waiting for the dead to be noticed
     with worker_process(play):
         wait_until(lambda: plays.open_jobs(play) == 0)
     order = plays.now(play, park, order)
     assert order.lines[0].run is not None
-    assert (order.status, order.lines[0].run.attempts) == ("completed", 2)
+    assert (order.status, order.lines[0].run.attempts) == ("completed", 1)
     assert money(play)[1:] == (0, 6_000_00)

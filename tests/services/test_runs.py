@@ -14,11 +14,12 @@ from uuid import UUID
 import pytest
 
 from services.gateways.sandbox import Limits
+from services.rules.runs import MOST_ATTEMPTS
 from services.usecases import artefacts, deliveries, execution, runs
 from services.usecases.invariants import INVARIANTS
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.errors import Invalid, NotFound
+from tenants.kernel.errors import Invalid, NotFound, Unavailable
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.parks import week
@@ -133,6 +134,22 @@ def test_a_worker_killed_in_the_middle_leaves_a_run_that_the_next_one_finishes(
     run = seen(workshop, park_id, run_id)
     assert (run.status, run.attempts) == ("succeeded", 2)
     assert len(outbox.named("run.succeeded")) == 1
+
+
+def test_a_run_outlives_more_workers_that_are_told_to_go_than_may_die_on_it(
+    workshop: WorkShop, world: World, park_id: UUID, outbox: RecordingOutbox
+) -> None:
+    run_id = queued(workshop, park_id, "twin", {"park": week()})
+    for _ in range(MOST_ATTEMPTS + 1):
+        with pytest.raises(Unavailable) as left:
+            execution.execute_run(workshop, worker(park_id), run_id=run_id, limits=LIMITS, stopping=lambda: True)
+        assert left.value.code == "worker.stopping"
+        run = seen(workshop, park_id, run_id)
+        assert (run.status, run.attempts) == ("queued", 0)
+    execution.execute_run(workshop, worker(park_id), run_id=run_id, limits=LIMITS)
+    run = seen(workshop, park_id, run_id)
+    assert (run.status, run.attempts) == ("succeeded", 1)
+    assert outbox.named("run.failed") == []
 
 
 def test_of_two_workers_with_a_result_one_finishes(workshop: WorkShop, world: World, park_id: UUID) -> None:
