@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import text
+
 from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from services.usecases.invariants import INVARIANTS as SERVICES
-from sqlalchemy import text
 from tenants.kernel.invariants import Invariant
-from tenants.usecases.invariants import INVARIANTS as TENANTS
-
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.usecases.invariants import INVARIANTS as TENANTS
 
 ORDERS = (
     Invariant(
