@@ -14,7 +14,7 @@ from pydantic import Field
 from marketplace.api.calls import call, file_body, noun, show
 from marketplace.api.fields import Answer, ById, Moment, Parameters
 from marketplace.doors.current import current_market
-from marketplace.doors.identity import working
+from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.requests import MIB, NUL, takes_files
 from services.usecases import artefacts as use_cases
 from tenants.kernel.errors import FieldError, Invalid
@@ -107,9 +107,10 @@ class UploadParameters(Parameters):
 @takes_files
 def upload(query: UploadParameters) -> Response:  # noqa: ARG001 - documented here, read with the file
     """Bring a file: in a form, or as the body with its name in ?name=."""
+    bearer_actor()
+    sent = sent_file()  # before the transaction: a slow line must not keep a connection of the database
+    most = current_market().settings.max_upload_mib * MIB
     with working() as work:
-        sent = sent_file()
-        most = current_market().settings.max_upload_mib * MIB
         kept = use_cases.upload(work, name=sent.name, media_type=sent.media_type, content=sent.content, most_bytes=most)
         return show(Artefact.of(kept), 201)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from marketplace.store.orders import Order, OrderLine
@@ -24,6 +24,18 @@ def lines_of(session: Session, tenant_id: UUID, order_ids: Sequence[UUID]) -> Se
         .scalars()
         .all()
     )
+
+
+def titles_of(session: Session, orders: Sequence[Order]) -> dict[UUID, list[str]]:
+    """Return the titles of the lines of some orders, of whichever parks, by order and in order."""
+    if not orders:
+        return {}
+    keys = [(order.tenant_id, order.id) for order in orders]
+    query = select(OrderLine.order_id, OrderLine.title).where(tuple_(OrderLine.tenant_id, OrderLine.order_id).in_(keys))
+    titles: dict[UUID, list[str]] = {}
+    for row in session.execute(query.order_by(OrderLine.order_id, OrderLine.position)):
+        titles.setdefault(row.order_id, []).append(row.title)
+    return titles
 
 
 def locked_order(session: Session, order_id: UUID) -> Order | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
-from marketplace.store.order_queries import lines_of, order_of, order_page
+from marketplace.store.order_queries import lines_of, order_of, order_page, titles_of
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
 from services.usecases import artefacts, bookings, runs
@@ -64,11 +64,7 @@ def order_not_found() -> NotFound:
 
 def _rows(work: Work, orders: list[Order]) -> tuple[OrderRow, ...]:
     parks = onboarding.park_names(work, park_ids={order.tenant_id for order in orders})
-    titles: dict[UUID, list[str]] = {}
-    for tenant_id in parks:
-        own = [order.id for order in orders if order.tenant_id == tenant_id]
-        for line in lines_of(work.session, tenant_id, own):
-            titles.setdefault(line.order_id, []).append(line.title)
+    titles = titles_of(work.session, orders)
     return tuple(
         OrderRow(
             id=order.id,

@@ -18,6 +18,7 @@ from tenants.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from tenants.kernel.vocabulary import Tier
 from tenants.usecases import subscriptions
 from tests.support import plays
+from tests.support.crashes import count_statements
 from tests.support.plays import BRIEF, RACERS, TWIN, WEEK, YUAN, Wish, ask, confirm, free_slots, inspection, money
 
 WALLET = PaymentMethod.WALLET
@@ -239,3 +240,19 @@ def test_an_order_number_is_read_out_easily(play: Play, park: Actor) -> None:
     assert order.number == f"20260302-{order.id.hex[-8:].upper()}"
     with pytest.raises(NotFound):
         play.do(park, lambda work: orders.read_order(work, order_id=uuid5(SEED, "no order")))
+
+
+def test_staff_list_the_orders_of_many_parks_with_the_statements_of_one(play: Play) -> None:
+    plays.give_money(play, 1_000_000 * YUAN)
+    staff = play.person("policy")
+
+    def listed() -> list[tuple[str, ...]]:
+        return [row.titles for row in play.do(staff, orders.list_orders).items]
+
+    plays.order(play, play.person("park01"), WEEK, BRIEF)
+    alone = count_statements(play.market.engine, listed)
+    for park in RACERS[:5]:
+        plays.order(play, play.person(park.login), BRIEF, WEEK)
+    assert count_statements(play.market.engine, listed) == alone
+    assert [len(titles) for titles in listed()] == [2] * 6
+    assert ["数字孪生" in titles[0] for titles in listed()] == [False] * 5 + [True]
