@@ -2,7 +2,8 @@
 
 Starts (or attaches to) the embedded database unless DATABASE_URL names another, migrates, fills an empty database with
 the demo province, starts the web processes and a worker, and prints the address and the demo's logins. SIGINT and
-SIGTERM stop everything in order; when one part ends by itself, the others are stopped and the launcher ends with 1.
+SIGTERM stop everything in order. A worker that ends is replaced; when another part ends by itself, or workers keep
+ending, the others are stopped and the launcher ends with 1.
 """
 
 import argparse
@@ -30,6 +31,8 @@ from infra.postgres import PostgresError, Server
 _PROJECT = Path(__file__).resolve().parents[2]
 _CONSOLE = str(Path(sys.executable).with_name("marketplace"))
 _READY_SECONDS = 90.0
+_MOST_FALLS = 3  # workers that may end within _FALLS_SECONDS before everything is stopped
+_FALLS_SECONDS = 60.0
 
 
 class Stopped(BaseException):
@@ -84,9 +87,23 @@ def _run(var: Path, stack: ExitStack) -> None:
     address = f"http://{host}:{port}"
     _wait_until_ready(address, children)
     _greet(address, var / "demo.json")
+    fallen: list[float] = []
     while True:
+        _replace_worker(children, environment, fallen)
         _check(children, server)
         time.sleep(0.5)
+
+
+def _replace_worker(children: list[Child], environment: dict[str, str], fallen: list[float]) -> None:
+    """Start a new worker for one that ended: it goes on with what the old one left. Not for ever: see _MOST_FALLS."""
+    worker = children[-1]
+    if worker.ended is None:
+        return
+    now = time.monotonic()
+    fallen[:] = [*(moment for moment in fallen if now - moment < _FALLS_SECONDS), now]
+    if len(fallen) <= _MOST_FALLS:
+        _say(f"The worker ended by itself ({worker.ended}); a new one takes over.")
+        children[-1] = Child(worker.name, [_CONSOLE, "worker"], environment)
 
 
 def _environment(var: Path) -> dict[str, str]:

@@ -134,12 +134,35 @@ def test_a_part_that_dies_takes_everything_down_with_a_clear_message(launch: Cal
     launcher = launch()
     launcher.until("Ctrl-C stops everything")
     processes = _descendants(launcher.process.pid)
-    worker = next(pid for pid, args in processes.items() if args.rstrip().endswith("marketplace worker"))
-    os.kill(worker, signal.SIGKILL)
+    web = min(pid for pid, args in processes.items() if "gunicorn" in args)
+    os.kill(web, signal.SIGKILL)
+    code, words = launcher.rest()
+    assert code == 1
+    assert "'web' ended by itself" in words
+    assert _gone(set(processes))
+
+
+def test_a_worker_that_dies_is_replaced_until_it_keeps_dying(launch: Callable[[], Launcher]) -> None:
+    launcher = launch()
+    launcher.until("Ctrl-C stops everything")
+    for _ in range(3):
+        os.kill(_worker_of(launcher), signal.SIGKILL)
+        launcher.until("a new one takes over")
+    os.kill(_worker_of(launcher), signal.SIGKILL)
     code, words = launcher.rest()
     assert code == 1
     assert "'worker' ended by itself" in words
-    assert _gone(set(processes))
+
+
+def _worker_of(launcher: Launcher) -> int:
+    """The worker's process, once it runs."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for pid, args in _descendants(launcher.process.pid).items():
+            if args.rstrip().endswith("marketplace worker"):
+                return pid
+        time.sleep(0.1)
+    raise AssertionError("no worker")
 
 
 def test_the_parts_of_a_killed_launcher_stop_and_the_next_run_adopts_the_database(
