@@ -9,6 +9,7 @@ from pathlib import Path
 
 SECRET_LENGTH = 32
 LARGEST = 65_535
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 DEMO_SECRET = "demo-only-not-a-secret"  # noqa: S105 - production refuses to start with it
 
 
@@ -62,6 +63,9 @@ class Settings:
         secret = given.get("SECRET_KEY", DEMO_SECRET if mode == "demo" else "")
         if mode == "production" and (len(secret) < SECRET_LENGTH or secret == DEMO_SECRET):
             raise SettingsError("SECRET_KEY is missing or shorter than 32 characters; give a random one.")
+        host = given.get("HOST", cls.host)
+        if secret == DEMO_SECRET and host not in LOOPBACK:
+            raise SettingsError("SECRET_KEY is not set: a demo without one may listen on this machine only.")
         log_format = given.get("LOG_FORMAT", "json")
         if log_format not in {"json", "console"}:
             raise SettingsError(f"LOG_FORMAT is {log_format!r}; use 'json' or 'console'.")
@@ -70,7 +74,7 @@ class Settings:
             database_owner_url=driver_url(given.get("DATABASE_OWNER_URL") or url),
             secret_key=secret,
             mode=mode,
-            host=given.get("HOST", cls.host),
+            host=host,
             log_format=log_format,
             **{name: _whole(given, name, getattr(cls, name)) for name in _WHOLE_NUMBERS},
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from billing.usecases import holds
 from marketplace.composition import Marketplace
-from marketplace.usecases import expiry, invariants
+from marketplace.usecases import expiry, fulfilment, invariants
 from tenants.kernel.context import system_actor
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,19 @@ def cancel_overdue_orders(market: Marketplace) -> None:
             log.exception("the order of overdue line %s could not be cancelled", line.order_line_id)
 
 
+def follow_up_deliveries(market: Marketplace) -> None:
+    """Settle or undo the lines whose delivery has ended but whose job gave up: money held must not wait for ever."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        waiting = expiry.lines_to_follow_up(work)
+    for line in waiting:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
+                if fulfilment.follow_up(work, line=line):
+                    log.warning("line %s was settled or undone after its job had not been", line.id)
+        except Exception:
+            log.exception("the delivery of line %s has ended and cannot be settled", line.id)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -47,5 +60,6 @@ def check_invariants(market: Marketplace) -> None:
 
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
+    Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

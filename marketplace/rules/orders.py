@@ -14,6 +14,9 @@ QUOTE_VALID_FOR = timedelta(minutes=30)
 HOLD_VALID_FOR = timedelta(days=30)
 """How long public money stays reserved for a line that is neither delivered nor cancelled, from the day it is due."""
 
+FOLLOW_UP_AFTER = timedelta(minutes=15)
+"""How long after the order a line may wait before its delivery is looked at again."""
+
 
 class PaymentMethod(StrEnum):
     """How a park pays its part."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
@@ -51,6 +53,28 @@ def locked_line(session: Session, *, run_id: UUID | None = None, booking_id: UUI
     if order_id is None or locked_order(session, order_id) is None:
         return None
     return session.execute(select(OrderLine).where(where).execution_options(populate_existing=True)).scalar_one()
+
+
+@dataclass(frozen=True)
+class WaitingLine:
+    """An open line, and the run or booking that delivers it."""
+
+    tenant_id: UUID
+    id: UUID
+    run_id: UUID | None
+    booking_id: UUID | None
+
+
+def waiting_lines(session: Session, before: datetime, limit: int) -> Sequence[WaitingLine]:
+    """Return open lines of orders placed before a moment: runs first, as bookings may rightly wait for months."""
+    query = (
+        select(OrderLine.tenant_id, OrderLine.id, OrderLine.run_id, OrderLine.booking_id)
+        .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
+        .where(Order.status == "placed", OrderLine.status == "placed", Order.placed_at < before)
+        .order_by(OrderLine.run_id.is_(None), Order.placed_at, OrderLine.id)
+        .limit(limit)
+    )
+    return [WaitingLine(*row) for row in session.execute(query)]
 
 
 def order_page(

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from marketplace.rules.orders import FOLLOW_UP_AFTER
+from marketplace.store.order_queries import WaitingLine, waiting_lines
 from marketplace.store.orders import OrderLine
 from marketplace.usecases.fulfilment import cancel_order
 from tenants.kernel.errors import Conflict
@@ -26,7 +28,13 @@ def expire_line(work: Work, *, order_line_id: UUID) -> bool:
         return False
     try:
         with work.session.begin_nested():
-            cancel_order(work, order_id=order_id)
+            cancel_order(work, order_id=order_id, overdue=True)
     except Conflict:
         return False
     return True
+
+
+def lines_to_follow_up(work: Work, *, limit: int = 1000) -> tuple[WaitingLine, ...]:
+    """Return open lines that have waited a while, for a look at whether their delivery has ended without them."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    return tuple(waiting_lines(work.session, work.now - FOLLOW_UP_AFTER, limit))

@@ -7,11 +7,14 @@ from uuid import UUID
 
 from billing.usecases import settlement
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
-from marketplace.store.order_queries import lines_of, locked_line, locked_order
+from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
+from services.rules.runs import RunStatus
 from services.usecases import artefacts, bookings, deliveries, runs
+from services.usecases.bookings import BookingStatus
+from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -63,10 +66,31 @@ def fail_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | 
     _close(work, line, LineStatus.FAILED)
 
 
-def cancel_order(work: Work, *, order_id: UUID) -> OrderView:
+def follow_up(work: Work, *, line: WaitingLine) -> bool:
+    """Settle or undo a line whose delivery has ended although its job did not come through; True when it had ended."""
+    work.actor.require(Permission.METER_USAGE)
+    if line.run_id is not None:
+        run = runs.read_run(work, run_id=line.run_id)
+        if run.status is RunStatus.SUCCEEDED:
+            complete_run(work, run_id=line.run_id)
+        elif run.status is RunStatus.FAILED:
+            fail_delivery(work, run_id=line.run_id, code=run.failure_code or "run.failed")
+        return run.status in {RunStatus.SUCCEEDED, RunStatus.FAILED}
+    assert line.booking_id is not None  # noqa: S101 - the database holds that a line has a run or a booking
+    booking = bookings.read_booking(work, booking_id=line.booking_id)
+    if booking.status is BookingStatus.REPORTED:
+        complete_inspection(work, booking_id=line.booking_id)
+    elif booking.status is BookingStatus.FAILED:
+        fail_delivery(work, booking_id=line.booking_id, code="inspection.failed")
+    return booking.status in {BookingStatus.REPORTED, BookingStatus.FAILED}
+
+
+def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderView:
     """Cancel what of an order is not delivered yet; holds, wallet and slots are given back.
 
-    Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more.
+    Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more, and
+    ``booking.begun`` from the moment a booked slot begins: the instrument was kept free for it. An order that is
+    ``overdue`` is past that.
     """
     work.actor.require(Permission.CANCEL_ORDER)
     order = locked_order(work.session, order_id)
@@ -79,12 +103,26 @@ def cancel_order(work: Work, *, order_id: UUID) -> OrderView:
     lines = lines_of(work.session, order.tenant_id, [order.id])
     still_open = [line for line in lines if line.status == LineStatus.PLACED]
     for line in still_open:
+        if line.booking_id is not None and not overdue:
+            _check_not_begun(work, line.booking_id)
         deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
         _close(work, line, LineStatus.CANCELLED)
     settlement.undo_deliveries(work, order_line_ids=[line.id for line in still_open], reason="order.cancelled")
     audit.record(work, "order.cancel", "order", order_id)
     work.session.flush()
     return read_order(work, order_id=order_id)
+
+
+def _check_not_begun(work: Work, booking_id: UUID) -> None:
+    booking = bookings.read_booking(work, booking_id=booking_id)
+    if booking.starts_at <= work.now:
+        raise Conflict(
+            "booking.begun",
+            msg(
+                "预约时段已于 {at} 开始，不能再取消。请联系服务机构处理。",
+                at=f"{booking.starts_at.astimezone(CHINA):%m-%d %H:%M}",
+            ),
+        )
 
 
 def _settle(

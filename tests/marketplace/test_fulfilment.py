@@ -343,3 +343,29 @@ def test_the_clockwork_that_races_the_end_of_a_run_leaves_one_of_both(play: Play
     assert plays.at_once([partial(clockwork.cancel_overdue_orders, play.market), deliver]) == [None, None]
     assert plays.now(play, park, order).status in {"completed", "cancelled"}
     assert money(play)[1] == 0
+
+
+def test_a_line_whose_job_gave_up_is_settled_by_the_clockwork(play: Play, park: Actor) -> None:
+    order = plays.order(play, park, WEEK, BRIEF)
+    plays.begin(play, park, run_of(order))
+    plays.finish(play, park, run_of(order))
+    plays.begin(play, park, run_of(order, 1))
+    fail(play, park, run_of(order, 1))
+    clockwork.follow_up_deliveries(play.market)
+    assert plays.now(play, park, order).status == "placed"
+    play.clock.advance(timedelta(minutes=16))
+    for _ in range(2):
+        clockwork.follow_up_deliveries(play.market)
+    ended = plays.now(play, park, order)
+    assert [line.status for line in ended.lines] == ["delivered", "failed"]
+    assert money(play) == (MILLION - 6_000_00, 0, 6_000_00)
+
+
+def test_a_slot_that_has_begun_can_no_longer_be_cancelled(play: Play, park: Actor) -> None:
+    slot = free_slots(play, park)[0]
+    order = plays.order(play, park, inspection(slot))
+    play.clock.instant = slot.starts_at
+    with pytest.raises(Conflict) as refusal:
+        cancel(play, park, order)
+    assert refusal.value.code == "booking.begun"
+    assert plays.now(play, park, order).status == "placed"
