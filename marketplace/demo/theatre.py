@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -135,8 +136,9 @@ class Play:
         """Let a worker do everything that waits."""
         if after_kill:
             time.sleep(QUICK.stalled_after + QUICK.heartbeat)
-        with build(self.market.settings, clock=self.clock) as market:
-            asyncio.run(work(market, pace=QUICK, until_idle=True))
+        with build(self.market.settings, clock=self.clock) as market, ThreadPoolExecutor(1) as own_thread:
+            # A thread of its own, so that the story can be told where an event loop already runs.
+            own_thread.submit(asyncio.run, work(market, pace=QUICK, until_idle=True)).result()
 
     def kill_worker_during(self, run_id: UUID, admin: Actor) -> None:
         """Start a worker process and kill it outright as soon as it is amid ``run_id``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -49,6 +50,7 @@ def running_town(server: Server) -> Iterator[Town]:
             for park in world.PARKS:
                 if park.login in PARKS:
                     province.enter_park(seeder, park)
+            logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request, after the test's output is closed
             web = make_server("127.0.0.1", 0, create_app(market), threaded=True)
             thread = threading.Thread(target=web.serve_forever, daemon=True)
             thread.start()
