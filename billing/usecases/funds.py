@@ -15,7 +15,7 @@ from billing.store import fund_queries
 from billing.store.fund_queries import GENERAL
 from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
 from billing.usecases.fund_register import Amount, move
-from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
@@ -125,7 +125,7 @@ def request_appropriation(
     person approves. Raises Invalid with every wrong field.
     """
     work.actor.require(Permission.MANAGE_FUND)
-    requester = _person(work)
+    requester = work.actor.require_person()
     if not 0 < amount_fen <= MAX_FEN:
         message = msg("拨款金额须大于零。请改正金额。")
         raise Invalid("appropriation.amount", message, errors=[FieldError("amount_fen", "field.range", message)])
@@ -157,7 +157,7 @@ def approve_appropriation(work: Work, *, appropriation_id: UUID) -> FundView:
     Raises Conflict for the person who asked, and for one that is decided already.
     """
     work.actor.require(Permission.APPROVE_FUND)
-    approver = _person(work)
+    approver = work.actor.require_person()
     row = fund_queries.lock_appropriation(work.session, appropriation_id)
     if row is None:
         raise NotFound("appropriation.not_found", msg("没有找到该拨款申请。请核对编号。"))
@@ -231,13 +231,6 @@ def _set_status(work: Work, fund_id: UUID, status: str) -> FundView:
     work.session.flush()
     audit.record(work, f"fund.{'freeze' if status == 'frozen' else 'unfreeze'}", "fund", fund_id)
     return _fund_view(work, fund_id)
-
-
-def _person(work: Work) -> UUID:
-    """Return the acting person: two pairs of eyes cannot be told apart without names."""
-    if work.actor.user_id is None:
-        raise NotAllowed("auth.person_needed", msg("此操作须由具名人员进行。请使用个人账号登录。"))
-    return work.actor.user_id
 
 
 def _open_fund(work: Work, fund_id: UUID) -> Fund:

@@ -23,7 +23,7 @@ from billing.store.fund_queries import ids_of_funds
 from billing.store.programmes import PolicyVersion, Programme
 from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force, read_policy
 from tenants.kernel.context import Reach
-from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import ParkSize, Permission
@@ -120,7 +120,7 @@ def write_version(work: Work, *, programme_id: UUID, policy: Mapping[str, Any]) 
     outside the bounds, shares that do not sum, a fund or fact that does not exist, a day that has passed.
     """
     work.actor.require(Permission.WRITE_PROGRAMME)
-    writer = _person(work)
+    writer = work.actor.require_person()
     programme = _locked(work, programme_id)
     before = programme_queries.versions_of(work.session, programme_id)
     latest = before[-1].version if before else 0
@@ -160,7 +160,7 @@ def approve_version(work: Work, *, programme_id: UUID, version: int) -> PolicyVe
     Raises Conflict ``policy.same_person`` for its author; the database refuses that, too.
     """
     work.actor.require(Permission.APPROVE_PROGRAMME)
-    approver = _person(work)
+    approver = work.actor.require_person()
     _locked(work, programme_id)
     row = _version(work, programme_id, version, "submitted")
     if row.written_by == approver:
@@ -268,12 +268,6 @@ def _read_bounds(bounds: Mapping[str, Any]) -> dict[str, RateBounds]:
     document = read_document(SizesDocument, dict(bounds))
     found = {size.value: getattr(document, size.value) for size in ParkSize}
     return {size: RateBounds(each.min_bp, each.max_bp) for size, each in found.items() if each is not None}
-
-
-def _person(work: Work) -> UUID:
-    if work.actor.user_id is None:
-        raise NotAllowed("auth.person_needed", msg("此操作须由具名人员进行。请使用个人账号登录。"))
-    return work.actor.user_id
 
 
 def _locked(work: Work, programme_id: UUID) -> Programme:

@@ -64,6 +64,12 @@ class Actor:
             raise NotAllowed("auth.no_park", msg("此操作须以园区身份进行。请使用园区账号登录。"))
         return self.tenant_id
 
+    def require_person(self) -> UUID:
+        """Return the acting person; NotAllowed for a program: two pairs of eyes cannot be told apart without names."""
+        if self.user_id is None:
+            raise NotAllowed("auth.person_needed", msg("此操作须由具名人员进行。请使用个人账号登录。"))
+        return self.user_id
+
     def acting_for(self, tenant_id: UUID) -> Actor:
         """Return the same actor, confined to one park's rows."""
         return replace(self, reach=Reach.TENANT, tenant_id=tenant_id)

@@ -1,0 +1,68 @@
+"""The queue as an outbox: a job commits with its work, parks take turns, and a tenant's transaction reads none of it."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from marketplace.gateways.queue import QueueOutbox
+from tenants.kernel.clock import ManualClock
+from tenants.kernel.context import Actor, system_actor
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.outbox import Event
+from tenants.kernel.work import Work, WorkShop
+from tests.support.databases import Database
+
+
+@pytest.fixture
+def queue(engine: Engine, clock: ManualClock) -> WorkShop:
+    return WorkShop(engine, clock, QueueOutbox())
+
+
+def emit(work: Work, actor: Actor, name: str = "run.queued") -> None:
+    work.emit(Event(name, actor.tenant_id, {"run_id": str(new_id())}))
+
+
+def priorities(database: Database) -> dict[str, list[int]]:
+    """The waiting jobs' priorities by park, in the order in which they came."""
+    found: dict[str, list[int]] = {}
+    with database.owner().connect() as connection:
+        rows = connection.execute(text("SELECT args ->> 'tenant_id', priority FROM procrastinate_jobs ORDER BY id"))
+        for tenant, priority in rows:
+            found.setdefault(tenant, []).append(priority)
+    return found
+
+
+def test_a_park_with_many_waiting_jobs_stands_behind_one_with_none(queue: WorkShop, database: Database) -> None:
+    busy, fresh = (system_actor("test", tenant_id=new_id()) for _ in range(2))
+    for actor in (busy, busy, busy, fresh):
+        with queue.work(actor) as work:
+            emit(work, actor)
+    assert priorities(database) == {str(busy.tenant_id): [0, -1, -2], str(fresh.tenant_id): [0]}
+
+
+def test_a_job_is_rolled_back_with_its_work(queue: WorkShop, database: Database) -> None:
+    actor = system_actor("test", tenant_id=new_id())
+
+    def fail_after_emitting() -> None:
+        with queue.work(actor) as work:
+            emit(work, actor)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_emitting()
+    assert priorities(database) == {}
+
+
+def test_an_event_that_starts_no_job_puts_none_on_the_queue(queue: WorkShop, database: Database) -> None:
+    actor = system_actor("test", tenant_id=new_id())
+    with queue.work(actor) as work:
+        emit(work, actor, "nobody.listens")
+    assert priorities(database) == {}
+
+
+def test_a_tenants_transaction_may_not_read_the_queue(queue: WorkShop) -> None:
+    actor = system_actor("test", tenant_id=new_id())
+    with pytest.raises(ProgrammingError, match="permission denied"), queue.work(actor) as work:
+        work.session.execute(text("SELECT args FROM procrastinate_jobs"))
