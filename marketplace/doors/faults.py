@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,7 +15,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from marketplace.doors.language import reader_language
 from marketplace.doors.logs import logger
-from marketplace.doors.problems import MEDIA_TYPE, document_of, problem_document
+from marketplace.doors.problems import MEDIA_TYPE, STATUS, document_of, problem_document
 from marketplace.doors.requests import too_large
 from tenants.kernel.errors import Kind, Problem, Unavailable
 from tenants.kernel.messages import Message, msg
@@ -39,9 +41,17 @@ def answer_faults(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def show_pages_with(app: Flask, render: Callable[[dict[str, Any]], Response]) -> None:
-    """Let ``render`` show the problem documents of everything outside the API as pages."""
-    app.extensions[_PAGE] = render
+@dataclass(frozen=True)
+class FaultPages:
+    """How faults are shown as pages: ``meet`` looks who is reading (given the status), ``render`` shows the document."""
+
+    meet: Callable[[int], None]
+    render: Callable[[dict[str, Any]], Response]
+
+
+def show_pages_with(app: Flask, pages: FaultPages) -> None:
+    """Let ``pages`` show the problem documents of everything outside the API."""
+    app.extensions[_PAGE] = pages
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -59,7 +69,7 @@ def problem_of(error: Exception) -> Problem | None:
 
 def answer_problem(problem: Problem) -> Response:
     """Return ``problem`` as its document, with the headers that belong to its kind."""
-    response = _document(problem_document(problem, reader_language()))
+    response = _document(STATUS[problem.kind], partial(problem_document, problem))
     if problem.kind is Kind.UNAUTHENTICATED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="marketplace"'
     if problem.kind is Kind.UNAVAILABLE:
@@ -75,7 +85,7 @@ def _http(error: HTTPException) -> Any:
     if error.response is not None or error.code is None or error.code < 400:
         return error
     code, message = _HTTP_TEXTS.get(error.code, ("request.bad", msg("请求无法识别。请查阅接口文档后重试。")))
-    response = _document(document_of(error.code, code, message, reader_language()))
+    response = _document(error.code, partial(document_of, error.code, code, message))
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value
@@ -93,7 +103,7 @@ def _database(error: Exception) -> Response:
 def _unexpected(error: Exception) -> Response:
     """Answer a fault of the program: the log gets it whole, the caller a number to ask with."""
     _log.error("unexpected fault", exc_info=error)
-    return _document(document_of(500, "internal", fault_message(), reader_language()))
+    return _document(500, partial(document_of, 500, "internal", fault_message()))
 
 
 def fault_message() -> Message:
@@ -103,13 +113,18 @@ def fault_message() -> Message:
     )
 
 
-def _document(document: dict[str, Any]) -> Response:
-    whole = document | {"request_id": g.request_id}
-    render: Callable[[dict[str, Any]], Response] | None = current_app.extensions.get(_PAGE)
-    if render is not None and not request.path.startswith(_MACHINE_PATHS):
-        response = render(whole)
+def _document(status: int, write: Callable[[str], dict[str, Any]]) -> Response:
+    """Return what ``write`` says in the reader's language; of a page it must first be known who reads it."""
+    pages: FaultPages | None = current_app.extensions.get(_PAGE)
+    if request.path.startswith(_MACHINE_PATHS):
+        pages = None
+    if pages is not None:
+        pages.meet(status)
+    document = write(reader_language()) | {"request_id": g.request_id}
+    if pages is not None:
+        response = pages.render(document)
     else:
-        response = jsonify(whole)
+        response = jsonify(document)
         response.mimetype = MEDIA_TYPE
-    response.status_code = document["status"]
+    response.status_code = status
     return response

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from marketplace.doors.faults import show_pages_with
+from marketplace.doors.faults import FaultPages, show_pages_with
 from marketplace.web import (
     account,
     books,
@@ -62,6 +62,6 @@ def register(app: Flask, market: Marketplace) -> None:
     )
     guard_forms(app)
     dress(app)
-    show_pages_with(app, fault_pages.render)
+    show_pages_with(app, FaultPages(meet=fault_pages.meet, render=fault_pages.render))
     for group in GROUPS:
         app.register_blueprint(group)

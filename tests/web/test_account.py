@@ -112,3 +112,13 @@ def test_a_page_that_is_not_there_says_so_in_both_languages(visitor: Visitor, pr
         assert answer.status_code == 404
         assert word in answer.text
         assert answer.headers["X-Request-Id"] in answer.text
+
+
+def test_a_page_that_is_not_there_speaks_the_language_of_who_is_signed_in(province: Province) -> None:
+    """Not the browser's: title and sentence are as Chinese as the menu around them."""
+    visitor = Visitor(province.app, language="en")
+    visitor.sign_in("officer")
+    page = visitor.get("/nowhere").text
+    assert 'lang="zh-CN"' in page
+    assert "没有这个地址" in page
+    assert "Not found" not in page
