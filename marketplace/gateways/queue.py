@@ -6,10 +6,14 @@ own connections take on ``marketplace_jobs``, which may work the queue and read 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import procrastinate
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from sqlalchemy import Connection, make_url, text
 
@@ -43,16 +47,60 @@ class BackOff(BaseRetryStrategy):
         return RetryDecision(retry_in={"seconds": min(3600, 2 * 4**job.attempts)})
 
 
+class QueueConnector(procrastinate.PsycopgConnector):
+    """Connections to the queue that remember whether a statement ever failed on them.
+
+    A worker whose job has ended while the database was away cannot record that end: the job stays "being done" by a
+    worker that lives, so nobody rescues it. Such a worker has to go; ``broken`` tells it.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.broken = asyncio.Event()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except UniqueViolation:  # an answer, not an outage: the job waits in the queue already
+            raise
+        except ConnectorException:
+            self.broken.set()
+            raise
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Send a statement."""
+        with self._watched():
+            await super().execute_query_async(query, **arguments)
+
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        """Send a statement and return its first row."""
+        with self._watched():
+            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+        return row
+
+    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        """Send a statement and return its rows."""
+        with self._watched():
+            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
+        return rows
+
+
 def queue_app(database_url: str) -> procrastinate.App:
     """Return the queue of a database, not yet opened."""
     url = make_url(database_url).set(drivername="postgresql")
-    connector = procrastinate.PsycopgConnector(
+    connector = QueueConnector(
         conninfo=url.render_as_string(hide_password=False),
         kwargs={"options": f"-c role={JOBS_ROLE}", "prepare_threshold": None},
         min_size=1,
         max_size=8,
     )
     return procrastinate.App(connector=connector)
+
+
+def queue_broken(queue: procrastinate.App) -> asyncio.Event:
+    """Return what is set as soon as a statement to this queue (see ``queue_app``) has failed."""
+    return cast(QueueConnector, queue.connector).broken
 
 
 class QueueOutbox:

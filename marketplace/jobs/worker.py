@@ -17,7 +17,7 @@ import procrastinate
 import structlog
 
 from marketplace.composition import Marketplace
-from marketplace.gateways.queue import ENGINES, MONEY, QUEUES, BackOff
+from marketplace.gateways.queue import ENGINES, MONEY, QUEUES, BackOff, queue_broken
 from marketplace.jobs.clockwork import CHORES, Chore
 from marketplace.jobs.handlers import HANDLERS, Handler
 from tenants.kernel.context import system_actor
@@ -96,14 +96,15 @@ async def rescue_stalled_jobs(queue: procrastinate.App, pace: Pace) -> int:
 
 
 class LaneLostError(Exception):
-    """A lane of this worker has ended although nobody told it to."""
+    """A lane of this worker has ended, or lost its queue, although nobody told it to go."""
 
 
 async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: bool = False) -> None:
     """Work the queue until a signal says stop, or, with ``until_idle``, until nothing is waiting.
 
-    Raises when a lane ends by itself (the queue stops one quietly when the database breaks its connection): a worker
-    that went on with the other would look alive and leave half of the jobs undone. Whoever keeps it starts it again.
+    Raises when a lane ends by itself (the queue stops one quietly when the database breaks its connection), and when a
+    statement to the queue has failed: a worker that went on would look alive, leave half of the jobs undone, and keep
+    those whose end it could not record from being rescued. Whoever keeps it starts it again.
     """
     pace = pace or Pace()
     register(market, pace)
@@ -118,7 +119,9 @@ async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: boo
             asyncio.create_task(_lane(market.queue, [MONEY, CLOCKWORK], MONEY_LANES, pace, until_idle)),
         ]
         _stop_on_signal(market, lanes)
-        await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+        broken = asyncio.create_task(queue_broken(market.queue).wait())
+        await asyncio.wait([*lanes, broken], return_when=asyncio.FIRST_COMPLETED)
+        broken.cancel()
         was_told = market.stopping.is_set()
         if not was_told:  # a lane that is stopping is left to it: a second cancellation would cut it short
             _stop(market, lanes)
@@ -126,7 +129,7 @@ async def work(market: Marketplace, *, pace: Pace | None = None, until_idle: boo
             if isinstance(ended, Exception):
                 raise ended
         if not was_told:
-            raise LaneLostError("a lane ended by itself, see above: start this worker again")
+            raise LaneLostError("a lane ended by itself or lost its queue, see above: start this worker again")
 
 
 async def _lane(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from marketplace.gateways.queue import QueueOutbox
+from marketplace.gateways.queue import QueueOutbox, queue_app, queue_broken
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.identifiers import new_id
@@ -66,3 +69,41 @@ def test_a_tenants_transaction_may_not_read_the_queue(queue: WorkShop) -> None:
     actor = system_actor("test", tenant_id=new_id())
     with pytest.raises(ProgrammingError, match="permission denied"), queue.work(actor) as work:
         work.session.execute(text("SELECT args FROM procrastinate_jobs"))
+
+
+def test_a_worker_learns_that_its_queue_failed_once_even_when_the_next_statement_succeeds(database: Database) -> None:
+    queue = queue_app(database.url)
+
+    def lose_all() -> None:
+        with database.owner().connect() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")
+            )
+
+    async def lose_and_find_again() -> bool:
+        async with queue.open_async():
+            await queue.connector.execute_query_async("SELECT 1")
+            assert not queue_broken(queue).is_set()
+            asyncio.get_running_loop().call_later(0.5, lose_all)
+            with pytest.raises(ConnectorException):
+                await queue.connector.execute_query_async("SELECT pg_sleep(60)")
+            await queue.connector.execute_query_async("SELECT 1")
+            return queue_broken(queue).is_set()
+
+    assert asyncio.run(lose_and_find_again())
+
+
+def test_a_job_that_waits_already_is_no_failure_of_the_queue(database: Database) -> None:
+    queue = queue_app(database.url)
+
+    @queue.task(name="chore", queueing_lock="chore")
+    def chore() -> None: ...
+
+    async def defer_twice() -> bool:
+        async with queue.open_async():
+            await chore.defer_async()
+            with pytest.raises(AlreadyEnqueued):
+                await chore.defer_async()
+            return queue_broken(queue).is_set()
+
+    assert not asyncio.run(defer_twice())

@@ -220,8 +220,9 @@ def set_price(play: Play, offering: str, unit_price: str, at: datetime) -> None:
 
 
 def waiting_jobs(play: Play) -> dict[str, int]:
-    """Return how many jobs wait, by name."""
-    return counted(play, "SELECT task_name, count(*) FROM procrastinate_jobs WHERE status = 'todo' GROUP BY 1")
+    """Return how many jobs of events wait, by name; what the clock starts comes and goes with the minute."""
+    query = "SELECT task_name, count(*) FROM procrastinate_jobs WHERE status = 'todo' AND queue_name <> 'clockwork'"
+    return counted(play, f"{query} GROUP BY 1")
 
 
 def open_jobs(play: Play) -> int:
