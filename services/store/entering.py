@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from services.rules.files import safe_media_type, safe_name
 from services.store.bookings import Reservation
 from services.store.runs import Artefact
 from tenants.kernel.identifiers import new_id
+from tenants.rules.files import safe_media_type, safe_name
 
 
 def enter_file(

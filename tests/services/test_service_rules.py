@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from services.gateways.positions import locate
 from services.gateways.workdays import is_workday
-from services.rules.files import LONGEST_NAME, safe_media_type, safe_name
 from services.rules.industries import DIVISIONS, division_of
 from services.rules.leads import distance_km
 from services.rules.slots import Hours, Span, check_span, day_starts, free_starts
@@ -19,6 +18,7 @@ from services.usecases.twin_requests import span_of
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Invalid
 from tenants.kernel.identifiers import new_id
+from tenants.rules.files import LONGEST_NAME, safe_media_type, safe_name
 from tenants.rules.regions import regions
 
 HOURS = Hours(9, 17, 60)
