@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
+from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
@@ -85,7 +86,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *ONCE, *ORDERS)
 
 
 @dataclass(frozen=True)
