@@ -65,6 +65,11 @@ def fund_receivable(fund_id: UUID) -> Account:
     return Account(f"receivable:fund:{fund_id}", AccountKind.ASSET, fund_id=fund_id)
 
 
+def provider_account(provider_id: UUID) -> Account:
+    """Return the running account with a provider: what the platform owes it."""
+    return Account(f"provider:{provider_id}", AccountKind.LIABILITY)
+
+
 def wallet(park_id: UUID) -> Account:
     """Return the account of a park's prepaid money, held parts included: it is the park's until it is used."""
     return Account(f"wallet:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
@@ -198,6 +203,37 @@ def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more
     return JournalDraft("vat_adjustment", source_id, "发票税额尾差", occurred_at, postings, tenant_id=park_id)
 
 
+def sale_back(
+    *,
+    park_id: UUID,
+    source_kind: str,
+    source_id: str,
+    occurred_at: datetime,
+    vat_fen: int,
+    park_fen: int = 0,
+    wallet_fen: int = 0,
+    by_fund: Mapping[UUID, int] | None = None,
+    by_provider: Mapping[UUID, int] | None = None,
+) -> JournalDraft | None:
+    """Return the journal that takes a sale back, wholly or in part, by the shares of who paid. None for nothing.
+
+    The park owes ``park_fen`` less and gets ``wallet_fen`` back into its wallet, the funds owe less; what a provider
+    pays back to a fund itself, in ``by_provider``, stands to its credit. ``vat_fen`` is the VAT contained in all.
+    """
+    owed = [(park_receivable(park_id), park_fen), (wallet(park_id), wallet_fen)]
+    owed += [(fund_receivable(fund_id), fen) for fund_id, fen in sorted((by_fund or {}).items())]
+    owed += [(provider_account(provider_id), fen) for provider_id, fen in sorted((by_provider or {}).items())]
+    gross = sum(fen for _, fen in owed)
+    if not gross:
+        return None
+    postings = [
+        *_post(REVENUE, gross - vat_fen),
+        *_post(OUTPUT_VAT, vat_fen),
+        *(posting for account, fen in owed for posting in _post(account, -fen)),
+    ]
+    return JournalDraft(source_kind, source_id, "服务退回", occurred_at, tuple(postings), tenant_id=park_id)
+
+
 def reversal(draft: JournalDraft, *, journal_id: UUID, occurred_at: datetime) -> JournalDraft:
     """Return the journal that undoes a posted one: the same postings, sides swapped. It can be posted once."""
     return JournalDraft(
@@ -212,7 +248,7 @@ def reversal(draft: JournalDraft, *, journal_id: UUID, occurred_at: datetime) ->
 
 
 def balances(postings: Iterable[Posting]) -> dict[str, int]:
-    """Return each account's balance, debits less credits; over whole journals they sum to zero."""
+    """Return each account's balance, debits less owed; over whole journals they sum to zero."""
     found: dict[str, int] = {}
     for posting in postings:
         found[posting.account.code] = found.get(posting.account.code, 0) + signed(posting)

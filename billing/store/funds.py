@@ -141,7 +141,10 @@ class CapCounter(Base):
 class Hold(TenantOwned, Base):
     """Public money reserved for one order line from one fund: captured at most once and at most in full, or released.
 
-    ``envelope`` names the part of the fund it came from; ``ceilings`` what it took from which cap counters.
+    ``envelope`` names the part of the fund it came from; ``ceilings`` what it took from which cap counters. What was
+    captured is followed on: ``recalled_fen`` of it is not to stay spent, whether it came back yet or not. A part that
+    was not paid out is ``withdrawn_fen`` and available again; of ``disbursed_fen``, what was paid back is
+    ``returned_fen``.
     """
 
     __tablename__ = "holds"
@@ -152,6 +155,11 @@ class Hold(TenantOwned, Base):
         CheckConstraint("captured_fen BETWEEN 0 AND amount_fen", name="at_most_held"),
         CheckConstraint("(status = 'captured') = (captured_fen > 0)", name="captured"),
         CheckConstraint("(status = 'held') = (settled_at IS NULL)", name="settled"),
+        CheckConstraint("least(withdrawn_fen, disbursed_fen, returned_fen) >= 0", name="not_negative"),
+        CheckConstraint(
+            "recalled_fen BETWEEN withdrawn_fen + returned_fen AND withdrawn_fen + disbursed_fen", name="recalled"
+        ),
+        CheckConstraint("withdrawn_fen + disbursed_fen <= captured_fen", name="at_most_captured"),
         Index(None, "tenant_id", "order_line_id"),
         Index("ix_holds_open", "expires_at", postgresql_where="status = 'held'"),
     )
@@ -164,11 +172,39 @@ class Hold(TenantOwned, Base):
     version: Mapped[int] = mapped_column(Integer)
     amount_fen: Mapped[Fen]
     captured_fen: Mapped[Fen]
+    recalled_fen: Mapped[Fen]
+    withdrawn_fen: Mapped[Fen]
+    disbursed_fen: Mapped[Fen]
+    returned_fen: Mapped[Fen]
     ceilings: Mapped[list[Any]]
     status: Mapped[Code]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+
+
+class HoldReturn(TenantOwned, Base):
+    """Captured money that came back to its fund: once per hold, cause and source. Rows are added and never changed.
+
+    ``source`` is where it was until then; ``cause`` and ``cause_id`` name what it came back for.
+    """
+
+    __tablename__ = "hold_returns"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "hold_id", "cause", "cause_id", "source"),
+        ForeignKeyConstraint(["tenant_id", "hold_id"], ["holds.tenant_id", "holds.id"]),
+        CheckConstraint("amount_fen > 0", name="positive"),
+        one_of("source", ("captured", "disbursed")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hold_id: Mapped[UUID]
+    cause: Mapped[Code]
+    cause_id: Mapped[UUID]
+    source: Mapped[Code]
+    amount_fen: Mapped[Fen]
+    user_id: Mapped[UUID | None]
+    at: Mapped[datetime]
 
 
 class ClaimBatch(Base):

@@ -1,27 +1,32 @@
-"""Holds: written in one statement, locked in their stable order, settled once."""
+"""Holds: written in one statement, locked in their stable order, settled once, and what came back of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.store.funds import Fund, Hold
+from billing.store.funds import Fund, Hold, HoldReturn
 from tenants.kernel.writing import rows_written
 
 OPEN = "held"
+_NOTHING_BACK = {"recalled_fen": 0, "withdrawn_fen": 0, "disbursed_fen": 0, "returned_fen": 0}
 _COLUMNS = tuple(column.name for column in Hold.__table__.columns)
 _INSERT = f"INSERT INTO holds ({', '.join(_COLUMNS)}) VALUES ({', '.join(f'%({name})s' for name in _COLUMNS)})"  # noqa: S608 - names from the table itself
 
 
 def insert_holds(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write new holds; all columns are given. Goes to the driver as it is written: a checkout's last step but one."""
-    written = [{**row, "ceilings": json.dumps(row["ceilings"])} for row in rows]
+    """Write new holds, of which nothing came back yet; all other columns are given.
+
+    Goes to the driver as it is written: a checkout's last step but one.
+    """
+    written = [{**_NOTHING_BACK, **row, "ceilings": json.dumps(row["ceilings"])} for row in rows]
     session.connection().exec_driver_sql(_INSERT, written if len(written) > 1 else written[0])
 
 
@@ -61,3 +66,49 @@ def settle(session: Session, hold: Hold, *, status: str, captured_fen: int, at: 
         .execution_options(synchronize_session=False)
     )
     return rows_written(session, closing) == 1
+
+
+def lock_holds(session: Session, hold_ids: Collection[UUID]) -> Sequence[Hold]:
+    """Lock some holds in their stable order, whatever became of them."""
+    if not hold_ids:
+        return ()
+    query = select(Hold).where(Hold.id.in_(hold_ids)).order_by(Hold.id).with_for_update(key_share=True)
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def add_to(session: Session, hold: Hold, **amounts: int) -> bool:
+    """Add to amounts of a hold, such as ``returned_fen``; False where that would break one of their limits.
+
+    The limits stand in the UPDATE as well as in the table, so that a refusal leaves the transaction usable.
+    """
+    after = {name: getattr(Hold, name) + amounts.get(name, 0) for name in _NOTHING_BACK}
+    recalled, withdrawn, disbursed, returned = after.values()
+    adding = (
+        update(Hold)
+        .where(
+            Hold.tenant_id == hold.tenant_id,
+            Hold.id == hold.id,
+            recalled.between(withdrawn + returned, withdrawn + disbursed),
+            withdrawn + disbursed <= Hold.captured_fen,
+        )
+        .values({name: after[name] for name in amounts})
+        .execution_options(synchronize_session=False)
+    )
+    return rows_written(session, adding) == 1
+
+
+def insert_return(session: Session, values: Mapping[str, Any]) -> bool:
+    """Note money that came back; False when it had been noted for this hold, cause and source before."""
+    once = ["tenant_id", "hold_id", "cause", "cause_id", "source"]
+    return rows_written(session, insert(HoldReturn).values(values).on_conflict_do_nothing(index_elements=once)) == 1
+
+
+def returns_for(session: Session, cause: str, cause_id: UUID, source: str) -> Sequence[tuple[UUID, UUID, int]]:
+    """Return hold, fund and fen of what came back for one cause from one place, in the order of the holds."""
+    query = (
+        select(HoldReturn.hold_id, Hold.fund_id, HoldReturn.amount_fen)
+        .join(Hold, (Hold.tenant_id == HoldReturn.tenant_id) & (Hold.id == HoldReturn.hold_id))
+        .where(HoldReturn.cause == cause, HoldReturn.cause_id == cause_id, HoldReturn.source == source)
+        .order_by(HoldReturn.hold_id)
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]

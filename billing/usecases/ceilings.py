@@ -129,6 +129,11 @@ def give_back_all(work: Work, amounts: Mapping[CounterKey, int]) -> None:
             raise RuntimeError(f"counter {counter} holds less than the {amounts[counter]} fen to give back")
 
 
+def counters_of(programme: str, documents: Iterable[Mapping[str, str]], amount_fen: int) -> dict[CounterKey, int]:
+    """Return what a hold that gives back ``amount_fen`` gives back to each of the counters it kept."""
+    return {counter_from(programme, document): amount_fen for document in documents}
+
+
 def counter_json(counter: CounterKey) -> dict[str, str]:
     """Return a counter as a hold keeps it; the programme is the hold's own."""
     return {

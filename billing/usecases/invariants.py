@@ -23,24 +23,43 @@ _HELD = """
     LEFT JOIN holds h ON h.fund_id = e.fund_id AND h.envelope = e.envelope AND h.status = 'held'
     GROUP BY e.fund_id, e.envelope, e.held_fen HAVING e.held_fen <> coalesce(sum(h.amount_fen), 0)
 """
-_CAPTURED = """
-    SELECT e.fund_id, e.envelope, e.captured_fen + e.disbursed_fen AS spent, coalesce(sum(h.captured_fen), 0) AS by_lines
-    FROM fund_envelopes e LEFT JOIN holds h ON h.fund_id = e.fund_id AND h.envelope = e.envelope
-    GROUP BY e.fund_id, e.envelope, e.captured_fen, e.disbursed_fen, e.returned_fen
-    HAVING coalesce(sum(h.captured_fen), 0) NOT BETWEEN e.captured_fen + e.disbursed_fen
-                                                    AND e.captured_fen + e.disbursed_fen + e.returned_fen
+_SPENT = """
+    SELECT e.fund_id, e.envelope, e.captured_fen, h.captured, e.disbursed_fen, h.disbursed, e.returned_fen, h.returned
+    FROM fund_envelopes e
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(captured_fen - withdrawn_fen - disbursed_fen), 0) AS captured,
+               coalesce(sum(disbursed_fen - returned_fen), 0) AS disbursed, coalesce(sum(returned_fen), 0) AS returned
+        FROM holds WHERE fund_id = e.fund_id AND envelope = e.envelope
+    ) h
+    WHERE (e.captured_fen, e.disbursed_fen, e.returned_fen) <> (h.captured, h.disbursed, h.returned)
 """
 _ENTRIES_OF_HOLDS = """
-    SELECT h.id, h.status, h.amount_fen, h.captured_fen, e.held, e.captured, e.released
+    SELECT h.id, h.status, h.amount_fen, h.captured_fen, e.held, e.captured, e.released, e.withdrawn, e.disbursed,
+           e.returned
     FROM holds h
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(amount_fen) FILTER (WHERE source = 'available' AND destination = 'held'), 0) AS held,
                coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'captured'), 0) AS captured,
-               coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'available'), 0) AS released
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'available'), 0) AS released,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'captured' AND destination = 'available'), 0) AS withdrawn,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'captured' AND destination = 'disbursed'), 0) AS disbursed,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'disbursed' AND destination = 'returned'), 0) AS returned
         FROM fund_entries WHERE hold_id = h.id AND fund_id = h.fund_id AND envelope = h.envelope
     ) e
     WHERE e.held <> h.amount_fen OR e.captured <> h.captured_fen
        OR e.released <> CASE h.status WHEN 'held' THEN 0 ELSE h.amount_fen - h.captured_fen END
+       OR (e.withdrawn, e.disbursed, e.returned) <> (h.withdrawn_fen, h.disbursed_fen, h.returned_fen)
+"""
+_RETURNS = """
+    SELECT h.tenant_id, h.id, h.captured_fen, h.recalled_fen, h.withdrawn_fen, h.returned_fen, r.withdrawn, r.returned
+    FROM holds h
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount_fen) FILTER (WHERE source = 'captured'), 0) AS withdrawn,
+               coalesce(sum(amount_fen) FILTER (WHERE source = 'disbursed'), 0) AS returned
+        FROM hold_returns WHERE tenant_id = h.tenant_id AND hold_id = h.id
+    ) r
+    WHERE (r.withdrawn, r.returned) <> (h.withdrawn_fen, h.returned_fen)
+       OR h.withdrawn_fen + h.returned_fen > h.recalled_fen OR h.recalled_fen > h.captured_fen
 """
 _CEILINGS = """
     SELECT coalesce(c.programme, t.programme) AS programme, coalesce(c.scope, t.scope) AS scope,
@@ -48,7 +67,8 @@ _CEILINGS = """
     FROM cap_counters c
     FULL JOIN (
         SELECT h.programme, l ->> 'scope' AS scope, CAST(l ->> 'owner_id' AS uuid) AS owner_id, l ->> 'key' AS key,
-               l ->> 'period' AS period, sum(CASE h.status WHEN 'held' THEN h.amount_fen ELSE h.captured_fen END) AS taken
+               l ->> 'period' AS period, sum(CASE h.status WHEN 'held' THEN h.amount_fen
+                   ELSE h.captured_fen - h.withdrawn_fen - h.returned_fen END) AS taken
         FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.ceilings) AS l
         GROUP BY 1, 2, 3, 4, 5
     ) t ON (t.programme, t.scope, t.owner_id, t.key, t.period) = (c.programme, c.scope, c.owner_id, c.key, c.period)
@@ -86,15 +106,25 @@ INVARIANTS = (
     Invariant("fund-held-is-open-holds", "What an envelope holds is the sum of its open holds.", _HELD),
     Invariant(
         "fund-captured-is-captures",
-        "What was captured from an envelope is still captured, disbursed, or returned.",
-        _CAPTURED,
+        "What holds captured of an envelope and did not give back is captured there, disbursed, or returned.",
+        _SPENT,
     ),
     Invariant(
         "holds-settled-once",
-        "Each hold was drawn once in full, and captured and released together once at most, as its entries say.",
+        "Each hold was drawn once in full, captured and released together once at most, and paid out and given back as "
+        "its entries say.",
         _ENTRIES_OF_HOLDS,
     ),
-    Invariant("ceilings-are-holds", "A ceiling's counter is the sum of what open and captured holds took.", _CEILINGS),
+    Invariant(
+        "holds-give-back-what-they-spent",
+        "What came back of a hold is noted return by return, and never exceeds what it captured.",
+        _RETURNS,
+    ),
+    Invariant(
+        "ceilings-are-holds",
+        "A ceiling's counter is the sum of what open and captured holds took and did not give back.",
+        _CEILINGS,
+    ),
     Invariant("four-eyes", "Who asked for money or wrote a policy did not approve it.", _TWO_PEOPLE),
     Invariant(
         "fund-appropriated-is-approved",
