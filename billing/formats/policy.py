@@ -96,6 +96,18 @@ class CapDocument(Document):
         return terms.Cap(terms.CapScope(self.scope), self.amount_fen, when)
 
 
+class RollingDocument(Document):
+    """A ceiling for a controller in any ``years`` together; programmes that name one register share what is used of it."""
+
+    register_name: Name = Field(alias="register")
+    years: int = Field(ge=1, le=30)
+    amount_fen: Fen
+
+    def to_rules(self) -> terms.Rolling:
+        """Return the rules' rolling ceiling."""
+        return terms.Rolling(self.register_name, self.years, self.amount_fen)
+
+
 class FunderDocument(Document):
     """A fund and its share."""
 
@@ -134,6 +146,7 @@ class PolicyDocument(Document):
     rates: list[RateDocument] = Field(min_length=1, max_length=_MANY)
     price_limit_fen: Fen | None = None
     caps: list[CapDocument] = Field(default_factory=list, max_length=_MANY)
+    rolling: RollingDocument | None = None
     funders: list[FunderDocument] = Field(min_length=1, max_length=_MANY)
     stacking: StackingDocument | None = None
     shortfall: Literal["partial", "all_or_nothing"]
@@ -159,6 +172,7 @@ class PolicyDocument(Document):
             rates=tuple(rate.to_rules() for rate in self.rates),
             price_limit_fen=self.price_limit_fen,
             caps=tuple(cap.to_rules() for cap in self.caps),
+            rolling=self.rolling.to_rules() if self.rolling else None,
             funders=tuple(terms.Funder(funder.fund, funder.share_bp) for funder in self.funders),
             stacking=self._stacking(),
             shortfall=terms.Shortfall(self.shortfall),
@@ -207,6 +221,13 @@ def policy_json(policy: terms.Policy) -> dict[str, Any]:
             }
             for cap in policy.caps
         ],
+        "rolling": None
+        if policy.rolling is None
+        else {
+            "register": policy.rolling.register,
+            "years": policy.rolling.years,
+            "amount_fen": policy.rolling.amount_fen,
+        },
         "funders": [{"fund": funder.fund, "share_bp": funder.share_bp} for funder in policy.funders],
         "stacking": None
         if stacking is None

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from billing.formats.documents import FLAT, NAMED, Document, read_document
 from billing.formats.fields import Fen, Moment, Name, parse_fact
 from billing.formats.policy import PolicyDocument, fact_json, policy_json
-from billing.rules.policies import check_policy, repeated
+from billing.rules.policies import RESERVED, check_policy, repeated
 from billing.rules.subsidies import Award, LineQuote, Quote
 from billing.rules.terms import CapScope, OrderFacts, OrderLine, Policy, Used
 from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 
-Scope = Literal["order", "entity_year", "controller_year", "provider_pool", "fund_year", "scheme"]
 _SCOPES = frozenset(scope.value for scope in CapScope)
 MAX_POLICIES = 1_000
 MAX_LINES = 1_000
@@ -28,7 +27,7 @@ def _kind(value: object) -> str:
     return NAMED if isinstance(value, Mapping) else FLAT
 
 
-Taken = Annotated[Annotated[Fen, Tag(FLAT)] | Annotated[dict[Scope, Fen], Tag(NAMED)], Discriminator(_kind)]
+Taken = Annotated[Annotated[Fen, Tag(FLAT)] | Annotated[dict[Name, Fen], Tag(NAMED)], Discriminator(_kind)]
 
 
 class WithFacts(Document):
@@ -100,22 +99,27 @@ def read_quote(document: object) -> QuoteCommand:
     return QuoteCommand(policies, parsed.order.to_rules(), used, parsed.funds)
 
 
-def _used(document: Mapping[str, int | dict[Scope, int]]) -> tuple[Used, list[FieldError]]:
-    """Return what was used: a number belongs to a scope, an object to a programme."""
-    flat = {CapScope(name): value for name, value in document.items() if isinstance(value, int) and name in _SCOPES}
-    by_programme = {
-        name: {CapScope(scope): fen for scope, fen in value.items()}
-        for name, value in document.items()
-        if not isinstance(value, int)
-    }
-    faults = [
-        FieldError(
-            f"used.{name}", "quote.unknown_scope", msg("没有这个上限范围。可用：{scopes}。", scopes=sorted(_SCOPES))
-        )
-        for name, value in document.items()
-        if isinstance(value, int) and name not in _SCOPES
-    ]
-    return Used(flat, by_programme), faults
+def _used(document: Mapping[str, int | dict[str, int]]) -> tuple[Used, list[FieldError]]:
+    """Return what was used: a number belongs to a scope, an object to a programme, or (``rolling``) to its registers."""
+    flat: dict[CapScope, int] = {}
+    by_programme: dict[str, dict[CapScope, int]] = {}
+    rolling: dict[str, int] = {}
+    faults = []
+    for name, value in document.items():
+        if isinstance(value, int):
+            scopes, path, into = {name: value}, "used", flat
+        elif name == RESERVED:
+            rolling = value
+            continue
+        else:
+            scopes, path, into = value, f"used.{name}", by_programme.setdefault(name, {})
+        into |= {CapScope(scope): fen for scope, fen in scopes.items() if scope in _SCOPES}
+        faults += [_no_scope(f"{path}.{scope}") for scope in scopes if scope not in _SCOPES]
+    return Used(flat, by_programme, rolling), faults
+
+
+def _no_scope(path: str) -> FieldError:
+    return FieldError(path, "quote.unknown_scope", msg("没有这个上限范围。可用：{scopes}。", scopes=sorted(_SCOPES)))
 
 
 def quote_command_json(
@@ -147,6 +151,7 @@ def quote_command_json(
                 programme: {scope.value: fen for scope, fen in scopes.items()}
                 for programme, scopes in used.by_programme.items()
             },
+            **({RESERVED: dict(used.rolling)} if used.rolling else {}),
         },
         "funds": {fund: available for fund, available in funds.items() if fund in named},
     }

@@ -59,6 +59,8 @@ def _standing(facts: Facts) -> Reason | None:
     group = facts.get("control_group")
     if facts.get("related_party") is True or (group is not None and group == facts.get("provider_control_group")):
         return Reason.RELATED_PARTY
+    if facts.get("credit_blocked") is True or facts.get("provider_credit_blocked") is True:
+        return Reason.CREDIT_BLOCKED
     return Reason.ALREADY_SUBSIDISED if facts.get("already_subsidised") is True else None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from billing.rules.conditions import Facts, all_hold
 from billing.rules.money import WHOLE_BP, allocate
 from billing.rules.reasons import Reason
-from billing.rules.terms import CapScope, Funder, Policy, Shortfall, Used
+from billing.rules.terms import CapScope, Funder, Policy, Rolling, Shortfall, Used
 
 _CAP_REASONS = {
     CapScope.ORDER: Reason.CAP_ORDER,
@@ -54,18 +54,25 @@ class Headroom:
     def __init__(self, used: Used, funds: Mapping[str, int]) -> None:
         self._used = used
         self._taken: dict[tuple[str, CapScope], int] = {}
+        self._rolled: dict[str, int] = {}
         self._left = dict(funds)
 
     def copy(self) -> Headroom:
         """Return a scratch copy for trying out."""
         other = Headroom(self._used, self._left)
         other._taken = dict(self._taken)
+        other._rolled = dict(self._rolled)
         return other
 
     def within_caps(self, policy: Policy, scope: CapScope, limit_fen: int) -> int:
         """Return what is left under one ceiling."""
         before = self._used.taken(policy.programme, scope)
         return max(0, limit_fen - before - self._taken.get((policy.programme, scope), 0))
+
+    def within_rolling(self, rolling: Rolling) -> int:
+        """Return what is left in a rolling register, which several programmes may share."""
+        before = self._used.rolling.get(rolling.register, 0) + self._rolled.get(rolling.register, 0)
+        return max(0, rolling.amount_fen - before)
 
     def within_funds(self, funders: Iterable[Funder]) -> int | None:
         """Return the largest award whose shares all funders can pay; None when no fund limits it.
@@ -87,6 +94,8 @@ class Headroom:
         for scope in claim.limits:
             key = (claim.policy.programme, scope)
             self._taken[key] = self._taken.get(key, 0) + claim.amount_fen
+        if (rolling := claim.policy.rolling) is not None:
+            self._rolled[rolling.register] = self._rolled.get(rolling.register, 0) + claim.amount_fen
         for fund, share_fen in split(claim.policy, claim.amount_fen).items():
             if fund in self._left:
                 self._left[fund] -= share_fen
@@ -121,7 +130,7 @@ def with_limits(claim: Claim, facts: Facts) -> Claim:
 
 
 def fit(claim: Claim, headroom: Headroom) -> Claim:
-    """Return the claim as far as ceilings (in the order of CapScope) and then funds carry it.
+    """Return the claim as far as ceilings (in the order of CapScope, then the rolling one) and then funds carry it.
 
     A ceiling is a reason only where it takes something away. With ``all_or_nothing`` any of them leaves nothing.
     """
@@ -133,6 +142,10 @@ def fit(claim: Claim, headroom: Headroom) -> Claim:
         if limit is not None and (left := headroom.within_caps(claim.policy, scope, limit)) < amount:
             amount = left
             reasons.append(Reason.FUND_EXHAUSTED if scope is CapScope.FUND_YEAR and not left else _CAP_REASONS[scope])
+    rolling = claim.policy.rolling
+    if rolling is not None and (left := headroom.within_rolling(rolling)) < amount:
+        amount = left
+        reasons.append(Reason.CAP_ROLLING)
     fundable = headroom.within_funds(claim.policy.funders) if amount else None
     if fundable is not None and fundable < amount:
         amount = fundable

@@ -17,6 +17,9 @@ from billing.rules.terms import CapScope, Policy, StackingMode
 from tenants.kernel.errors import FieldError
 from tenants.kernel.messages import msg
 
+RESERVED = "rolling"
+"""No programme's name: beside programmes and scopes it says what was used of rolling registers."""
+
 
 @dataclass(frozen=True, slots=True)
 class RateBounds:
@@ -35,6 +38,10 @@ class Frame:
     known_facts: frozenset[str] = frozenset()
     granted: Mapping[CapScope, int] = field(default_factory=dict)
     """The most that any one holder has been granted per scope, in fen."""
+    rolled: int = 0
+    """The most that any one controller has in the version's rolling register, in fen."""
+    register_years: int | None = None
+    """Over how many years others in force count in that register; None when nobody else uses it."""
     latest_version: int = 0
     not_before: date | None = None
     """The first day a new version may take effect."""
@@ -44,7 +51,13 @@ class Frame:
 
 def check_policy(policy: Policy, path: str = "") -> list[FieldError]:
     """Return what makes a version inapplicable, whatever its programme says. ``path`` is put before each field."""
-    errors = [*_check_window(policy), *_check_funders(policy), *_check_amounts(policy), *_check_year(policy)]
+    errors = [
+        *_check_name(policy),
+        *_check_window(policy),
+        *_check_funders(policy),
+        *_check_amounts(policy),
+        *_check_year(policy),
+    ]
     return [FieldError(f"{path}{error.field}", error.code, error.message) for error in errors]
 
 
@@ -56,9 +69,17 @@ def check_version(policy: Policy, frame: Frame) -> list[FieldError]:
         *_check_bounds(policy, frame.bounds),
         *_check_facts(policy, frame.known_facts),
         *_check_granted(policy, frame.granted),
+        *_check_rolling(policy, frame),
         *_check_succession(policy, frame),
         *_check_neighbours(policy, frame.neighbours),
     ]
+
+
+def _check_name(policy: Policy) -> Iterable[FieldError]:
+    if policy.programme == RESERVED:
+        yield FieldError(
+            "programme", "policy.reserved_name", msg("{name} 是保留字，不能用作项目代码。请换一个代码。", name=RESERVED)
+        )
 
 
 def _check_window(policy: Policy) -> Iterable[FieldError]:
@@ -172,6 +193,34 @@ def _check_granted(policy: Policy, granted: Mapping[CapScope, int]) -> Iterable[
                 "policy.cap_below_granted",
                 msg("上限低于已批出的 {granted} 分。请提高上限，或从下一年度起生效。", granted=before),
             )
+
+
+def _check_rolling(policy: Policy, frame: Frame) -> Iterable[FieldError]:
+    rolling = policy.rolling
+    if rolling is None:
+        return
+    if rolling.amount_fen == 0:
+        yield FieldError(
+            "rolling.amount_fen",
+            "policy.cap_not_positive",
+            msg("上限金额须大于零。请改正，或删除该上限。"),
+        )
+    elif rolling.amount_fen < frame.rolled:
+        yield FieldError(
+            "rolling.amount_fen",
+            "policy.cap_below_granted",
+            msg("上限低于已批出的 {granted} 分。请提高上限，或从下一年度起生效。", granted=frame.rolled),
+        )
+    if frame.register_years is not None and rolling.years != frame.register_years:
+        yield FieldError(
+            "rolling.years",
+            "policy.register_years",
+            msg(
+                "台账 {register} 按任意连续 {years} 年计算，共用它的项目须一致。请改为该年数，或另用一个台账。",
+                register=rolling.register,
+                years=frame.register_years,
+            ),
+        )
 
 
 def _check_succession(policy: Policy, frame: Frame) -> Iterable[FieldError]:

@@ -14,7 +14,7 @@ from billing.rules.eligibility import claim_on, line_facts, timing
 from billing.rules.headroom import Claim, Headroom, split
 from billing.rules.periods import cap_year, local_day
 from billing.rules.stacking import stack
-from billing.rules.terms import CapScope, Mode, OrderFacts, Payee, Policy, Used
+from billing.rules.terms import CapScope, Mode, OrderFacts, Payee, Policy, Rolling, Used
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Award:
     reasons: tuple[str, ...]
     unknown_facts: tuple[str, ...]
     caps: tuple[CapDraw, ...]
+    rolling: Rolling | None
+    """The rolling ceiling the award counts against; None without one, or without an amount."""
 
     @property
     def fund_draws(self) -> tuple[tuple[str, int], ...]:
@@ -161,6 +163,7 @@ def _award(claim: Claim, moment: date | datetime) -> Award:
         reasons=tuple(str(reason) for reason in claim.reasons),
         unknown_facts=tuple(sorted(claim.unknown)),
         caps=_cap_draws(claim, moment) if claim.amount_fen else (),
+        rolling=policy.rolling if claim.amount_fen else None,
     )
 
 

@@ -101,6 +101,15 @@ class Stacking:
 
 
 @dataclass(frozen=True, slots=True)
+class Rolling:
+    """A ceiling on what a controller gets in any ``years`` together, from all programmes of one register."""
+
+    register: str
+    years: int
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of a programme. Versions are never edited; the highest one in its window counts."""
 
@@ -115,6 +124,7 @@ class Policy:
     payee: Payee = Payee.PROVIDER
     eligible: Tree = field(default_factory=AllOf)
     caps: tuple[Cap, ...] = ()
+    rolling: Rolling | None = None
     price_limit_fen: int | None = None
     stacking: Stacking | None = None
     timezone: str = DEFAULT_ZONE
@@ -152,10 +162,14 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was taken before this order, in fen: for any programme, or (taking precedence) for one by name."""
+    """What was taken before this order, in fen: for any programme, or (taking precedence) for one by name.
+
+    ``rolling`` is what the controller was granted by register, in the years that count.
+    """
 
     flat: Mapping[CapScope, int] = field(default_factory=dict)
     by_programme: Mapping[str, Mapping[CapScope, int]] = field(default_factory=dict)
+    rolling: Mapping[str, int] = field(default_factory=dict)
 
     def taken(self, programme: str, scope: CapScope) -> int:
         """Return what counts against one ceiling of one programme."""
