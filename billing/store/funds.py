@@ -205,39 +205,3 @@ class HoldReturn(TenantOwned, Base):
     amount_fen: Mapped[Fen]
     user_id: Mapped[UUID | None]
     at: Mapped[datetime]
-
-
-class ClaimBatch(Base):
-    """The claims of one fund and month, on their way to disbursement."""
-
-    __tablename__ = "claim_batches"
-    __table_args__ = (
-        UniqueConstraint("fund_id", "period"),
-        one_of("status", ("open", "first_review", "second_review", "notice", "disbursed")),
-        FUND,
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    fund_id: Mapped[UUID] = mapped_column(ForeignKey("funds.id"))
-    period: Mapped[str] = mapped_column(String(7))
-    status: Mapped[Code]
-    created_at: Mapped[datetime]
-
-
-class ClaimLine(TenantOwned, Base):
-    """One captured hold, claimed from its fund with the evidence of what was delivered for it."""
-
-    __tablename__ = "claim_lines"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "hold_id"),
-        ForeignKeyConstraint(["tenant_id", "hold_id"], ["holds.tenant_id", "holds.id"]),
-        CheckConstraint("amount_fen > 0", name="positive"),
-        Index(None, "batch_id"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    batch_id: Mapped[UUID] = mapped_column(ForeignKey("claim_batches.id"))
-    hold_id: Mapped[UUID]
-    amount_fen: Mapped[Fen]
-    evidence: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.rules.meters import UsageEvent as RulesEvent
-from billing.store.funds import ClaimBatch, ClaimLine, Envelope, Fund, Hold
+from billing.store.claims import ClaimBatch, ClaimLine
+from billing.store.funds import Envelope, Fund, Hold
 from billing.store.invoices import InvoiceLine
 from billing.store.ledger import Posting
 from billing.store.programmes import Price

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.rules import meters
-from billing.rules.periods import add_months
 from billing.store import usage
-from billing.store.funds import ClaimBatch, ClaimLine
 from billing.store.programmes import Price
 from billing.store.usage import RatedUsage
-from tenants.kernel.identifiers import new_id
 
 
 def meter_of(row: usage.Meter) -> meters.Meter:
@@ -68,28 +64,3 @@ def insert_rated(session: Session, values: Mapping[str, Any]) -> tuple[RatedUsag
         )
         found = session.execute(query).scalar_one()
     return found, is_new
-
-
-def open_batch(session: Session, fund_id: UUID, period: str, now: datetime) -> UUID:
-    """Return the claim batch of a fund and month, or of the first later month whose batch is not under review yet."""
-    query = select(ClaimBatch.id, ClaimBatch.status, ClaimBatch.period).where(
-        ClaimBatch.fund_id == fund_id, ClaimBatch.period >= period
-    )
-    known = {row.period: row for row in session.execute(query)}
-    while period in known and known[period].status != "open":
-        period = f"{add_months(date.fromisoformat(f'{period}-01'), 1, 1):%Y-%m}"
-    if period in known:
-        found: UUID = known[period].id
-        return found
-    session.execute(
-        insert(ClaimBatch)
-        .values(id=new_id(), fund_id=fund_id, period=period, status="open", created_at=now)
-        .on_conflict_do_nothing(index_elements=["fund_id", "period"])
-    )
-    made = select(ClaimBatch.id).where(ClaimBatch.fund_id == fund_id, ClaimBatch.period == period)
-    return session.execute(made).scalar_one()
-
-
-def insert_claim_line(session: Session, values: Mapping[str, Any]) -> None:
-    """Write a claim line."""
-    session.execute(insert(ClaimLine).values(values))

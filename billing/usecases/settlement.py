@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules import ledger, meters
+from billing.rules.claims import PayeeKind, exemption_of, payee_kind_of
 from billing.rules.meters import UsageEvent
 from billing.rules.money import format_yuan
 from billing.rules.periods import month_name
@@ -24,6 +25,7 @@ from billing.store import settlements, wallet_movements
 from billing.store.books import post_journal
 from billing.store.usage import RatedUsage
 from billing.store.wallet_movements import Outcome
+from billing.usecases.claim_intake import NewClaim, enter_claim_line
 from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_lines
 from billing.usecases.metering import record_event
 from billing.usecases.rated import charge_of, quantity_of
@@ -40,7 +42,7 @@ WALLET = "wallet"
 
 @dataclass(frozen=True)
 class DeliveredLine:
-    """An order line that was delivered, as it was ordered. ``evidence`` goes on its claims."""
+    """An order line that was delivered, as it was ordered. ``evidence`` goes on its claims, which pay the provider."""
 
     order_line_id: UUID
     offering: str
@@ -54,6 +56,7 @@ class DeliveredLine:
     payment_method: str
     evidence: Mapping[str, Any]
     title: str = ""
+    provider_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -235,19 +238,22 @@ def _claim(
     """Claim every hold from its fund, with what was delivered for it."""
     event = {"event_source": usage.event_source, "event_id": usage.event_id, "rated_usage": str(usage.id)}
     for hold in sorted(holds, key=lambda hold: (hold.fund_id, hold.id)):
-        batch_id = settlements.open_batch(work.session, hold.fund_id, usage.period, work.now)
+        kind = payee_kind_of(line.awards, hold.programme, hold.version)
         rule = {"programme": hold.programme, "version": hold.version}
-        settlements.insert_claim_line(
-            work.session,
-            {
-                "tenant_id": tenant,
-                "id": new_id(),
-                "batch_id": batch_id,
-                "hold_id": hold.id,
-                "amount_fen": hold.amount_fen,
-                "evidence": {**line.evidence, **event, **rule},
-                "created_at": work.now,
-            },
+        exemption = exemption_of(line.awards, hold.programme, hold.version)
+        exempted = {} if exemption is None else {"exemption": exemption}
+        enter_claim_line(
+            work,
+            claim=NewClaim(
+                tenant_id=tenant,
+                hold_id=hold.id,
+                fund_id=hold.fund_id,
+                amount_fen=hold.amount_fen,
+                payee_kind=kind,
+                payee_id=tenant if kind is PayeeKind.TENANT else line.provider_id,
+                evidence={**line.evidence, **event, **rule, **exempted},
+            ),
+            period=usage.period,
         )
 
 

@@ -12,7 +12,7 @@ from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
 from services.rules.runs import RunStatus
-from services.usecases import artefacts, bookings, deliveries, runs
+from services.usecases import artefacts, bookings, catalogue, deliveries, runs
 from services.usecases.bookings import BookingStatus
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
@@ -150,7 +150,8 @@ def _settle(
             vat_bp=line.vat_bp,
             awards=tuple(line.awards),
             payment_method=order.payment_method,
-            evidence=evidence,
+            evidence={**evidence, "order": order.number},
+            provider_id=catalogue.provider_of(work, slug=line.offering),
         ),
         source=f"marketplace/{delivery}",
         event_id=event_id,

@@ -85,6 +85,12 @@ def read_offering(work: Work, *, slug: str) -> OfferingView:
     return found[0]
 
 
+def provider_of(work: Work, *, slug: str) -> UUID | None:
+    """Return who provides an offering, None for an unknown one."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    return work.session.execute(select(Offering.provider_id).where(Offering.slug == slug)).scalar_one_or_none()
+
+
 def add_offering(
     work: Work,
     *,

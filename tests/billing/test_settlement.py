@@ -214,7 +214,7 @@ def test_settling_and_undoing_at_once_does_one_of_them(workshop: WorkShop, fund:
 def test_claims_of_a_batch_under_review_go_to_the_next_month(workshop: WorkShop, fund: UUID, park: Actor) -> None:
     deliveries.deliver(workshop, park, "twin")
     with workshop.work(system_actor("test")) as work:
-        work.session.execute(text("UPDATE claim_batches SET status = 'first_review'"))
+        work.session.execute(text("UPDATE claim_batches SET status = 'first_review', submitted_by = id"))
     deliveries.deliver(workshop, park, "twin")
     with workshop.work(system_actor("test")) as work:
         periods = work.session.execute(text("SELECT period FROM claim_batches ORDER BY period")).scalars().all()

@@ -15,6 +15,9 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work, WorkShop
 from tests.support import subsidies
 
+PROVIDER = new_id()
+"""Who provides every offering here."""
+
 
 def order(
     shop: WorkShop, actor: Actor, *offerings: str, payment_method: str = "invoice", quantity: int = 1,
@@ -80,4 +83,5 @@ def _line(line: quotes.QuoteLineView, line_id: UUID, payment_method: str) -> Del
         payment_method=payment_method,
         evidence={"order_line": str(line_id), "report_sha256": "0" * 64},
         title=f"服务 {line.offering}",
+        provider_id=PROVIDER,
     )

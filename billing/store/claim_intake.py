@@ -1,0 +1,69 @@
+"""Entering claim lines: into the batch of their month, or of the first later month that is not under review yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing.rules.periods import add_months
+from billing.store.claims import ClaimBatch, ClaimLine
+from tenants.kernel.identifiers import new_id
+
+
+def share_fund(session: Session, fund_id: UUID) -> None:
+    """Keep a fund's open batches open until this transaction ends; whoever submits one waits for that.
+
+    An advisory lock, because a park's transaction may not lock rows that it may not change.
+    """
+    session.execute(select(func.pg_advisory_xact_lock_shared(_key(fund_id))))
+
+
+def own_fund(session: Session, fund_id: UUID) -> None:
+    """Wait until nobody enters lines into a fund's batches, and keep everybody from it until this transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(_key(fund_id))))
+
+
+def open_batch(session: Session, fund_id: UUID, period: str, now: datetime) -> UUID:
+    """Return the claim batch of a fund and month, or of the first later month whose batch is not under review yet.
+
+    The caller has taken ``share_fund`` or ``own_fund``.
+    """
+    query = select(ClaimBatch.id, ClaimBatch.status, ClaimBatch.period).where(
+        ClaimBatch.fund_id == fund_id, ClaimBatch.period >= period
+    )
+    known = {row.period: row for row in session.execute(query)}
+    while period in known and known[period].status != "open":
+        period = next_month(period)
+    if period in known:
+        found: UUID = known[period].id
+        return found
+    session.execute(
+        insert(ClaimBatch)
+        .values(id=new_id(), fund_id=fund_id, period=period, status="open", created_at=now)
+        .on_conflict_do_nothing(index_elements=["fund_id", "period"])
+    )
+    made = select(ClaimBatch.id).where(ClaimBatch.fund_id == fund_id, ClaimBatch.period == period)
+    return session.execute(made).scalar_one()
+
+
+def next_month(period: str) -> str:
+    """Return the month after ``period`` (``YYYY-MM``)."""
+    return f"{add_months(date.fromisoformat(f'{period}-01'), 1, 1):%Y-%m}"
+
+
+def insert_claim_line(session: Session, values: Mapping[str, Any]) -> None:
+    """Write a claim line."""
+    session.execute(insert(ClaimLine).values(values))
+
+
+def _key(fund_id: UUID) -> int:
+    """A bigint of the fund's last random bits, kept apart from other advisory locks by chance alone: waiting is all
+    that a collision would do.
+    """
+    return int.from_bytes(fund_id.bytes[8:], "big", signed=True)
