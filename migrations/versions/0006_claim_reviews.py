@@ -1,6 +1,6 @@
 """Claims: two reviews, public notice with objections, payouts, the history of every line, and acceptance.
 
-Follows 0004. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0005. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
