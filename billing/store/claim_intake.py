@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from billing.rules.claims import LineStatus
 from billing.rules.periods import add_months
-from billing.store.claims import ClaimBatch, ClaimLine
+from billing.store.claims import ClaimBatch, ClaimLine, ClaimLineEvent
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.writing import rows_written
 
 
 def share_fund(session: Session, fund_id: UUID) -> None:
@@ -60,6 +62,51 @@ def next_month(period: str) -> str:
 def insert_claim_line(session: Session, values: Mapping[str, Any]) -> None:
     """Write a claim line."""
     session.execute(insert(ClaimLine).values(values))
+
+
+def set_line(
+    session: Session, tenant_id: UUID, line_id: UUID, *, before: LineStatus, status: LineStatus, **changes: Any
+) -> bool:
+    """Change a line's state if it is ``before``; False when it is not."""
+    changed = (
+        update(ClaimLine)
+        .where(ClaimLine.tenant_id == tenant_id, ClaimLine.id == line_id, ClaimLine.status == before)
+        .values(status=status, **changes)
+        .execution_options(synchronize_session=False)
+    )
+    return rows_written(session, changed) == 1
+
+
+def step_row(
+    at: datetime,
+    user_id: UUID | None,
+    tenant_id: UUID,
+    line_id: UUID,
+    batch_id: UUID,
+    kind: str,
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+    evidence_id: UUID | None = None,
+) -> dict[str, Any]:
+    """Return the row of one step in a line's history."""
+    return {
+        "tenant_id": tenant_id,
+        "id": new_id(),
+        "line_id": line_id,
+        "batch_id": batch_id,
+        "kind": kind,
+        "reason": reason[:500],
+        "details": dict(details or {}),
+        "evidence_id": evidence_id,
+        "user_id": user_id,
+        "at": at,
+    }
+
+
+def insert_steps(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Add steps to lines' histories."""
+    if steps:
+        session.execute(insert(ClaimLineEvent), list(steps))
 
 
 def _key(fund_id: UUID) -> int:

@@ -42,3 +42,14 @@ def states_of_holds(session: Session, hold_ids: Collection[UUID]) -> Sequence[An
     )
     found: Sequence[AnyRow] = session.execute(query).all()
     return found
+
+
+def place_of_line(session: Session, tenant_id: UUID, line_id: UUID) -> AnyRow | None:
+    """Return a line's status and batch, and that batch's fund and month."""
+    query: Any = (
+        select(ClaimLine.status, ClaimLine.batch_id, ClaimBatch.fund_id, ClaimBatch.period)
+        .join(ClaimBatch, ClaimBatch.id == ClaimLine.batch_id)
+        .where(ClaimLine.tenant_id == tenant_id, ClaimLine.id == line_id)
+    )
+    found: AnyRow | None = session.execute(query).one_or_none()
+    return found

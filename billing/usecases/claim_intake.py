@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from billing.rules.claims import LineStatus
 from billing.store import claim_intake, claim_queries
+from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
 
 
@@ -76,3 +79,55 @@ def claims_of_holds(work: Work, *, hold_ids: Collection[UUID]) -> Mapping[UUID, 
         row.hold_id: ClaimState(row.line_id, row.batch_id, row.period, row.batch_status, row.status, row.reason or "")
         for row in claim_queries.states_of_holds(work.session, hold_ids)
     }
+
+
+def resubmit_claim_line(work: Work, *, tenant_id: UUID, line_id: UUID, note: str = "") -> None:
+    """Put a line that was sent back into its fund's next batch that is not under review, with what completes it.
+
+    Raises Conflict ``claim.not_returned`` for a line that is not sent back.
+    """
+    place = claim_queries.place_of_line(work.session, tenant_id, line_id)
+    if place is None or place.status != LineStatus.RETURNED:
+        raise not_returned()
+    claim_intake.share_fund(work.session, place.fund_id)
+    batch_id = claim_intake.open_batch(work.session, place.fund_id, place.period, work.now)
+    if not claim_intake.set_line(
+        work.session, tenant_id, line_id, before=LineStatus.RETURNED, status=LineStatus.CLAIMED, batch_id=batch_id
+    ):
+        raise not_returned()
+    note_step(work, tenant_id=tenant_id, line_id=line_id, batch_id=batch_id, kind="resubmitted", reason=note)
+
+
+def withdraw_claim_line(work: Work, *, tenant_id: UUID, line_id: UUID, reason: str) -> None:
+    """Give a line up that was sent back. Its money is the caller's to give back, in the same transaction.
+
+    Raises Conflict ``claim.not_returned`` for a line that is not sent back.
+    """
+    place = claim_queries.place_of_line(work.session, tenant_id, line_id)
+    if place is None or not claim_intake.set_line(
+        work.session, tenant_id, line_id, before=LineStatus.RETURNED, status=LineStatus.GIVEN_UP
+    ):
+        raise not_returned()
+    note_step(work, tenant_id=tenant_id, line_id=line_id, batch_id=place.batch_id, kind="given_up", reason=reason)
+
+
+def note_step(
+    work: Work,
+    *,
+    tenant_id: UUID,
+    line_id: UUID,
+    batch_id: UUID,
+    kind: str,
+    reason: str = "",
+    evidence_id: UUID | None = None,
+) -> None:
+    """Add a step to a line's history."""
+    row = claim_intake.step_row(
+        work.now, work.actor.user_id, tenant_id, line_id, batch_id, kind, reason, evidence_id=evidence_id
+    )
+    claim_intake.insert_steps(work.session, [row])
+
+
+def not_returned() -> Conflict:
+    """Return the refusal to complete or give up what is not sent back."""
+    return Conflict("claim.not_returned", msg("该申报明细不在退回状态，不能补正或放弃。请刷新查看最新状态。"))

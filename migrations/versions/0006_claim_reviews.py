@@ -59,6 +59,8 @@ def upgrade() -> None:
     op.execute("CREATE POLICY staff ON payouts TO marketplace_staff USING (true) WITH CHECK (true)")
     op.execute("GRANT SELECT ON payouts TO marketplace_tenant")
     op.execute("GRANT SELECT, INSERT, UPDATE ON payouts TO marketplace_staff")
+    # A park completes its own line that was sent back, or gives it up; it never says who is paid, or that it was.
+    op.execute("GRANT UPDATE (batch_id, status) ON claim_lines TO marketplace_tenant")
     op.execute("GRANT UPDATE (batch_id, status, payout_id) ON claim_lines TO marketplace_staff")
 
 
