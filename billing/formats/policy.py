@@ -151,6 +151,12 @@ class PolicyDocument(Document):
     stacking: StackingDocument | None = None
     shortfall: Literal["partial", "all_or_nothing"]
     payee: Literal["provider", "tenant"] = "provider"
+    claim_days: int = Field(
+        default=terms.CLAIM_DAYS,
+        ge=1,
+        le=3650,
+        description="reimburse and auto: the last day to claim is this many days after the delivery",
+    )
 
     @field_validator("caps", mode="before")
     @classmethod
@@ -177,6 +183,7 @@ class PolicyDocument(Document):
             stacking=self._stacking(),
             shortfall=terms.Shortfall(self.shortfall),
             payee=terms.Payee(self.payee),
+            claim_days=self.claim_days,
         )
 
     def _stacking(self) -> terms.Stacking | None:
@@ -239,6 +246,7 @@ def policy_json(policy: terms.Policy) -> dict[str, Any]:
         },
         "shortfall": policy.shortfall.value,
         "payee": policy.payee.value,
+        "claim_days": policy.claim_days,
     }
 
 

@@ -70,6 +70,11 @@ def provider_account(provider_id: UUID) -> Account:
     return Account(f"provider:{provider_id}", AccountKind.LIABILITY)
 
 
+def grants_payable(park_id: UUID) -> Account:
+    """Return the account of what funds owe a park for what it paid itself: passed on, never the platform's revenue."""
+    return Account(f"grants:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
+
+
 def wallet(park_id: UUID) -> Account:
     """Return the account of a park's prepaid money, held parts included: it is the park's until it is used."""
     return Account(f"wallet:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
@@ -193,6 +198,43 @@ def disbursement(*, fund_id: UUID, source_id: str, occurred_at: datetime, amount
     """Return the journal of a fund paying what it owes."""
     postings = (*_post(BANK, amount_fen), *_post(fund_receivable(fund_id), -amount_fen))
     return JournalDraft("disbursement", source_id, "补贴资金拨付", occurred_at, postings)
+
+
+def later_grant(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, by_fund: Mapping[UUID, int]
+) -> JournalDraft:  # fmt: skip
+    """Return the journal of an award granted after the park has paid: funds owe it, and it is owed to the park."""
+    return _grant_journal("later_grant", "后补助核定", park_id, source_id, occurred_at, by_fund, 1)
+
+
+def later_grant_paid(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, by_fund: Mapping[UUID, int]
+) -> JournalDraft:  # fmt: skip
+    """Return the journal of a grant that funds have paid to the park itself: nobody owes it any more."""
+    return _grant_journal("later_grant_paid", "后补助拨付至园区", park_id, source_id, occurred_at, by_fund, -1)
+
+
+def later_grant_undone(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, by_fund: Mapping[UUID, int]
+) -> JournalDraft:  # fmt: skip
+    """Return the journal of a grant given back before it was paid."""
+    return _grant_journal("later_grant_undone", "后补助撤回", park_id, source_id, occurred_at, by_fund, -1)
+
+
+def _grant_journal(
+    kind: str,
+    description: str,
+    park_id: UUID,
+    source_id: str,
+    occurred_at: datetime,
+    by_fund: Mapping[UUID, int],
+    sign: int,
+) -> JournalDraft:
+    postings = [
+        each for fund_id in sorted(by_fund) for each in _post(fund_receivable(fund_id), sign * by_fund[fund_id])
+    ]
+    owed = _post(grants_payable(park_id), -sign * sum(by_fund.values()))
+    return JournalDraft(kind, source_id, description, occurred_at, (*postings, *owed), tenant_id=park_id)
 
 
 def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more_vat_fen: int) -> JournalDraft | None:

@@ -10,6 +10,9 @@ from enum import StrEnum
 from billing.rules.conditions import AllOf, Condition, Facts, Tree
 from billing.rules.periods import DEFAULT_ZONE, Days, local_day
 
+CLAIM_DAYS = 365
+"""How long after the delivery a later award can be claimed, where its version does not say."""
+
 
 class Mode(StrEnum):
     """When the park gets the money."""
@@ -130,6 +133,8 @@ class Policy:
     timezone: str = DEFAULT_ZONE
     year_starts: str = "01-01"
     currency: str = "CNY"
+    claim_days: int = CLAIM_DAYS
+    """Until how many days after the delivery an award that comes later can be claimed; ``instant`` ones need none."""
 
     @property
     def order_key(self) -> tuple[str, int]:

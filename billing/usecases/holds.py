@@ -6,9 +6,10 @@ envelopes. So none waits for another in a circle, and the rows that all parks me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from billing.rules.money import allocate, format_yuan
@@ -18,7 +19,7 @@ from billing.store.fund_queries import GENERAL, available_by_slug, ids_of_funds,
 from billing.store.funds import Hold
 from billing.usecases.ceilings import Take, counter_for, counter_from, counter_json, give_back_all, take_all
 from billing.usecases.fund_register import Amount, allotments, in_order, move
-from billing.usecases.quote_views import AwardView, QuoteLineView, QuoteView
+from billing.usecases.quote_views import AwardView, QuoteView
 from tenants.kernel.errors import Conflict, Problem
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
@@ -54,6 +55,15 @@ class OverdueLine:
 
 
 @dataclass(frozen=True)
+class AwardToHold:
+    """An award on an order line, and the facts that its ceilings are counted by."""
+
+    line_id: UUID
+    award: AwardView
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class _Need:
     """What one award on one line needs from one fund."""
 
@@ -77,28 +87,29 @@ def hold_subsidies(
     work.actor.require(Permission.PLACE_ORDER)
     tenant_id = work.actor.require_tenant()
     awarded = [
-        (line_id, line, award)
+        AwardToHold(line_id, award, {**quote.facts, **line.facts})
         for line_id, line in zip(line_ids, quote.lines, strict=True)
         for award in line.awards
         if award.instant and award.amount_fen
     ]
-    if not awarded:
-        return ()
-    counted = {(line_id, award.programme): _counters(tenant_id, quote, line, award) for line_id, line, award in awarded}
-    funds = ids_of_funds(work.session, {slug for _, _, award in awarded for slug in award.by_fund})
-    needs = [
-        _Need(line_id, slug, funds[slug], award, amount, tuple(counted[line_id, award.programme]))
-        for line_id, _, award in awarded
-        for slug, amount in sorted(award.by_fund.items())
-        if amount
-    ]
-    take_all(
-        work, _joined_takes((award.amount_fen, counted[line_id, award.programme]) for line_id, _, award in awarded)
+    return _reserve(work, tenant_id, awarded, allotments(quote.facts), expires_at)
+
+
+def spend_at_once(
+    work: Work, award: AwardToHold, before_draw: Callable[[Sequence[HoldView]], None]
+) -> tuple[HoldView, ...]:
+    """Reserve an award that comes after the delivery and capture it in the same transaction, for billing's own use
+    cases, which have asked for their own permission.
+
+    ``before_draw`` is told the holds before any money is drawn, so that the funds' rows come last. Raises Conflict
+    ``cap.reached`` or ``fund.exhausted`` as a checkout does.
+    """
+    held = _reserve(
+        work, work.actor.require_tenant(), [award], allotments(award.facts), work.now, before_draw=before_draw
     )
-    reserved = _plan(work, needs, allotments(quote.facts), expires_at)
-    _insert(work, tenant_id, needs, reserved)
-    _draw(work, tenant_id, [view for _, view in reserved], quote)
-    return tuple(view for _, view in reserved)
+    rows = hold_queries.lock_holds(work.session, [hold.id for hold in held])
+    _settle(work, rows, [row.amount_fen for row in rows], "hold.granted")
+    return tuple(replace(hold, captured_fen=hold.amount_fen, status="captured") for hold in held)
 
 
 def capture_holds(work: Work, *, order_line_id: UUID, amount_fen: int) -> tuple[HoldView, ...]:
@@ -159,13 +170,46 @@ def read_line_holds(work: Work, order_line_id: UUID) -> tuple[HoldView, ...]:
     return tuple(_view(hold, slug) for hold, slug in hold_queries.holds_of_line(work.session, order_line_id))
 
 
-def _counters(tenant_id: UUID, quote: QuoteView, line: QuoteLineView, award: AwardView) -> dict[CounterKey, int | None]:
+def counters_of_award(tenant_id: UUID, award: AwardView, facts: Mapping[str, Any]) -> dict[CounterKey, int | None]:
     """Return the counters that an award is counted in, with their limits."""
-    facts = {**quote.facts, **line.facts}
     return {
         counter_for(award.programme, ceiling.scope, ceiling.period, tenant_id, facts): ceiling.limit_fen
         for ceiling in award.ceilings
     }
+
+
+def _reserve(
+    work: Work,
+    tenant_id: UUID,
+    awarded: Sequence[AwardToHold],
+    regional: Sequence[str],
+    expires_at: datetime,
+    *,
+    before_draw: Callable[[Sequence[HoldView]], None] | None = None,
+) -> tuple[HoldView, ...]:
+    if not awarded:
+        return ()
+    counted = {
+        (each.line_id, each.award.programme): counters_of_award(tenant_id, each.award, each.facts) for each in awarded
+    }
+    funds = ids_of_funds(work.session, {slug for each in awarded for slug in each.award.by_fund})
+    needs = [
+        _Need(each.line_id, slug, funds[slug], each.award, amount, tuple(counted[each.line_id, each.award.programme]))
+        for each in awarded
+        for slug, amount in sorted(each.award.by_fund.items())
+        if amount
+    ]
+    take_all(
+        work,
+        _joined_takes((each.award.amount_fen, counted[each.line_id, each.award.programme]) for each in awarded),
+    )
+    reserved = _plan(work, needs, regional, expires_at)
+    _insert(work, tenant_id, needs, reserved)
+    held = tuple(view for _, view in reserved)
+    if before_draw is not None:
+        before_draw(held)
+    _draw(work, tenant_id, held, regional)
+    return held
 
 
 def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]) -> dict[CounterKey, Take]:
@@ -243,7 +287,7 @@ def _insert(work: Work, tenant_id: UUID, needs: Sequence[_Need], reserved: Seque
     )
 
 
-def _draw(work: Work, tenant_id: UUID, holds: Sequence[HoldView], quote: QuoteView) -> None:
+def _draw(work: Work, tenant_id: UUID, holds: Sequence[HoldView], regional: Sequence[str]) -> None:
     """Take the money: one conditional statement per envelope, in the order that all transactions keep."""
     by_place: dict[tuple[UUID, str], list[HoldView]] = {}
     for hold in holds:
@@ -262,7 +306,7 @@ def _draw(work: Work, tenant_id: UUID, holds: Sequence[HoldView], quote: QuoteVi
         if not drawn:
             slug = by_place[place][0].fund
             needed = sum(hold.amount_fen for hold in holds if hold.fund == slug)
-            raise _exhausted(work, slug, needed, allotments(quote.facts))
+            raise _exhausted(work, slug, needed, regional)
 
 
 def _exhausted(work: Work, slug: str, needed_fen: int, regional: Sequence[str]) -> Problem:
