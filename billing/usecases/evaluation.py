@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from billing.formats.fields import parse_fact
 from billing.formats.quotes import quote_command_json
+from billing.rules.explanations import Explanation
+from billing.rules.explanations import explain as explain_awards
 from billing.rules.money import MAX_FEN
 from billing.rules.subsidies import Award, LineQuote, quote
 from billing.rules.terms import CapScope, OrderFacts, OrderLine
@@ -37,10 +40,14 @@ class QuoteLineRequest:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A priced order, and the document that replays it: the input of the ``quote`` command."""
+    """A priced order, and the document that replays it: the input of the ``quote`` command.
+
+    ``explain`` tells for each line why each award is what it is; it costs nothing until it is asked.
+    """
 
     preview: Preview
     command: Mapping[str, Any]
+    explain: Callable[[], tuple[tuple[Explanation, ...], ...]]
 
 
 def evaluate(
@@ -86,7 +93,8 @@ def evaluate_each(
             payable_fen=sum(line.payable_fen for line in shown),
             later_fen=sum(line.later_fen for line in shown),
         )
-        found.append(Evaluated(preview, quote_command_json(policies, order, own, left)))
+        told = partial(explain_awards, policies, order, own, left, priced)
+        found.append(Evaluated(preview, quote_command_json(policies, order, own, left), told))
     return tuple(found)
 
 

@@ -10,9 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from billing.formats.quotes import quote_json
+from billing.formats.quotes import QuoteCommand, quote_json
 from billing.formats.quotes import read_quote as read_command
+from billing.rules.explanations import Explanation
+from billing.rules.explanations import explain as explain_awards
 from billing.rules.money import format_yuan
+from billing.rules.subsidies import Quote as Priced
 from billing.rules.subsidies import quote as apply_rules
 from billing.store.programme_queries import policy_documents
 from billing.store.quote_queries import quote_of
@@ -28,8 +31,8 @@ from tenants.kernel.work import Work
 from tenants.usecases import audit
 
 __all__ = [
-    "AwardView", "Preview", "QuoteLineRequest", "QuoteLineView", "QuoteView", "confirm_quote", "make_quote", "preview",
-    "preview_each", "read_quote", "replay_quote",
+    "AwardView", "Preview", "QuoteLineRequest", "QuoteLineView", "QuoteView", "confirm_quote", "explain_each",
+    "explain_quote", "make_quote", "preview", "preview_each", "read_quote", "replay_quote",
 ]  # fmt: skip
 
 
@@ -60,11 +63,26 @@ def preview_each(
 ) -> tuple[QuoteLineView, ...]:
     """Return what each line would cost the acting park now if it were bought alone, without keeping anything."""
     work.actor.require(Permission.ASK_QUOTE)
+    return tuple(line for line, _ in explain_each(work, lines=lines, facts=facts))
+
+
+def explain_each(
+    work: Work, *, lines: Sequence[QuoteLineRequest], facts: Mapping[str, Any]
+) -> tuple[tuple[QuoteLineView, tuple[Explanation, ...]], ...]:
+    """Return what ``preview_each`` does, each line with the explanations of its awards in their order."""
+    work.actor.require(Permission.ASK_QUOTE)
     if not lines:
         return ()
     alone = [(line,) for line in lines]
     found = evaluate_each(work, tenant_id=work.actor.require_tenant(), orders=alone, facts=facts, at=work.now)
-    return tuple(each.preview.lines[0] for each in found)
+    return tuple((each.preview.lines[0], each.explain()[0]) for each in found)
+
+
+def explain_quote(work: Work, *, quote_id: UUID) -> tuple[tuple[Explanation, ...], ...]:
+    """Return for each line of a kept quote why each of its awards is what it is, as things stood when it was made."""
+    work.actor.require(Permission.ASK_QUOTE)
+    command, priced = _replayed(work, quote_id)
+    return explain_awards(command.policies, command.order, command.used, command.funds, priced)
 
 
 def read_quote(work: Work, *, quote_id: UUID) -> QuoteView:
@@ -107,10 +125,14 @@ def confirm_quote(work: Work, *, quote_id: UUID) -> QuoteView:
 def replay_quote(work: Work, *, quote_id: UUID) -> dict[str, Any]:
     """Work a kept quote out again from nothing but what was stored with it, as the ``quote`` command answers."""
     work.actor.require(Permission.ASK_QUOTE)
+    return quote_json(_replayed(work, quote_id)[1])
+
+
+def _replayed(work: Work, quote_id: UUID) -> tuple[QuoteCommand, Priced]:
     stored = _row(work, quote_id).facts["command"]
     versions = [(each["programme"], each["version"]) for each in stored["policies"]]
     command = read_command({**stored, "policies": policy_documents(work.session, versions)})
-    return quote_json(apply_rules(command.policies, command.order, command.used, command.funds))
+    return command, apply_rules(command.policies, command.order, command.used, command.funds)
 
 
 def _check_prices(work: Work, shown: QuoteView) -> None:

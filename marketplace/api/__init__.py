@@ -12,6 +12,7 @@ NOUNS = (
     "subscriptions",
     "api_keys",
     "offerings",
+    "prechecks",
     "quotes",
     "orders",
     "runs",

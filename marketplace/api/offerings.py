@@ -9,6 +9,7 @@ from flask import Response
 from pydantic import Field
 
 from marketplace.api.calls import call, noun, show
+from marketplace.api.explanations import Explanation
 from marketplace.api.fields import Amount, Answer, Parameters
 from marketplace.doors.identity import working
 from marketplace.usecases import shop
@@ -46,6 +47,7 @@ class Offering(Answer):
     subsidy_fen: Amount | None = Field(description="Deducted from the list price now")
     payable_fen: Amount | None = Field(description="What the caller would pay now")
     later_fen: Amount | None = Field(description="What programmes would give back afterwards")
+    explanations: list[Explanation] = Field(description="Why each award is what it is")
 
     @classmethod
     def of(cls, view: object) -> Offering:
@@ -60,6 +62,7 @@ class Offering(Answer):
             subsidy_fen=None if line is None else line.subsidy_fen,
             payable_fen=None if line is None else line.payable_fen,
             later_fen=None if line is None else line.later_fen,
+            explanations=[Explanation.of(each) for each in view.explanations],
         )
 
     def fits(self, wanted: Wanted) -> bool:

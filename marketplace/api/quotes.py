@@ -9,9 +9,12 @@ from flask import Response
 from pydantic import Field
 
 from billing.usecases import quotes as use_cases
-from marketplace.api.calls import call, command, noun, read
+from marketplace.api.calls import call, command, noun, show
+from marketplace.api.explanations import Explanation
 from marketplace.api.fields import Amount, Answer, Body, ById, Document, Idempotent, Moment, Slug
+from marketplace.doors.identity import working
 from marketplace.usecases import checkout
+from tenants.kernel.work import Work
 
 quotes = noun("quotes", "What services would cost, and why.")
 
@@ -56,6 +59,9 @@ class QuoteLine(Answer):
     payable_fen: Amount
     later_fen: Amount
     awards: list[Award]
+    explanations: list[Explanation] = Field(
+        default_factory=list, description="Why each award is what it is, as things stood when the quote was made"
+    )
 
 
 class Quote(Answer):
@@ -83,7 +89,7 @@ def ask_quote(body: QuoteWish, header: Idempotent) -> Response:
         "quote.ask",
         header,
         body,
-        lambda work: Quote.of(checkout.ask_quote(work, lines=wishes(body.lines))),
+        lambda work: _explained(work, checkout.ask_quote(work, lines=wishes(body.lines))),
         status=201,
     )
 
@@ -91,4 +97,12 @@ def ask_quote(body: QuoteWish, header: Idempotent) -> Response:
 @quotes.get("/quotes/<id>", **call(Quote))
 def read_quote(path: ById) -> Response:
     """Read a quote again."""
-    return read(Quote, lambda work: use_cases.read_quote(work, quote_id=path.id))
+    with working() as work:
+        return show(_explained(work, use_cases.read_quote(work, quote_id=path.id)))
+
+
+def _explained(work: Work, view: use_cases.QuoteView) -> Quote:
+    answer = Quote.of(view)
+    for line, explanations in zip(answer.lines, use_cases.explain_quote(work, quote_id=view.id), strict=True):
+        line.explanations = [Explanation.of(each) for each in explanations]
+    return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from billing.rules.explanations import Explanation
 from billing.usecases import pricing, quotes
 from marketplace.usecases.checkout import offering_facts, park_facts
 from services.usecases import catalogue
@@ -19,13 +20,15 @@ class ShopItem:
     """An offering in the window.
 
     ``price`` is None while it has none. ``covered`` tells whether the acting park's tier may rent it, and ``line`` what
-    one unit would cost the park now; both None for anybody who is no park or may ask no price.
+    one unit would cost the park now; both None for anybody who is no park or may ask no price. ``explanations`` are of
+    the line's awards, in their order.
     """
 
     offering: catalogue.OfferingView
     price: pricing.PriceView | None
     covered: bool | None
     line: quotes.QuoteLineView | None
+    explanations: tuple[Explanation, ...] = ()
 
 
 def list_shop(work: Work) -> tuple[ShopItem, ...]:
@@ -48,17 +51,25 @@ def _items(work: Work, offerings: tuple[catalogue.OfferingView, ...]) -> tuple[S
     park = onboarding.read_park(work, park_id=tenant_id)
     lines = _lines(work, [offering for offering in offerings if offering.slug in prices], park)
     return tuple(
-        ShopItem(offering, prices.get(offering.slug), _covers(park, offering), lines.get(offering.slug))
+        ShopItem(
+            offering,
+            prices.get(offering.slug),
+            _covers(park, offering),
+            *lines.get(offering.slug, (None, ())),
+        )
         for offering in offerings
     )
 
 
-def _lines(work: Work, priced: Sequence[catalogue.OfferingView], park: ParkView) -> dict[str, quotes.QuoteLineView]:
+def _lines(
+    work: Work, priced: Sequence[catalogue.OfferingView], park: ParkView
+) -> dict[str, tuple[quotes.QuoteLineView, tuple[Explanation, ...]]]:
     """Return what one unit of each offering would cost the park, if the acting person may ask."""
     if not work.actor.may(Permission.ASK_QUOTE):
         return {}
     wishes = [quotes.QuoteLineRequest(each.slug, 1, {}, offering_facts(each), each.name) for each in priced]
-    return {line.offering: line for line in quotes.preview_each(work, lines=wishes, facts=park_facts(park))}
+    found = quotes.explain_each(work, lines=wishes, facts=park_facts(park))
+    return {line.offering: (line, explanations) for line, explanations in found}
 
 
 def _covers(park: ParkView, offering: catalogue.OfferingView) -> bool:

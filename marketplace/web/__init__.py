@@ -20,6 +20,7 @@ from marketplace.web import (
     ordering,
     orders,
     parks,
+    prechecks,
     programmes,
     provider,
     subscription,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 SESSION_LIFE = timedelta(hours=12)
 GROUPS = (
     account.pages,
+    prechecks.pages,
     home.pages,
     subscription.pages,
     catalogue.pages,

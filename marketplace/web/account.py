@@ -55,8 +55,8 @@ def sign_out() -> Response:
 
 @pages.get("/sign-up")
 def sign_up() -> Response:
-    """Show the form with which a park joins."""
-    return show("account/sign_up.html", typed={}, sizes=tuple(ParkSize))
+    """Show the form with which a park joins; county and size may come along from the pre-check."""
+    return show("account/sign_up.html", typed=request.args, sizes=tuple(ParkSize))
 
 
 @pages.post("/sign-up")

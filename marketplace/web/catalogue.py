@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from marketplace.usecases import shop
+from marketplace.web.explaining import tell
 from marketplace.web.pages import page_group, page_work
 from marketplace.web.rendering import show
 from tenants.kernel.vocabulary import Tier
@@ -26,4 +27,4 @@ def offering(slug: str) -> Response:
     """Show one offering."""
     with page_work() as work:
         item = shop.read_shop_item(work, slug=slug)
-    return show("catalogue/offering.html", item=item)
+    return show("catalogue/offering.html", item=item, told=tuple(tell(each) for each in item.explanations))

@@ -14,6 +14,7 @@ from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import checkout, shop
+from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
@@ -103,6 +104,7 @@ def _ask_anew(quote_id: str) -> Response:
 def _price(quote_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
         quote = quotes.read_quote(work, quote_id=id_of(quote_id))
+        explained = quotes.explain_quote(work, quote_id=quote.id)
         was = request.args.get("was")
         old = quotes.read_quote(work, quote_id=id_of(was)) if was else None
         may_read = work.actor.may(Permission.READ_WALLET)
@@ -112,6 +114,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         quote=quote,
+        told=tuple(tuple(tell(each) for each in line) for line in explained),
         old=old,
         wallet=wallet,
         expired=quote.expires_at <= current_market().clock.now(),
