@@ -1,4 +1,4 @@
-"""The counters of ceilings: taken from under their limit in one statement, and given back."""
+"""The counters of ceilings: read, and given back. They are taken from by the database's own function, see ``hold_calls``."""
 
 from __future__ import annotations
 
@@ -25,26 +25,11 @@ class CounterKey(NamedTuple):
     period: str
 
 
-# Insert and add are one statement: whoever comes second waits for the first and then adds to its result. Checkouts send
-# it on their way to the funds, so it goes to the driver as it is written.
-_TAKE = """
-    INSERT INTO cap_counters (owner_id, programme, scope, key, period, used_fen)
-    VALUES (%(owner_id)s, %(programme)s, %(scope)s, %(key)s, %(period)s, %(amount)s)
-    ON CONFLICT (owner_id, programme, scope, key, period)
-    DO UPDATE SET used_fen = cap_counters.used_fen + excluded.used_fen
-    WHERE cap_counters.used_fen + excluded.used_fen <= coalesce(CAST(%(limit)s AS bigint), 9223372036854775807)
-    """
 _GIVE_BACK = """
     UPDATE cap_counters SET used_fen = used_fen - %(amount)s
     WHERE owner_id = %(owner_id)s AND programme = %(programme)s AND scope = %(scope)s AND key = %(key)s
       AND period = %(period)s AND used_fen >= %(amount)s
     """
-
-
-def take(session: Session, counter: CounterKey, amount_fen: int, limit_fen: int | None) -> bool:
-    """Add to a counter unless it would pass its limit; False then. The amount itself is within the limit."""
-    values = {**counter._asdict(), "amount": amount_fen, "limit": limit_fen}
-    return session.connection().exec_driver_sql(_TAKE, values).rowcount == 1
 
 
 def give_back(session: Session, counter: CounterKey, amount_fen: int) -> bool:

@@ -14,13 +14,6 @@ from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
 GENERAL = ""
 """The envelope of a fund's money that is allotted to no region."""
 
-# Sent by every checkout, so it goes to the driver as it is written.
-_LOCK_ALLOTMENTS = """
-    SELECT fund_id, envelope, available_fen FROM fund_envelopes
-    WHERE fund_id = ANY(%(funds)s) AND envelope = ANY(%(envelopes)s)
-    ORDER BY fund_id, envelope FOR NO KEY UPDATE
-    """
-
 
 def funds_by_slug(session: Session, slugs: Collection[str]) -> dict[str, Fund]:
     """Return the funds of some slugs; one that does not exist is left out."""
@@ -67,20 +60,6 @@ def available_by_slug(session: Session, slugs: Collection[str], envelopes: Itera
     for slug, available in session.execute(query) if slugs else ():
         left[slug] += available
     return left
-
-
-def lock_allotments(
-    session: Session, fund_ids: Collection[UUID], envelopes: Collection[str]
-) -> dict[tuple[UUID, str], int]:
-    """Lock the funds' regional envelopes in their stable order; return what each has left, in fen.
-
-    The general envelopes, which the whole province meets at, are not touched: they are locked last, by the draw.
-    """
-    if not fund_ids or not envelopes:
-        return {}
-    wanted = {"funds": list(fund_ids), "envelopes": list(envelopes)}
-    rows = session.connection().exec_driver_sql(_LOCK_ALLOTMENTS, wanted)
-    return {(fund_id, envelope): available for fund_id, envelope, available in rows}
 
 
 def lock_appropriation(session: Session, appropriation_id: UUID) -> Appropriation | None:

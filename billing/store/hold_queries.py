@@ -1,8 +1,7 @@
-"""Holds: written in one statement, locked in their stable order, settled once, and what came back of them."""
+"""Holds: read, locked in their stable order, settled once, and what came back of them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,18 +15,7 @@ from billing.store.funds import Fund, Hold, HoldReturn
 from tenants.kernel.writing import rows_written
 
 OPEN = "held"
-_NOTHING_BACK = {"recalled_fen": 0, "withdrawn_fen": 0, "disbursed_fen": 0, "returned_fen": 0}
-_COLUMNS = tuple(column.name for column in Hold.__table__.columns)
-_INSERT = f"INSERT INTO holds ({', '.join(_COLUMNS)}) VALUES ({', '.join(f'%({name})s' for name in _COLUMNS)})"  # noqa: S608 - names from the table itself
-
-
-def insert_holds(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write new holds, of which nothing came back yet; all other columns are given.
-
-    Goes to the driver as it is written: a checkout's last step but one.
-    """
-    written = [{**_NOTHING_BACK, **row, "ceilings": json.dumps(row["ceilings"])} for row in rows]
-    session.connection().exec_driver_sql(_INSERT, written if len(written) > 1 else written[0])
+_AFTERWARDS = ("recalled_fen", "withdrawn_fen", "disbursed_fen", "returned_fen")
 
 
 def holds_of_line(session: Session, order_line_id: UUID) -> Sequence[tuple[Hold, str]]:
@@ -81,7 +69,7 @@ def add_to(session: Session, hold: Hold, **amounts: int) -> bool:
 
     The limits stand in the UPDATE as well as in the table, so that a refusal leaves the transaction usable.
     """
-    after = {name: getattr(Hold, name) + amounts.get(name, 0) for name in _NOTHING_BACK}
+    after = {name: getattr(Hold, name) + amounts.get(name, 0) for name in _AFTERWARDS}
     recalled, withdrawn, disbursed, returned = after.values()
     adding = (
         update(Hold)

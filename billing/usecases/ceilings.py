@@ -97,26 +97,17 @@ def _taken(
     return taken
 
 
-def take_all(work: Work, takes: Mapping[CounterKey, Take]) -> None:
-    """Count every amount under its limit, in the stable order of the counters, so that no two checkouts deadlock.
-
-    Raises Conflict ``cap.reached`` with what is left; the transaction then undoes what was counted before.
-    """
-    for counter in sorted(takes):
-        wanted = takes[counter]
-        fits = wanted.limit_fen is None or wanted.amount_fen <= wanted.limit_fen
-        if not fits or not ceiling_queries.take(work.session, counter, wanted.amount_fen, wanted.limit_fen):
-            before = ceiling_queries.used(work.session, [counter])[counter]
-            left = max(0, (wanted.limit_fen or 0) - before)
-            raise Conflict(
-                "cap.reached",
-                msg(
-                    "补贴项目 {programme} 的上限仅余 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
-                    programme=counter.programme,
-                    left=format_yuan(left),
-                    needed=format_yuan(wanted.amount_fen),
-                ),
-            )
+def cap_reached(counter: CounterKey, needed_fen: int, left_fen: int) -> Conflict:
+    """Return the refusal of an amount that does not fit under a ceiling."""
+    return Conflict(
+        "cap.reached",
+        msg(
+            "补贴项目 {programme} 的上限仅余 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
+            programme=counter.programme,
+            left=format_yuan(left_fen),
+            needed=format_yuan(needed_fen),
+        ),
+    )
 
 
 def give_back_all(work: Work, amounts: Mapping[CounterKey, int]) -> None:

@@ -13,15 +13,15 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules.money import allocate, format_yuan
-from billing.store import hold_queries
+from billing.store import hold_calls, hold_queries
 from billing.store.ceiling_queries import CounterKey
-from billing.store.fund_queries import GENERAL, available_by_slug, ids_of_funds, lock_allotments
+from billing.store.fund_queries import ids_of_funds
 from billing.store.funds import Hold
-from billing.usecases.ceilings import Take, counter_for, counter_from, counter_json, give_back_all, take_all
+from billing.store.hold_calls import HeldPart, HoldCall, Needed, Taken
+from billing.usecases.ceilings import Take, cap_reached, counter_for, counter_from, counter_json, give_back_all
 from billing.usecases.fund_register import Amount, allotments, in_order, move
 from billing.usecases.quote_views import AwardView, QuoteView
 from tenants.kernel.errors import Conflict, Problem
-from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -61,18 +61,6 @@ class AwardToHold:
     line_id: UUID
     award: AwardView
     facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Need:
-    """What one award on one line needs from one fund."""
-
-    line_id: UUID
-    fund: str
-    fund_id: UUID
-    award: AwardView
-    amount_fen: int
-    counters: tuple[CounterKey, ...]
 
 
 def hold_subsidies(
@@ -189,27 +177,57 @@ def _reserve(
 ) -> tuple[HoldView, ...]:
     if not awarded:
         return ()
-    counted = {
-        (each.line_id, each.award.programme): counters_of_award(tenant_id, each.award, each.facts) for each in awarded
-    }
     funds = ids_of_funds(work.session, {slug for each in awarded for slug in each.award.by_fund})
-    needs = [
-        _Need(each.line_id, slug, funds[slug], each.award, amount, tuple(counted[each.line_id, each.award.programme]))
-        for each in awarded
-        for slug, amount in sorted(each.award.by_fund.items())
-        if amount
-    ]
-    take_all(
-        work,
-        _joined_takes((each.award.amount_fen, counted[each.line_id, each.award.programme]) for each in awarded),
-    )
-    reserved = _plan(work, needs, regional, expires_at)
-    _insert(work, tenant_id, needs, reserved)
-    held = tuple(view for _, view in reserved)
-    if before_draw is not None:
+    call = _hold_call(work, tenant_id, awarded, regional, expires_at, funds)
+    slugs = {fund_id: slug for slug, fund_id in funds.items()}
+    try:
+        if before_draw is None:
+            parts = hold_calls.hold_all(work.session, call)
+            return _held(call, parts, slugs)
+        hold_calls.count_under_ceilings(work.session, call)
+        parts = hold_calls.enter_holds(work.session, call)
+        held = _held(call, parts, slugs)
         before_draw(held)
-    _draw(work, tenant_id, held, regional)
+        hold_calls.draw_on_funds(work.session, call, parts)
+    except hold_calls.CeilingReachedError as reached:
+        raise cap_reached(reached.taken.counter, reached.taken.amount_fen, reached.left_fen) from reached
+    except hold_calls.FundExhaustedError as exhausted:
+        needed = sum(need.amount_fen for need in call.needs if need.fund_id == exhausted.fund_id)
+        raise _exhausted(slugs[exhausted.fund_id], needed, exhausted.left_fen) from exhausted
     return held
+
+
+def _hold_call(
+    work: Work,
+    tenant_id: UUID,
+    awarded: Sequence[AwardToHold],
+    regional: Sequence[str],
+    expires_at: datetime,
+    funds: Mapping[str, UUID],
+) -> HoldCall:
+    counted = [counters_of_award(tenant_id, each.award, each.facts) for each in awarded]
+    takes = _joined_takes((each.award.amount_fen, counters) for each, counters in zip(awarded, counted, strict=True))
+    return HoldCall(
+        tenant_id=tenant_id,
+        user_id=work.actor.user_id,
+        at=work.now,
+        expires_at=expires_at,
+        takes=[Taken(counter, takes[counter].amount_fen, takes[counter].limit_fen) for counter in sorted(takes)],
+        needs=[
+            Needed(
+                order_line_id=each.line_id,
+                fund_id=funds[slug],
+                programme=each.award.programme,
+                version=each.award.version,
+                amount_fen=amount,
+                ceilings=[counter_json(counter) for counter in counters],
+            )
+            for each, counters in zip(awarded, counted, strict=True)
+            for slug, amount in sorted(each.award.by_fund.items())
+            if amount
+        ],
+        regional=regional,
+    )
 
 
 def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]) -> dict[CounterKey, Take]:
@@ -223,100 +241,32 @@ def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]
     return takes
 
 
-def _plan(
-    work: Work, needs: Sequence[_Need], regional: Sequence[str], expires_at: datetime
-) -> list[tuple[int, HoldView]]:
-    """Choose the envelopes: the park's regional ones, nearest first, and the rest from the general one.
-
-    The regional ones are locked here, so what the plan finds in them is there when it is drawn. Each hold comes with
-    the position of its need.
-    """
-    left = lock_allotments(work.session, {need.fund_id for need in needs}, regional)
-    planned = []
-    for position, need in enumerate(needs):
-        missing = need.amount_fen
-        for envelope in regional:
-            part = min(missing, left.get((need.fund_id, envelope), 0))
-            if part:
-                left[need.fund_id, envelope] -= part
-                missing -= part
-                planned.append((position, _hold(need, envelope, part, expires_at)))
-        if missing:
-            planned.append((position, _hold(need, GENERAL, missing, expires_at)))
-    return planned
-
-
-def _hold(need: _Need, envelope: str, amount_fen: int, expires_at: datetime) -> HoldView:
-    return HoldView(
-        id=new_id(),
-        order_line_id=need.line_id,
-        fund_id=need.fund_id,
-        fund=need.fund,
-        envelope=envelope,
-        programme=need.award.programme,
-        version=need.award.version,
-        amount_fen=amount_fen,
-        captured_fen=0,
-        status=hold_queries.OPEN,
-        expires_at=expires_at,
-    )
-
-
-def _insert(work: Work, tenant_id: UUID, needs: Sequence[_Need], reserved: Sequence[tuple[int, HoldView]]) -> None:
-    hold_queries.insert_holds(
-        work.session,
-        [
-            {
-                "tenant_id": tenant_id,
-                "id": view.id,
-                "order_line_id": view.order_line_id,
-                "fund_id": view.fund_id,
-                "envelope": view.envelope,
-                "programme": view.programme,
-                "version": view.version,
-                "amount_fen": view.amount_fen,
-                "captured_fen": 0,
-                "ceilings": [counter_json(counter) for counter in needs[position].counters],
-                "status": hold_queries.OPEN,
-                "created_at": work.now,
-                "expires_at": view.expires_at,
-                "settled_at": None,
-            }
-            for position, view in reserved
-        ],
-    )
-
-
-def _draw(work: Work, tenant_id: UUID, holds: Sequence[HoldView], regional: Sequence[str]) -> None:
-    """Take the money: one conditional statement per envelope, in the order that all transactions keep."""
-    by_place: dict[tuple[UUID, str], list[HoldView]] = {}
-    for hold in holds:
-        by_place.setdefault((hold.fund_id, hold.envelope), []).append(hold)
-    for place in in_order(by_place):
-        drawn = move(
-            work,
-            fund_id=place[0],
-            envelope=place[1],
-            source="available",
-            destination="held",
-            amounts=[Amount(hold.amount_fen, hold.id, tenant_id) for hold in by_place[place]],
-            reason="hold.placed",
-            only_open=True,
+def _held(call: HoldCall, parts: Sequence[HeldPart], slugs: Mapping[UUID, str]) -> tuple[HoldView, ...]:
+    return tuple(
+        HoldView(
+            id=part.hold_id,
+            order_line_id=call.needs[part.need].order_line_id,
+            fund_id=part.fund_id,
+            fund=slugs[part.fund_id],
+            envelope=part.envelope,
+            programme=call.needs[part.need].programme,
+            version=call.needs[part.need].version,
+            amount_fen=part.amount_fen,
+            captured_fen=0,
+            status=hold_queries.OPEN,
+            expires_at=call.expires_at,
         )
-        if not drawn:
-            slug = by_place[place][0].fund
-            needed = sum(hold.amount_fen for hold in holds if hold.fund == slug)
-            raise _exhausted(work, slug, needed, regional)
+        for part in parts
+    )
 
 
-def _exhausted(work: Work, slug: str, needed_fen: int, regional: Sequence[str]) -> Problem:
-    left = available_by_slug(work.session, [slug], (*regional, GENERAL))[slug]
+def _exhausted(slug: str, needed_fen: int, left_fen: int) -> Problem:
     return Conflict(
         "fund.exhausted",
         msg(
             "资金池 {fund} 可用余额 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
             fund=slug,
-            left=format_yuan(left),
+            left=format_yuan(left_fen),
             needed=format_yuan(needed_fen),
         ),
     )
