@@ -89,13 +89,6 @@ def _all(verdicts: list[Verdict]) -> Verdict:
     return Verdict(all(verdict.holds for verdict in missed), unknown)
 
 
-def facts_of(tree: Tree) -> frozenset[str]:
-    """Return the names of all facts a tree asks for."""
-    if isinstance(tree, Condition):
-        return frozenset((tree.fact,))
-    return frozenset().union(*(facts_of(member) for member in tree.members))
-
-
 def _compare(condition: Condition, facts: Facts) -> Verdict:
     fact = facts.get(condition.fact)
     if fact is None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from billing.rules.conditions import Condition, all_hold, facts_of
+from billing.rules.conditions import Condition, all_hold
+from billing.rules.known_facts import KnownFact, check_facts
 from billing.rules.money import WHOLE_BP
 from billing.rules.terms import CapScope, Policy, StackingMode
 from tenants.kernel.errors import FieldError
@@ -35,7 +36,7 @@ class Frame:
 
     bounds: Mapping[str, RateBounds] = field(default_factory=dict)
     """By park size. A rate without a condition on ``park_size`` has to fit the bounds of every size."""
-    known_facts: frozenset[str] = frozenset()
+    known_facts: Mapping[str, KnownFact] = field(default_factory=dict)
     granted: Mapping[CapScope, int] = field(default_factory=dict)
     """The most that any one holder has been granted per scope, in fen."""
     rolled: int = 0
@@ -67,7 +68,7 @@ def check_version(policy: Policy, frame: Frame) -> list[FieldError]:
         *check_policy(policy),
         *_check_sense(policy),
         *_check_bounds(policy, frame.bounds),
-        *_check_facts(policy, frame.known_facts),
+        *check_facts(policy, frame.known_facts),
         *_check_granted(policy, frame.granted),
         *_check_rolling(policy, frame),
         *_check_succession(policy, frame),
@@ -167,21 +168,6 @@ def _admits(conditions: Iterable[Condition], size: str) -> bool:
     facts = {"park_size": size}
     about = [condition for condition in conditions if condition.fact == "park_size"]
     return all_hold(about, facts).holds
-
-
-def _check_facts(policy: Policy, known: frozenset[str]) -> Iterable[FieldError]:
-    if not known:
-        return
-    places = [("eligible", facts_of(policy.eligible))]
-    places += [(f"rates[{i}].when", frozenset(c.fact for c in rate.when)) for i, rate in enumerate(policy.rates)]
-    places += [(f"caps[{i}].when", frozenset(c.fact for c in cap.when)) for i, cap in enumerate(policy.caps)]
-    for path, facts in places:
-        for fact in sorted(facts - known):
-            yield FieldError(
-                path,
-                "policy.unknown_fact",
-                msg("没有任何订单提供事实 {fact}，该条件永远不成立。请从事实清单中选择。", fact=fact),
-            )
 
 
 def _check_granted(policy: Policy, granted: Mapping[CapScope, int]) -> Iterable[FieldError]:

@@ -45,6 +45,11 @@ def lock_programme(session: Session, programme_id: UUID) -> Programme | None:
     return session.execute(query).scalar_one_or_none()
 
 
+def lock_all_programmes(session: Session) -> None:
+    """Lock every programme, in one order: what depends on several of them is decided one at a time."""
+    session.execute(select(Programme.id).order_by(Programme.id).with_for_update(key_share=True))
+
+
 def versions_of(session: Session, programme_id: UUID) -> Sequence[PolicyVersion]:
     """Return a programme's versions as they are now, oldest first."""
     query = select(PolicyVersion).where(PolicyVersion.programme_id == programme_id).order_by(PolicyVersion.version)

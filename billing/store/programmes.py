@@ -61,9 +61,14 @@ class PolicyVersion(Base):
 
     __tablename__ = "policy_versions"
     __table_args__ = (
-        one_of("status", ("draft", "submitted", "approved", "withdrawn")),
+        one_of("status", ("draft", "submitted", "approved", "withdrawn", "rejected")),
         CheckConstraint("approved_by IS NULL OR approved_by <> written_by", name="four_eyes"),
         CheckConstraint("(status = 'approved') = (approved_by IS NOT NULL)", name="approval"),
+        CheckConstraint("rejected_by IS NULL OR rejected_by <> written_by", name="rejected_by_another"),
+        CheckConstraint(
+            "num_nonnulls(rejected_by, rejected_at, rejection) = CASE status WHEN 'rejected' THEN 3 ELSE 0 END",
+            name="rejection",
+        ),
         RULES,
     )
 
@@ -78,3 +83,7 @@ class PolicyVersion(Base):
     approved_at: Mapped[datetime | None]
     effective_from: Mapped[datetime | None]
     """From when it supersedes the version before it; set by the approval."""
+    rejected_by: Mapped[UUID | None]
+    rejected_at: Mapped[datetime | None]
+    rejection: Mapped[str | None] = mapped_column(String(500))
+    """Why it was rejected."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from billing.formats.documents import read_document
-from billing.formats.policy import PolicyDocument
+from billing.formats.policy import PolicyDocument, policy_json
 from billing.rules.eligibility import timing
 from billing.rules.terms import Policy
 from billing.store.programme_queries import approved_versions
@@ -24,6 +24,11 @@ class EffectivePolicy:
     policy: Policy
     name: str
     name_en: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return the version as the contract writes it."""
+        return policy_json(self.policy)
 
 
 def read_policy(document: Mapping[str, Any]) -> Policy:

@@ -10,8 +10,23 @@ from pydantic import Field
 
 from billing.usecases import programmes as use_cases
 from marketplace.api.calls import call, command, noun, show
-from marketplace.api.fields import Answer, Body, ById, Document, Idempotent, Moment, Name, PathParameters, Slug
+from marketplace.api.fields import (
+    Answer,
+    Body,
+    ById,
+    Document,
+    Idempotent,
+    Instant,
+    Moment,
+    Name,
+    Note,
+    Parameters,
+    PathParameters,
+    Slug,
+)
 from marketplace.doors.identity import working
+from marketplace.doors.policy_words import difference_words
+from marketplace.doors.texts import CHINESE, ENGLISH, translate
 
 programmes = noun("programmes", "Rules of subsidies, in versions.")
 
@@ -44,6 +59,63 @@ class Version(Answer):
     approved_by: UUID | None
     approved_at: Moment | None
     effective_from: Moment | None
+    rejected_by: UUID | None
+    rejected_at: Moment | None
+    rejection: str | None
+
+
+class Rejection(Body):
+    """Why a version is refused."""
+
+    reason: Note
+
+
+class Change(Answer):
+    """One difference of two versions: where it stands in the policy, what it is about, and in words."""
+
+    path: str
+    topic: str
+    zh: str
+    en: str
+
+
+class Comparison(Answer):
+    """How a version differs from an older one; from none when it is the first."""
+
+    programme_id: UUID
+    version: int
+    against: int | None
+    differences: list[Change]
+
+
+class Against(Parameters):
+    """Which version to compare with."""
+
+    against: int | None = Field(None, ge=1, le=1_000_000, description="Left out: the latest approved one before it")
+
+
+class OnDay(Parameters):
+    """The moment that is asked for."""
+
+    at: Instant | None = Field(None, description="Left out: now")
+
+
+class InForce(Answer):
+    """A version of a programme that counts at a moment."""
+
+    programme: str
+    version: int
+    name: str
+    name_en: str
+    policy: Document
+
+
+class InForceList(Answer):
+    """The versions that count at a moment, one per programme at most."""
+
+    at: Moment
+    items: list[InForce]
+    next_cursor: str | None = None
 
 
 class Programme(Answer):
@@ -129,3 +201,63 @@ def approve_version(path: VersionPath, header: Idempotent) -> Response:
         lambda work: Version.of(use_cases.approve_version(work, programme_id=path.id, version=path.version)),
         about=path.about(),
     )
+
+
+@programmes.post("/programmes/<id>/versions/<version>/rejection", **call(Version))
+def reject_version(path: VersionPath, body: Rejection, header: Idempotent) -> Response:
+    """Refuse a submitted version, with the reason; the next one may start from it."""
+    return command(
+        "policy.reject",
+        header,
+        body,
+        lambda work: Version.of(
+            use_cases.reject_version(work, programme_id=path.id, version=path.version, reason=body.reason)
+        ),
+        about=path.about(),
+    )
+
+
+@programmes.post("/programmes/<id>/versions/<version>/withdrawal", **call(Version))
+def withdraw_version(path: VersionPath, header: Idempotent) -> Response:
+    """Take back a version that is not approved."""
+    return command(
+        "policy.withdraw",
+        header,
+        None,
+        lambda work: Version.of(use_cases.withdraw_version(work, programme_id=path.id, version=path.version)),
+        about=path.about(),
+    )
+
+
+@programmes.get("/programmes/<id>/versions/<version>/diff", **call(Comparison))
+def compare_versions(path: VersionPath, query: Against) -> Response:
+    """Say what a version changes, in Chinese and English."""
+    with working() as work:
+        found = use_cases.compare_versions(work, programme_id=path.id, version=path.version, against=query.against)
+    said = [(each, difference_words(each)) for each in found.differences]
+    changes = [
+        Change(path=each.path, topic=each.topic, zh=translate(words, CHINESE), en=translate(words, ENGLISH))
+        for each, words in said
+    ]
+    return show(
+        Comparison(programme_id=found.programme_id, version=found.version, against=found.against, differences=changes)
+    )
+
+
+@programmes.get("/programmes/in-force", **call(InForceList))
+def list_in_force(query: OnDay) -> Response:
+    """List what counts at a moment."""
+    with working() as work:
+        at = query.at or work.now
+        found = use_cases.effective_policies(work, at=at)
+    items = [
+        InForce(
+            programme=each.policy.programme,
+            version=each.policy.version,
+            name=each.name,
+            name_en=each.name_en,
+            policy=each.document,
+        )
+        for each in found
+    ]
+    return show(InForceList(at=at, items=items))

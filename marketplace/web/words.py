@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from marketplace.doors.codes import DELIVERIES, REGION_CLASSES, SIZES, TIERS, VERIFICATION
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
 from tenants.kernel.messages import Message, msg
 
-TIERS = {"basic": msg("基础层"), "enhanced": msg("增强层"), "leading": msg("引领层")}
 TIER_TEXTS = {
     "basic": msg("能耗监测与安防告警：看清用能，及时知道异常。"),
     "enhanced": msg("加上 AI 招商线索与共享检测：少建少养，用时再租。"),
     "leading": msg("加上数字孪生与零碳推演：以一年数据算清投资与减碳。"),
 }
-SIZES = {"small": msg("小型园区"), "medium": msg("中型园区"), "large": msg("大型园区")}
-REGION_CLASSES = {"western": msg("西部地区"), "central": msg("中部地区"), "eastern": msg("东部地区")}
-VERIFICATION = {"pending": msg("待审核"), "verified": msg("已通过审核"), "rejected": msg("审核未通过")}
 UNITS = {"run": msg("次"), "report": msg("份"), "hour": msg("小时"), "site_month": msg("站点·月")}
-DELIVERIES = {
-    "twin": msg("数字孪生"),
-    "leads": msg("招商线索"),
-    "inspection": msg("检验检测"),
-    "monitoring": msg("监测"),
-}
 PAYMENT = {"invoice": msg("月结转账"), "wallet": msg("钱包支付")}
 ORDER = {
     "placed": msg("进行中"),
@@ -71,6 +62,7 @@ POLICY = {
     "submitted": msg("待审批"),
     "approved": msg("已生效"),
     "withdrawn": msg("已撤回"),
+    "rejected": msg("已驳回"),
 }
 WALLET = {"top_up": msg("充值"), "hold": msg("下单冻结"), "capture": msg("交付扣款"), "release": msg("解冻退回")}
 CLAIM = {

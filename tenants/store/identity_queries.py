@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -69,3 +69,9 @@ def clients(
         at, row_id = before
         query = query.where((CLIENT.created_at < at) | ((CLIENT.created_at == at) & (CLIENT.id < row_id)))
     return session.execute(query.order_by(CLIENT.created_at.desc(), CLIENT.id.desc()).limit(most)).all()
+
+
+def names_of_people(session: Session, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of people that the transaction may see."""
+    rows = session.execute(select(USER.id, USER.name).where(USER.id.in_(user_ids)))
+    return {row.id: row.name for row in rows}

@@ -21,7 +21,7 @@ from tenants.kernel.vocabulary import OrganisationKind, Permission
 from tenants.kernel.work import Work
 from tenants.rules.membership import permissions_of
 from tenants.rules.people import LONGEST_PASSWORD, normal_login
-from tenants.store.identity_queries import client, client_of_token, memberships, user_of_login
+from tenants.store.identity_queries import client, client_of_token, memberships, names_of_people, user_of_login
 from tenants.store.people import AccessToken, User
 from tenants.usecases import audit
 
@@ -148,6 +148,12 @@ def issue_access_token(
     )
     audit.record(work, "identity.issue_token", "api_client", found.id, scopes=sorted(asked))
     return AccessTokenView(TOKEN_PREFIX + secret, int(TOKEN_LIFETIME.total_seconds()), " ".join(sorted(asked)))
+
+
+def person_names(work: Work, *, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of people: for pages that say who wrote and who decided."""
+    work.actor.require(Permission.READ_AUDIT)
+    return names_of_people(work.session, user_ids) if user_ids else {}
 
 
 def secret_hash(secret: str) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from billing.rules.conditions import Comparison, Condition
+from billing.rules.known_facts import KNOWN_FACTS, FactKind, KnownFact
 from billing.rules.periods import Days
 from billing.rules.policies import Frame, RateBounds, check_policy, check_version
 from billing.rules.terms import Base, Cap, CapScope, Funder, Mode, Policy, Rate, Shortfall, Stacking, StackingMode
@@ -27,7 +28,7 @@ GOOD = Policy(
 def frame(**changes):
     base = Frame(
         bounds={"small": RateBounds(5000, 7000), "large": RateBounds(3000, 3000)},
-        known_facts=frozenset(("park_size", "west")),
+        known_facts={"park_size": KNOWN_FACTS["park_size"], "west": KnownFact(FactKind.FLAG)},
         granted={CapScope.ENTITY_YEAR: 500},
         latest_version=1,
         not_before=date(2026, 6, 1),
