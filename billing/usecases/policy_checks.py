@@ -9,7 +9,7 @@ from billing.formats.documents import Document, read_document
 from billing.formats.fields import BasisPoints
 from billing.rules.known_facts import KNOWN_FACTS
 from billing.rules.periods import cap_year, local_day
-from billing.rules.policies import Frame, RateBounds, check_version
+from billing.rules.policies import Frame, RateBounds, check_policy, check_version
 from billing.rules.terms import CapScope, Policy
 from billing.store import programme_queries
 from billing.store.ceiling_queries import most_used
@@ -89,6 +89,8 @@ def _check_funds(work: Work, rules: Policy) -> Iterable[FieldError]:
 
 def _granted(work: Work, rules: Policy) -> dict[CapScope, int]:
     """Return the most that any holder has under each ceiling in the cap year of the version's first day."""
+    if any(error.field == "year_starts" for error in check_policy(rules)):
+        return {}  # there is no cap year to look into; the version is refused for that
     year = cap_year(rules.window.start, rules.year_starts).label
     used = most_used(work.session, rules.programme)
     return {
