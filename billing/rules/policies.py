@@ -128,7 +128,9 @@ def _check_year(policy: Policy) -> Iterable[FieldError]:
         valid = False
     if not valid:
         yield FieldError(
-            "year_starts", "policy.year_starts", msg("年度起始日须为每年都有的日期，写作 MM-DD。例如 01-01 或 07-01。")
+            "year_starts",
+            "policy.year_starts",
+            msg("年度起始日须为每年都有的日期，请写作 MM-DD，例如 01-01 或 07-01。"),
         )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from marketplace.demo import world
-from tests.support.province import LEADS, Caller, Province
+from tests.support.province import LEADS, Province
+from tests.support.web import Caller
 
 BOUNDS = {"small": {"min_bp": 5000, "max_bp": 7000}, "large": {"min_bp": 3000, "max_bp": 3000}}
 SMALL = {"fact": "park_size", "is": "eq", "value": "small"}
@@ -43,7 +44,7 @@ def approve(province: Province, programme: str, number: int) -> None:
 
 
 ONE = [{"fact": "park_size", "is": "eq", "value": "tiny"}]
-REFUSED = [
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"rates": [{"rate_bp": 8000, "when": [SMALL]}]}, "rates[0].rate_bp", "policy.rate_outside_bounds"),
     ({"funders": [{"fund": world.FUND_SLUG, "share_bp": 9999}]}, "funders", "policy.shares_do_not_sum"),
     ({"funders": [{"fund": "nowhere", "share_bp": 10000}]}, "funders[0].fund", "policy.unknown_fund"),
