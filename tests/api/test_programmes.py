@@ -148,7 +148,7 @@ def test_a_version_is_compared_with_the_one_that_counts(province: Province) -> N
         ("caps[0]", "cap_added"),
     ]
     assert answer["differences"][0]["zh"] == "园区规模为小型园区的补贴比例由 60% 提高到 70%"
-    assert answer["differences"][0]["en"] == "The rate (park size is Small park) rises from 60% to 70%"
+    assert answer["differences"][0]["en"] == "The rate (Park size is Small park) rises from 60% to 70%"
     back = officer.get(f"{path}/1/diff?against=2").get_json()["differences"]
     assert {each["topic"] for each in back} == {"rate", "cap_removed"}
     assert officer.get(f"{path}/2/diff?against=9").status_code == 404
