@@ -1,6 +1,6 @@
 """Policy versions that an approver refuses, with who, when and why.
 
-Follows 0006. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0007. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
