@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import configure_mappers
 
-from billing.store import claims, evidence, funds, invoices, ledger, payments, programmes, quotes, usage
+from billing.store import aid, claims, evidence, funds, invoices, ledger, payments, programmes, quotes, usage
 from marketplace.store import orders
 from services.store import bookings, catalogue, companies, runs
 from tenants.kernel import idempotency
@@ -19,6 +19,7 @@ STORES = (
     catalogue,
     companies,
     runs,
+    aid,
     claims,
     evidence,
     funds,

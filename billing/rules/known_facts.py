@@ -73,6 +73,8 @@ KNOWN_FACTS: Mapping[str, KnownFact] = {
     "provider_control_group": _TEXT,
     "related_party": _FLAG,
     "already_subsidised": _FLAG,
+    "credit_blocked": _FLAG,
+    "provider_credit_blocked": _FLAG,
 }
 """By name, in the order in which forms offer them."""
 

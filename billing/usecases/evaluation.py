@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from billing.rules.money import MAX_FEN
 from billing.rules.subsidies import Award, LineQuote, quote
 from billing.rules.terms import CapScope, OrderFacts, OrderLine
 from billing.store.fund_queries import GENERAL, available_by_slug
+from billing.usecases.aid_register import ceiling_of, used_in_registers
 from billing.usecases.ceilings import Ceiling, used_before
 from billing.usecases.fund_register import allotments
 from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force
@@ -77,7 +78,8 @@ def evaluate_each(
     in_force = policies_in_force(work, at=at)
     policies = [each.policy for each in in_force]
     line_facts = [[{**facts, **line.facts} for line in lines] for lines in orders]
-    used = used_before(work, policies, tenant_id, line_facts, at)
+    rolled = used_in_registers(work, policies, tenant_id, facts, at)
+    used = [replace(each, rolling=rolled) for each in used_before(work, policies, tenant_id, line_facts, at)]
     funders = {funder.fund for policy in policies for funder in policy.funders}
     left = available_by_slug(work.session, funders, (*allotments(facts), GENERAL))
     found = []
@@ -161,4 +163,5 @@ def _award_view(award: Award, source: EffectivePolicy) -> AwardView:
             for draw in award.caps
             if draw.scope is not CapScope.ORDER
         ),
+        rolling=ceiling_of(source.policy) if award.rolling else None,
     )

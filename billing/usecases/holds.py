@@ -1,7 +1,7 @@
 """Holds: public money reserved for an order line, captured once and at most in full, or given back.
 
-Every transaction takes rows in one order: holds, then ceilings, then regional envelopes, then the funds' general
-envelopes. So none waits for another in a circle, and the rows that all parks meet at are held shortest.
+Every transaction takes rows in one order: holds, then rolling registers, then ceilings, then regional envelopes, then
+the funds' general envelopes. So none waits for another in a circle, and the rows that all parks meet at are held shortest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from billing.store.ceiling_queries import CounterKey
 from billing.store.fund_queries import ids_of_funds
 from billing.store.funds import Hold
 from billing.store.hold_calls import HeldPart, HoldCall, Needed, Taken
+from billing.usecases.aid_register import Grant, Returned, give_back, grant_all
 from billing.usecases.ceilings import Take, cap_reached, counter_for, counter_from, counter_json, give_back_all
 from billing.usecases.fund_register import Amount, allotments, in_order, move
 from billing.usecases.quote_views import AwardView, QuoteView
@@ -177,6 +178,7 @@ def _reserve(
 ) -> tuple[HoldView, ...]:
     if not awarded:
         return ()
+    grant_all(work, tenant_id, [_grant(each) for each in awarded if each.award.rolling])
     funds = ids_of_funds(work.session, {slug for each in awarded for slug in each.award.by_fund})
     call = _hold_call(work, tenant_id, awarded, regional, expires_at, funds)
     slugs = {fund_id: slug for slug, fund_id in funds.items()}
@@ -195,6 +197,12 @@ def _reserve(
         needed = sum(need.amount_fen for need in call.needs if need.fund_id == exhausted.fund_id)
         raise _exhausted(slugs[exhausted.fund_id], needed, exhausted.left_fen) from exhausted
     return held
+
+
+def _grant(each: AwardToHold) -> Grant:
+    award = each.award
+    assert award.rolling is not None, "only awards under a rolling ceiling are entered"  # noqa: S101 - for the type checker
+    return Grant(each.line_id, award.programme, award.version, award.amount_fen, award.rolling, each.facts)
 
 
 def _hold_call(
@@ -283,6 +291,8 @@ def _settle(work: Work, holds: Sequence[Hold], captured: Sequence[int], reason: 
         for document in hold.ceilings:
             counter = counter_from(hold.programme, document)
             returned[counter] = returned.get(counter, 0) + hold.amount_fen - amount
+    back = [Returned(each.order_line_id, each.programme, each.amount_fen - spent) for each, spent in parts]
+    give_back(work, back, reason)
     give_back_all(work, returned)
     for place in in_order({(hold.fund_id, hold.envelope) for hold in holds}):
         here = [(hold, amount) for hold, amount in parts if (hold.fund_id, hold.envelope) == place]

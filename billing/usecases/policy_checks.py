@@ -8,14 +8,16 @@ from typing import Any
 from billing.formats.documents import Document, read_document
 from billing.formats.fields import BasisPoints
 from billing.rules.known_facts import KNOWN_FACTS
-from billing.rules.periods import cap_year, local_day
+from billing.rules.periods import cap_year, local_day, start_of_day
 from billing.rules.policies import Frame, RateBounds, check_policy, check_version
 from billing.rules.terms import CapScope, Policy
 from billing.store import programme_queries
+from billing.store.aid_queries import most_counted
 from billing.store.ceiling_queries import most_used
 from billing.store.fund_queries import ids_of_funds
 from billing.store.programmes import Programme
-from billing.usecases.policies_in_force import read_policy
+from billing.usecases.aid_register import ceiling_of
+from billing.usecases.policies_in_force import policies_in_force, read_policy
 from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import ParkSize
@@ -46,6 +48,8 @@ def check_draft(work: Work, programme: Programme, rules: Policy, latest: int, *,
         bounds=read_bounds(programme.bounds),
         known_facts=KNOWN_FACTS,
         granted=_granted(work, rules),
+        rolled=_rolled(work, rules),
+        register_years=_register_years(work, rules),
         latest_version=latest,
         not_before=None if may_have_begun else local_day(work.now, rules.timezone),
         neighbours=[
@@ -98,6 +102,27 @@ def _granted(work: Work, rules: Policy) -> dict[CapScope, int]:
         for scope in CapScope
         if scope is not CapScope.ORDER
     }
+
+
+def _rolled(work: Work, rules: Policy) -> int:
+    """Return the most that any controller has in the version's rolling register on its first day."""
+    ceiling = ceiling_of(rules)
+    if ceiling is None:
+        return 0
+    first = max(work.now, start_of_day(rules.window.start, rules.timezone))
+    return most_counted(work.session, ceiling.register, ceiling.since(first))
+
+
+def _register_years(work: Work, rules: Policy) -> int | None:
+    """Return over how many years other programmes in force count in the version's rolling register."""
+    in_force = (each.policy for each in policies_in_force(work, at=work.now))
+    years = {
+        other.rolling.years
+        for other in in_force
+        if other.rolling and rules.rolling and other.programme != rules.programme
+        and other.rolling.register == rules.rolling.register
+    }  # fmt: skip
+    return min(years, default=None)
 
 
 def read_bounds(bounds: Mapping[str, Any]) -> dict[str, RateBounds]:

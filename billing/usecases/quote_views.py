@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from billing.usecases.aid_register import RollingCeiling
 from billing.usecases.ceilings import Ceiling
 
 
@@ -32,6 +33,7 @@ class AwardView:
     reasons: tuple[str, ...]
     unknown_facts: tuple[str, ...]
     ceilings: tuple[Ceiling, ...]
+    rolling: RollingCeiling | None = None
 
     @property
     def instant(self) -> bool:
@@ -51,6 +53,7 @@ class AwardView:
                 "reasons": tuple(document["reasons"]),
                 "unknown_facts": tuple(document["unknown_facts"]),
                 "ceilings": tuple(Ceiling(**ceiling) for ceiling in document["ceilings"]),
+                "rolling": RollingCeiling(**rolling) if (rolling := document.get("rolling")) else None,
             }
         )
 

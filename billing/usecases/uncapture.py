@@ -19,6 +19,7 @@ from billing.store import hold_queries
 from billing.store.books import post_journal
 from billing.store.ceiling_queries import CounterKey
 from billing.store.funds import Hold
+from billing.usecases import aid_register
 from billing.usecases.ceilings import counters_of, give_back_all
 from billing.usecases.fund_register import Amount, in_order, move
 from tenants.kernel.errors import Conflict
@@ -182,6 +183,9 @@ def _give_back(
     for hold, amount in parts:
         for counter, back in counters_of(hold.programme, hold.ceilings, amount).items():
             counted[counter] = counted.get(counter, 0) + back
+    aid_register.give_back(
+        work, [aid_register.Returned(hold.order_line_id, hold.programme, amount) for hold, amount in parts], reason
+    )
     give_back_all(work, counted)
     _move(work, parts, source, destination, reason)
     return taken

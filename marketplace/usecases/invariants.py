@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from billing.usecases.invariants import INVARIANTS as BILLING
+from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from services.usecases.invariants import INVARIANTS as SERVICES
@@ -86,7 +87,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *ONCE, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *AID, *ONCE, *ORDERS)
 
 
 @dataclass(frozen=True)
