@@ -2,7 +2,19 @@
 
 from sqlalchemy.orm import configure_mappers
 
-from billing.store import aid, claims, evidence, funds, invoices, ledger, payments, programmes, quotes, usage
+from billing.store import (
+    aid,
+    claims,
+    evidence,
+    fund_transfers,
+    funds,
+    invoices,
+    ledger,
+    payments,
+    programmes,
+    quotes,
+    usage,
+)
 from marketplace.store import orders
 from services.store import bookings, catalogue, companies, runs
 from tenants.kernel import idempotency
@@ -22,6 +34,7 @@ STORES = (
     aid,
     claims,
     evidence,
+    fund_transfers,
     funds,
     invoices,
     ledger,

@@ -75,6 +75,15 @@ def grants_payable(park_id: UUID) -> Account:
     return Account(f"grants:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
 
 
+TREASURY_BUDGET = Account("budget:treasury", AccountKind.LIABILITY)
+"""What the treasury has set aside for all funds: the other side of their budgets."""
+
+
+def fund_budget(fund_id: UUID) -> Account:
+    """Return the account of a fund's budget: what it was given, whatever of it was spent."""
+    return Account(f"budget:fund:{fund_id}", AccountKind.ASSET, fund_id=fund_id)
+
+
 def wallet(park_id: UUID) -> Account:
     """Return the account of a park's prepaid money, held parts included: it is the park's until it is used."""
     return Account(f"wallet:park:{park_id}", AccountKind.LIABILITY, tenant_id=park_id)
@@ -235,6 +244,26 @@ def _grant_journal(
     ]
     owed = _post(grants_payable(park_id), -sign * sum(by_fund.values()))
     return JournalDraft(kind, source_id, description, occurred_at, (*postings, *owed), tenant_id=park_id)
+
+
+def appropriation(*, fund_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of a budget given to a fund."""
+    postings = (*_post(fund_budget(fund_id), amount_fen), *_post(TREASURY_BUDGET, -amount_fen))
+    return JournalDraft("appropriation", source_id, "预算拨入专项资金", occurred_at, postings)
+
+
+def budget_return(*, fund_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of an unspent budget going back to the treasury."""
+    postings = (*_post(TREASURY_BUDGET, amount_fen), *_post(fund_budget(fund_id), -amount_fen))
+    return JournalDraft("budget_return", source_id, "结余预算退回财政", occurred_at, postings)
+
+
+def carry_over(
+    *, fund_id: UUID, to_fund_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int
+) -> JournalDraft:
+    """Return the journal of an unspent budget going into another year's fund."""
+    postings = (*_post(fund_budget(to_fund_id), amount_fen), *_post(fund_budget(fund_id), -amount_fen))
+    return JournalDraft("carry_over", source_id, "结余预算结转", occurred_at, postings)
 
 
 def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more_vat_fen: int) -> JournalDraft | None:

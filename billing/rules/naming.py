@@ -9,6 +9,7 @@ from tenants.kernel.messages import msg
 from tenants.rules.regions import Level, RegionClass, regions
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+MOST_REASON = 200
 _DRAWN_ON = frozenset({Level.CITY, Level.COUNTY})
 
 
@@ -25,8 +26,7 @@ def check_slug(text: str) -> str:
 def check_envelope(text: str) -> str:
     """Return the part of a fund that money is put into: '' for all, a city, a county, or a class of regions.
 
-    Raises Invalid ``appropriation.envelope`` for anything else: no park could ever draw on it, and money once
-    appropriated does not move from one part to another.
+    Raises Invalid ``appropriation.envelope`` for anything else: no park could ever draw on it.
     """
     region = regions().get(text)
     if text == "" or text in set(RegionClass) or (region is not None and region.level in _DRAWN_ON):
@@ -38,3 +38,11 @@ def check_envelope(text: str) -> str:
             classes="、".join(RegionClass),
         ),
     )
+
+
+def check_reason(text: str) -> str:
+    """Return why something is done to a fund, trimmed; Invalid ``fund.reason`` for none, or one that is too long."""
+    reason = text.strip()
+    if not reason or len(reason) > MOST_REASON or not reason.isprintable():
+        raise Invalid("fund.reason", msg("请写明原因，最多 {most} 个字。", most=MOST_REASON))
+    return reason

@@ -13,17 +13,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from billing.store.funds import PLACES
+from billing.store.funds import OUTSIDE, PLACES
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One entry of a movement: how much, and for which hold of which park."""
+    """One entry of a movement: how much, for which hold of which park, and the entry that is its other half."""
 
     entry_id: UUID
     amount_fen: int
     hold_id: UUID | None = None
     tenant_id: UUID | None = None
+    counterpart_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ def execute(connection: Connection, movement: Movement) -> bool:
     The condition stands in the UPDATE itself, so it is judged on the row as it is once every earlier transaction on
     it has ended: two that race for the last fen cannot both find it there.
     """
+    paired = not {"transferred", "carried"}.isdisjoint({movement.source, movement.destination})
     moved = connection.exec_driver_sql(
-        _statement(movement.source, movement.destination, only_open=movement.only_open),
+        _statement(movement.source, movement.destination, only_open=movement.only_open, paired=paired),
         {
             "fund_id": movement.fund_id,
             "envelope": movement.envelope,
@@ -60,6 +62,7 @@ def execute(connection: Connection, movement: Movement) -> bool:
             "amounts": [part.amount_fen for part in movement.parts],
             "holds": [part.hold_id for part in movement.parts],
             "tenants": [part.tenant_id for part in movement.parts],
+            "counterparts": [part.counterpart_id for part in movement.parts],
             "reason": movement.reason,
             "user_id": movement.user_id,
             "at": movement.at,
@@ -69,19 +72,17 @@ def execute(connection: Connection, movement: Movement) -> bool:
 
 
 @cache
-def _statement(source: str, destination: str, *, only_open: bool) -> str:
+def _statement(source: str, destination: str, *, only_open: bool, paired: bool) -> str:
     """Build the statement. Its only variable names are those of ``PLACES``."""
     if source == destination or not {source, destination} <= set(PLACES):
         raise ValueError(f"no movement leads from {source} to {destination}")
-    # What the treasury gave is counted up when money leaves it, and down when money goes back.
-    leaving = (
-        "appropriated_fen = appropriated_fen + %(total)s"
-        if source == "appropriated"
-        else f"{source}_fen = {source}_fen - %(total)s"
-    )
-    arriving = f"{destination}_fen = {destination}_fen {'-' if destination == 'appropriated' else '+'} %(total)s"
-    enough = "" if source == "appropriated" else f"AND {source}_fen >= %(total)s"
+    # What came from outside is counted up when it comes, and down when it goes back.
+    leaving = f"{source}_fen = {source}_fen {'+' if source in OUTSIDE else '-'} %(total)s"
+    arriving = f"{destination}_fen = {destination}_fen {'-' if destination in OUTSIDE else '+'} %(total)s"
+    enough = "" if source in OUTSIDE else f"AND {source}_fen >= %(total)s"
     is_open = "AND EXISTS (SELECT FROM funds WHERE id = %(fund_id)s AND status = 'open')" if only_open else ""
+    names, counterpart = (", counterpart_id", ", part.counterpart_id") if paired else ("", "")
+    more, column = (", CAST(%(counterparts)s AS uuid[])", ", counterpart_id") if paired else ("", "")
     return f"""
         WITH moved AS (
             UPDATE fund_envelopes SET {leaving}, {arriving}
@@ -89,11 +90,12 @@ def _statement(source: str, destination: str, *, only_open: bool) -> str:
             RETURNING fund_id, envelope
         ), entered AS (
             INSERT INTO fund_entries (id, fund_id, envelope, source, destination, amount_fen, hold_id, tenant_id,
-                                      reason, user_id, at)
+                                      reason, user_id, at{names})
             SELECT part.id, moved.fund_id, moved.envelope, %(source)s, %(destination)s, part.amount_fen, part.hold_id,
-                   part.tenant_id, %(reason)s, CAST(%(user_id)s AS uuid), %(at)s
+                   part.tenant_id, %(reason)s, CAST(%(user_id)s AS uuid), %(at)s{counterpart}
             FROM moved, unnest(CAST(%(ids)s AS uuid[]), CAST(%(amounts)s AS bigint[]), CAST(%(holds)s AS uuid[]),
-                               CAST(%(tenants)s AS uuid[])) AS part (id, amount_fen, hold_id, tenant_id)
+                               CAST(%(tenants)s AS uuid[]){more})
+                 AS part (id, amount_fen, hold_id, tenant_id{column})
         )
         SELECT count(*) FROM moved
         """  # noqa: S608 - column names come from PLACES, checked above; every value is a parameter

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.store.funds import Appropriation, Envelope, Fund, FundEntry
+from billing.store.funds import PLACES, Appropriation, AppropriationPart, Envelope, Fund, FundEntry
 
 GENERAL = ""
 """The envelope of a fund's money that is allotted to no region."""
@@ -62,6 +64,21 @@ def available_by_slug(session: Session, slugs: Collection[str], envelopes: Itera
     return left
 
 
+def lock_places(session: Session, places: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
+    """Lock envelopes one after another, in the order given; return what each has available, in fen."""
+    found = {}
+    for fund_id, envelope in places:
+        query = select(Envelope.available_fen).where(Envelope.fund_id == fund_id, Envelope.envelope == envelope)
+        found[fund_id, envelope] = session.execute(query.with_for_update(key_share=True)).scalar_one()
+    return found
+
+
+def ensure_envelope(session: Session, fund_id: UUID, envelope: str) -> None:
+    """Give a fund an envelope with nothing in it, unless it has it."""
+    row = insert(Envelope).values(fund_id=fund_id, envelope=envelope, **{f"{place}_fen": 0 for place in PLACES})
+    session.execute(row.on_conflict_do_nothing())
+
+
 def lock_appropriation(session: Session, appropriation_id: UUID) -> Appropriation | None:
     """Return an appropriation under lock: it is decided once."""
     query = select(Appropriation).where(Appropriation.id == appropriation_id).with_for_update()
@@ -74,11 +91,35 @@ def appropriations_of(session: Session, fund_id: UUID) -> Sequence[Appropriation
     return session.execute(query.order_by(Appropriation.requested_at.desc(), Appropriation.id.desc())).scalars().all()
 
 
+def parts_of(session: Session, appropriation_ids: Collection[UUID]) -> Sequence[AppropriationPart]:
+    """Return the regional parts of some appropriations, by envelope."""
+    query = select(AppropriationPart).where(AppropriationPart.appropriation_id.in_(appropriation_ids))
+    return session.execute(query.order_by(AppropriationPart.envelope)).scalars().all()
+
+
+@dataclass(frozen=True)
+class EntryFilter:
+    """Which entries of a fund's register: those of a place (as source or destination), an envelope, a half-open time."""
+
+    place: str | None = None
+    envelope: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
 def entry_page(
-    session: Session, fund_id: UUID, before: tuple[datetime, UUID] | None, limit: int
+    session: Session, fund_id: UUID, wanted: EntryFilter, before: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[FundEntry]:
     """Return up to ``limit`` entries of a fund, newest first."""
     query = select(FundEntry).where(FundEntry.fund_id == fund_id)
+    if wanted.place is not None:
+        query = query.where((FundEntry.source == wanted.place) | (FundEntry.destination == wanted.place))
+    if wanted.envelope is not None:
+        query = query.where(FundEntry.envelope == wanted.envelope)
+    if wanted.start is not None:
+        query = query.where(FundEntry.at >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(FundEntry.at < wanted.end)
     if before is not None:
         at, entry_id = before
         query = query.where((FundEntry.at < at) | ((FundEntry.at == at) & (FundEntry.id < entry_id)))

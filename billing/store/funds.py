@@ -22,15 +22,59 @@ from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of
 
 FUND = {"info": {"shared": "public money of the province, which all parks draw on"}}
 
-PLACES = ("appropriated", "available", "held", "captured", "disbursed", "returned")
-"""Where a fen of a fund can be; ``appropriated`` is the treasury it came from."""
+OUTSIDE = ("appropriated", "transferred", "carried")
+"""Where money of an envelope comes from and goes to outside of it: the treasury, the fund's other envelopes, the fund of
+another year. An envelope's balance of such a place is what came from there, less what went back."""
+PLACES = (*OUTSIDE, "available", "held", "captured", "disbursed", "returned")
+"""Where a fen of a fund can be."""
+DECIDED = ("requested", "approved", "rejected", "withdrawn")
+"""What becomes of a request that two people decide on."""
+
+
+def decision_checks() -> tuple[CheckConstraint, ...]:
+    """Return the checks of a table whose rows one person asks for and another decides."""
+    return (
+        one_of("status", DECIDED),
+        CheckConstraint("approved_by IS NULL OR approved_by <> requested_by", name="four_eyes"),
+        CheckConstraint("(status = 'approved') = (approved_by IS NOT NULL)", name="approval"),
+        CheckConstraint(
+            "(status IN ('rejected', 'withdrawn'))"
+            " = (ended_by IS NOT NULL AND ended_at IS NOT NULL AND ended_reason IS NOT NULL)",
+            name="ended",
+        ),
+        CheckConstraint("status <> 'rejected' OR ended_by <> requested_by", name="rejected"),
+    )
+
+
+class Decision:
+    """Mixin of what one person asks for and another approves or rejects; its asker's side may withdraw it before."""
+
+    status: Mapped[Code]
+    requested_by: Mapped[UUID]
+    requested_at: Mapped[datetime]
+    approved_by: Mapped[UUID | None]
+    approved_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None]
+    ended_at: Mapped[datetime | None]
+    ended_reason: Mapped[str | None] = mapped_column(String(200))
 
 
 class Fund(Base):
-    """An earmarked fund of one scheme and year."""
+    """An earmarked fund of one scheme and year.
+
+    A trigger keeps its life: open and frozen in turn, closed once it is empty, never deleted. ``status_*`` say who set
+    its status last, when and why. An alert is raised at ``low_share_bp`` of its budget, and ``low_days`` before the day
+    it is forecast to run out; null for no alert.
+    """
 
     __tablename__ = "funds"
-    __table_args__ = (one_of("status", ("open", "frozen", "closed")), FUND)
+    __table_args__ = (
+        one_of("status", ("open", "frozen", "closed")),
+        CheckConstraint("low_share_bp BETWEEN 1 AND 9999", name="low_share"),
+        CheckConstraint("low_days BETWEEN 1 AND 366", name="low_days"),
+        CheckConstraint("status = 'open' OR (status_reason IS NOT NULL AND status_at IS NOT NULL)", name="stopped"),
+        FUND,
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(64), unique=True)
@@ -38,6 +82,11 @@ class Fund(Base):
     name_en: Mapped[Name]
     year: Mapped[int] = mapped_column(Integer)
     status: Mapped[Code]
+    status_reason: Mapped[str | None] = mapped_column(String(200))
+    status_by: Mapped[UUID | None]
+    status_at: Mapped[datetime | None]
+    low_share_bp: Mapped[int | None] = mapped_column(Integer)
+    low_days: Mapped[int | None] = mapped_column(Integer)
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
 
@@ -45,7 +94,8 @@ class Fund(Base):
 class Envelope(Base):
     """A part of a fund with balances of its own: the whole ('') or a region's allotment (its code).
 
-    Every fen appropriated is in exactly one place, and no place goes below zero, however many check out at once.
+    Every fen that came in is in exactly one place, and no place goes below zero, however many check out at once.
+    ``transferred_fen`` and ``carried_fen`` are what came from other envelopes and other years, less what went there.
     """
 
     __tablename__ = "fund_envelopes"
@@ -55,7 +105,9 @@ class Envelope(Base):
             "held_fen >= 0 AND captured_fen >= 0 AND disbursed_fen >= 0 AND returned_fen >= 0", name="not_negative"
         ),
         CheckConstraint(
-            "appropriated_fen = available_fen + held_fen + captured_fen + disbursed_fen + returned_fen", name="whole"
+            "appropriated_fen + transferred_fen + carried_fen"
+            " = available_fen + held_fen + captured_fen + disbursed_fen + returned_fen",
+            name="whole",
         ),
         FUND,
     )
@@ -63,6 +115,8 @@ class Envelope(Base):
     fund_id: Mapped[UUID] = mapped_column(ForeignKey("funds.id"), primary_key=True)
     envelope: Mapped[str] = mapped_column(String(16), primary_key=True)
     appropriated_fen: Mapped[Fen]
+    transferred_fen: Mapped[Fen]
+    carried_fen: Mapped[Fen]
     available_fen: Mapped[Fen]
     held_fen: Mapped[Fen]
     captured_fen: Mapped[Fen]
@@ -71,12 +125,20 @@ class Envelope(Base):
 
 
 class FundEntry(Base):
-    """One movement of public money from place to place. Rows are added and never changed."""
+    """One movement of public money from place to place. Rows are added and never changed.
+
+    Money that leaves an envelope for another, or a year for the next, is two entries that name each other.
+    """
 
     __tablename__ = "fund_entries"
     __table_args__ = (
         ForeignKeyConstraint(["fund_id", "envelope"], ["fund_envelopes.fund_id", "fund_envelopes.envelope"]),
         CheckConstraint("amount_fen > 0", name="positive"),
+        CheckConstraint(
+            "(source IN ('transferred', 'carried') OR destination IN ('transferred', 'carried'))"
+            " = (counterpart_id IS NOT NULL)",
+            name="paired",
+        ),
         one_of("source", PLACES),
         one_of("destination", PLACES),
         Index(None, "fund_id", "at"),
@@ -95,30 +157,41 @@ class FundEntry(Base):
     reason: Mapped[str] = mapped_column(String(200))
     user_id: Mapped[UUID | None]
     at: Mapped[datetime]
+    counterpart_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("fund_entries.id", deferrable=True, initially="DEFERRED")
+    )
 
 
-class Appropriation(Base):
-    """Money the treasury puts into a fund: one person asks, another approves."""
+class Appropriation(Decision, Base):
+    """Money the treasury puts into a fund: one person asks, another approves.
+
+    ``envelope`` gets what the parts leave.
+    """
 
     __tablename__ = "appropriations"
-    __table_args__ = (
-        one_of("status", ("requested", "approved", "withdrawn")),
-        CheckConstraint("amount_fen > 0", name="positive"),
-        CheckConstraint("approved_by IS NULL OR approved_by <> requested_by", name="four_eyes"),
-        CheckConstraint("(status = 'approved') = (approved_by IS NOT NULL)", name="approval"),
-        FUND,
-    )
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="positive"), *decision_checks(), FUND)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     fund_id: Mapped[UUID] = mapped_column(ForeignKey("funds.id"), index=True)
     envelope: Mapped[str] = mapped_column(String(16))
     amount_fen: Mapped[Fen]
     document_no: Mapped[Name]
-    status: Mapped[Code]
-    requested_by: Mapped[UUID]
-    requested_at: Mapped[datetime]
-    approved_by: Mapped[UUID | None]
-    approved_at: Mapped[datetime | None]
+
+
+class AppropriationPart(Base):
+    """A share of an appropriation that is reserved for a region. Rows are added with it and never changed."""
+
+    __tablename__ = "appropriation_parts"
+    __table_args__ = (
+        CheckConstraint("amount_fen > 0", name="positive"),
+        CheckConstraint("share_bp BETWEEN 1 AND 10000", name="share"),
+        FUND,
+    )
+
+    appropriation_id: Mapped[UUID] = mapped_column(ForeignKey("appropriations.id"), primary_key=True)
+    envelope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    share_bp: Mapped[int] = mapped_column(Integer)
+    amount_fen: Mapped[Fen]
 
 
 class CapCounter(Base):

@@ -9,9 +9,12 @@ from uuid import UUID
 
 from billing.store import fund_movements
 from billing.store.fund_movements import Movement, Part
-from billing.store.fund_queries import GENERAL
+from billing.store.fund_queries import GENERAL, lock_places
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work
+
+Place = tuple[UUID, str]
+"""A fund and one of its envelopes."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,73 @@ def move(
     nothing moved. Amounts of zero are left out.
     """
     parts = [Part(new_id(), each.amount_fen, each.hold_id, each.tenant_id) for each in amounts if each.amount_fen]
-    if not parts:
-        return True
-    movement = Movement(
+    return not parts or _carry_out(
+        work,
         fund_id=fund_id,
         envelope=envelope,
         source=source,
         destination=destination,
         parts=parts,
         reason=reason,
+        only_open=only_open,
+    )
+
+
+def move_between(
+    work: Work, *, giver: Place, taker: Place, amount_fen: int, via: str, reasons: tuple[str, str]
+) -> bool:
+    """Move available money from one envelope to another: two entries that name each other, or none.
+
+    ``via`` is ``transferred`` within a fund, ``carried`` between the funds of two years. Both envelopes must be under
+    lock (``lock_envelopes``). ``reasons`` are what the giver's entry says, and the taker's. False when the giver has less.
+    """
+    out, into = new_id(), new_id()
+    (fund_id, envelope), (other_fund, other_envelope) = giver, taker
+    given = _carry_out(
+        work,
+        fund_id=fund_id,
+        envelope=envelope,
+        source="available",
+        destination=via,
+        parts=[Part(out, amount_fen, counterpart_id=into)],
+        reason=reasons[0],
+        only_open=False,
+    )
+    return given and _carry_out(
+        work,
+        fund_id=other_fund,
+        envelope=other_envelope,
+        source=via,
+        destination="available",
+        parts=[Part(into, amount_fen, counterpart_id=out)],
+        reason=reasons[1],
+        only_open=True,
+    )
+
+
+def lock_envelopes(work: Work, places: Iterable[Place]) -> dict[Place, int]:
+    """Lock envelopes in the order in which every transaction takes them; return what each has available, in fen."""
+    return lock_places(work.session, in_order(set(places)))
+
+
+def _carry_out(
+    work: Work,
+    *,
+    fund_id: UUID,
+    envelope: str,
+    source: str,
+    destination: str,
+    parts: Sequence[Part],
+    reason: str,
+    only_open: bool,
+) -> bool:
+    movement = Movement(
+        fund_id=fund_id,
+        envelope=envelope,
+        source=source,
+        destination=destination,
+        parts=parts,
+        reason=reason[:200],
         user_id=work.actor.user_id,
         at=work.now,
         only_open=only_open,
@@ -56,7 +117,7 @@ def move(
     return fund_movements.execute(work.connection, movement)
 
 
-def in_order(places: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, str]]:
+def in_order(places: Iterable[Place]) -> list[Place]:
     """Return (fund, envelope) pairs in the order in which every transaction takes them.
 
     All regional envelopes first, then the general ones: those are the rows that the whole province meets at, so they

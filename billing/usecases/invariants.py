@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from billing.usecases.invariants_funds import INVARIANTS_FUNDS
 from tenants.kernel.invariants import Invariant
 
 _BALANCES = """
     SELECT e.fund_id, e.envelope, place.name, place.balance, coalesce(sum(m.amount), 0) AS entered
     FROM fund_envelopes e
-    CROSS JOIN LATERAL (VALUES ('appropriated', -e.appropriated_fen), ('available', e.available_fen),
+    CROSS JOIN LATERAL (VALUES ('appropriated', -e.appropriated_fen), ('transferred', -e.transferred_fen),
+        ('carried', -e.carried_fen), ('available', e.available_fen),
         ('held', e.held_fen), ('captured', e.captured_fen), ('disbursed', e.disbursed_fen),
         ('returned', e.returned_fen)) AS place (name, balance)
     LEFT JOIN (
@@ -78,13 +80,24 @@ _TWO_PEOPLE = """
     SELECT 'appropriation' AS kind, CAST(id AS text) AS id FROM appropriations
     WHERE status = 'approved' AND (approved_by IS NULL OR approved_by = requested_by)
     UNION ALL
+    SELECT 'fund transfer', CAST(id AS text) FROM fund_transfers
+    WHERE status = 'approved' AND (approved_by IS NULL OR approved_by = requested_by)
+    UNION ALL
     SELECT 'policy version', programme_id || '/' || version FROM policy_versions
     WHERE status = 'approved' AND (approved_by IS NULL OR approved_by = written_by)
 """
 _APPROPRIATED = """
     SELECT e.fund_id, e.envelope, e.appropriated_fen, coalesce(sum(a.amount_fen), 0) AS approved
     FROM fund_envelopes e
-    LEFT JOIN appropriations a ON a.fund_id = e.fund_id AND a.envelope = e.envelope AND a.status = 'approved'
+    LEFT JOIN (
+        SELECT fund_id, envelope, amount_fen - coalesce((SELECT sum(p.amount_fen) FROM appropriation_parts p
+                                                         WHERE p.appropriation_id = id), 0) AS amount_fen
+        FROM appropriations WHERE status = 'approved'
+        UNION ALL SELECT a.fund_id, p.envelope, p.amount_fen
+        FROM appropriation_parts p JOIN appropriations a ON a.id = p.appropriation_id WHERE a.status = 'approved'
+        UNION ALL SELECT fund_id, envelope, -amount_fen FROM fund_transfers
+        WHERE kind = 'return' AND status = 'approved'
+    ) a ON a.fund_id = e.fund_id AND a.envelope = e.envelope
     GROUP BY e.fund_id, e.envelope, e.appropriated_fen HAVING e.appropriated_fen <> coalesce(sum(a.amount_fen), 0)
 """
 
@@ -96,11 +109,12 @@ INVARIANTS = (
     ),
     Invariant(
         "fund-places-not-negative",
-        "No fund has less than nothing anywhere, and every appropriated fen is in one place.",
+        "No fund has less than nothing anywhere, and every fen that came in is in one place.",
         """
         SELECT fund_id, envelope FROM fund_envelopes
         WHERE least(available_fen, held_fen, captured_fen, disbursed_fen, returned_fen) < 0
-           OR appropriated_fen <> available_fen + held_fen + captured_fen + disbursed_fen + returned_fen
+           OR appropriated_fen + transferred_fen + carried_fen
+              <> available_fen + held_fen + captured_fen + disbursed_fen + returned_fen
         """,
     ),
     Invariant("fund-held-is-open-holds", "What an envelope holds is the sum of its open holds.", _HELD),
@@ -128,7 +142,7 @@ INVARIANTS = (
     Invariant("four-eyes", "Who asked for money or wrote a policy did not approve it.", _TWO_PEOPLE),
     Invariant(
         "fund-appropriated-is-approved",
-        "What a fund was given is the sum of its approved appropriations.",
+        "What the treasury gave a fund is the sum of its approved appropriations, less what was returned.",
         _APPROPRIATED,
     ),
     Invariant(
@@ -139,4 +153,5 @@ INVARIANTS = (
         WHERE tstzrange(a.valid_from, a.valid_to) && tstzrange(b.valid_from, b.valid_to)
         """,
     ),
+    *INVARIANTS_FUNDS,
 )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from billing.usecases import holds
+from billing.usecases import fund_outlook, holds
 from marketplace.composition import Marketplace
 from marketplace.usecases import expiry, fulfilment, invariants
 from tenants.kernel.context import system_actor
@@ -51,6 +51,13 @@ def follow_up_deliveries(market: Marketplace) -> None:
             log.exception("the delivery of line %s has ended and cannot be settled", line.id)
 
 
+def watch_funds(market: Marketplace) -> None:
+    """Raise an alert, once, for each fund that runs low, and clear those that do no longer."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        for alert in fund_outlook.watch_funds(work):
+            log.warning("fund %s runs low (%s): %s fen available", alert.fund_id, alert.kind, alert.available_fen)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -61,5 +68,6 @@ def check_invariants(market: Marketplace) -> None:
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
+    Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

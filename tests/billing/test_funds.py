@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from billing.usecases import funds, invariants
+from billing.usecases import fund_life, funds, invariants
 from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
@@ -68,12 +68,12 @@ def test_a_frozen_fund_takes_no_money_either(workshop: WorkShop) -> None:
     with workshop.work(OFFICER) as work:
         asked = funds.request_appropriation(work, fund_id=fund_id, amount_fen=1, document_no="1")
     with workshop.work(APPROVER) as work:
-        assert funds.freeze_fund(work, fund_id=fund_id).status == "frozen"
+        assert fund_life.freeze_fund(work, fund_id=fund_id, reason="核查").status == "frozen"
     with pytest.raises(Conflict) as refused, workshop.work(APPROVER) as work:
         funds.approve_appropriation(work, appropriation_id=asked.id)
     assert refused.value.code == "fund.not_open"
     with workshop.work(APPROVER) as work:
-        funds.unfreeze_fund(work, fund_id=fund_id)
+        fund_life.unfreeze_fund(work, fund_id=fund_id, reason="核查完毕")
         assert funds.approve_appropriation(work, appropriation_id=asked.id).available_fen == 2
 
 

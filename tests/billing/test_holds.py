@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from billing.usecases import funds, holds, invariants
+from billing.usecases import fund_life, holds, invariants
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
 from tenants.kernel.errors import Conflict
@@ -209,7 +209,7 @@ def test_a_frozen_fund_gives_nothing_and_still_settles(workshop: WorkShop) -> No
     (line,), _ = check_out(workshop, actor, ask(workshop, actor, "twin"))
     quote = ask(workshop, actor, "twin")
     with workshop.work(APPROVER) as work:
-        funds.freeze_fund(work, fund_id=fund)
+        fund_life.freeze_fund(work, fund_id=fund, reason="核查")
     with pytest.raises(Conflict, match=r"可用余额 0\.00 元"), workshop.work(actor) as work:
         holds.hold_subsidies(work, quote=quote, line_ids=[quote.id], expires_at=work.now)
     assert ask(workshop, actor, "twin").subsidy_fen == 0
