@@ -234,6 +234,7 @@ class Hold(TenantOwned, Base):
         ),
         CheckConstraint("withdrawn_fen + disbursed_fen <= captured_fen", name="at_most_captured"),
         Index(None, "tenant_id", "order_line_id"),
+        Index(None, "created_at"),
         Index("ix_holds_open", "expires_at", postgresql_where="status = 'held'"),
     )
 

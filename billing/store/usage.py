@@ -83,6 +83,7 @@ class RatedUsage(TenantOwned, Base):
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("quantity >= 0", name="quantity"),
         Index(None, "tenant_id", "period"),
+        Index(None, "rated_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -25,6 +25,7 @@ NOUNS = (
     "books",
     "programmes",
     "funds",
+    "statistics",
 )
 
 

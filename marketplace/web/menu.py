@@ -29,6 +29,7 @@ class Entry:
 
 ENTRIES = (
     Entry("home.home", msg("首页")),
+    Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
     Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE),

@@ -49,6 +49,14 @@ def parks(
     return session.execute(query).all()
 
 
+def profiles(session: Session) -> Sequence[AnyRow]:
+    """Return id, name, region, size and verification of every park."""
+    query = select(ORGANISATION.id, ORGANISATION.name, ORGANISATION.region_code, PARK.size, PARK.verification)
+    return session.execute(
+        query.join_from(Park.__table__, Organisation.__table__, ORGANISATION.id == PARK.tenant_id)
+    ).all()
+
+
 def verification_under_lock(session: Session, park_id: UUID) -> str | None:
     """Return a park's verification and keep other deciders waiting until the transaction ends."""
     return session.execute(select(PARK.verification).where(PARK.tenant_id == park_id).with_for_update()).scalar()
