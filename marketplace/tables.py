@@ -6,7 +6,10 @@ from billing.store import (
     aid,
     claims,
     evidence,
+from billing.store import (
+    exemptions,
     fund_transfers,
+)
     funds,
     invoices,
     ledger,
@@ -34,7 +37,10 @@ STORES = (
     aid,
     claims,
     evidence,
+from billing.store import (
+    exemptions,
     fund_transfers,
+)
     funds,
     invoices,
     ledger,

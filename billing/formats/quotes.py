@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from billing.formats.documents import FLAT, NAMED, Document, read_document
+from billing.formats.exemptions import ExemptionDocument, exemption_json
 from billing.formats.fields import Fen, Moment, Name, parse_fact
 from billing.formats.policy import PolicyDocument, fact_json, policy_json
+from billing.rules.exemptions import Exemption, check_terms
 from billing.rules.policies import RESERVED, check_policy, repeated
 from billing.rules.subsidies import Award, LineQuote, Quote
 from billing.rules.terms import CapScope, OrderFacts, OrderLine, Policy, Used
@@ -69,6 +71,7 @@ class QuoteDocument(Document):
     order: OrderDocument
     used: dict[Name, Taken] = Field(default_factory=dict)
     funds: dict[Name, Fen] = Field(default_factory=dict)
+    exemptions: list[ExemptionDocument] = Field(default_factory=list, max_length=MAX_POLICIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class QuoteCommand:
     order: OrderFacts
     used: Used
     funds: Mapping[str, int]
+    exemptions: tuple[Exemption, ...] = ()
 
 
 def read_quote(document: object) -> QuoteCommand:
@@ -90,13 +94,21 @@ def read_quote(document: object) -> QuoteCommand:
         FieldError(f"policies[{index}]", "policy.twice", msg("同一项目的同一版本出现两次。请删除其中一个。"))
         for index in repeated(policies)
     ]
+    exemptions = tuple(each.to_rules() for each in parsed.exemptions)
     used, faults = _used(parsed.used)
-    errors += faults
+    errors += [*faults, *_check_exemptions(exemptions)]
     if errors:
         raise Invalid(
             "document.invalid", msg("输入有 {count} 处错误。请按所列字段逐一改正。", count=len(errors)), errors=errors
         )
-    return QuoteCommand(policies, parsed.order.to_rules(), used, parsed.funds)
+    return QuoteCommand(policies, parsed.order.to_rules(), used, parsed.funds, exemptions)
+
+
+def _check_exemptions(exemptions: Sequence[Exemption]) -> Iterable[FieldError]:
+    for index, each in enumerate(exemptions):
+        yield from check_terms(each.terms, f"exemptions[{index}].terms.")
+        if each.id in {other.id for other in exemptions[:index]}:
+            yield FieldError(f"exemptions[{index}].id", "exemption.twice", msg("同一批复出现两次。请删除其中一个。"))
 
 
 def _used(document: Mapping[str, int | dict[str, int]]) -> tuple[Used, list[FieldError]]:
@@ -123,7 +135,11 @@ def _no_scope(path: str) -> FieldError:
 
 
 def quote_command_json(
-    policies: Sequence[Policy], order: OrderFacts, used: Used, funds: Mapping[str, int]
+    policies: Sequence[Policy],
+    order: OrderFacts,
+    used: Used,
+    funds: Mapping[str, int],
+    exemptions: Sequence[Exemption] = (),
 ) -> dict[str, Any]:
     """Return everything a quote was made from as the command's input: stored, it replays the quote to the same fen.
 
@@ -154,6 +170,7 @@ def quote_command_json(
             **({RESERVED: dict(used.rolling)} if used.rolling else {}),
         },
         "funds": {fund: available for fund, available in funds.items() if fund in named},
+        "exemptions": [exemption_json(each) for each in exemptions],
     }
 
 
@@ -197,4 +214,7 @@ def award_json(award: Award) -> dict[str, Any]:
         "by_funder": dict(award.by_funder),
         "reasons": list(award.reasons),
         "unknown_facts": list(award.unknown_facts),
+        "exemption": None
+        if award.exemption is None
+        else {"id": award.exemption.id, "document_no": award.exemption.document_no},
     }

@@ -14,6 +14,7 @@ from itertools import product
 
 from billing.rules.conditions import AllOf, Comparison, Condition, Fact, Facts, Tree, all_hold, evaluate
 from billing.rules.eligibility import line_facts
+from billing.rules.exemptions import as_told
 from billing.rules.money import share_down
 from billing.rules.periods import cap_year, local_day
 from billing.rules.subsidies import Award, Quote
@@ -106,7 +107,8 @@ def explain(
         told = []
         for award in result.awards:
             policy = by_version[award.programme, award.version]
-            told.append(_explanation(policy, facts, award, _before(policy, used, taken), order.moment, left))
+            terms = policy if award.exemption is None else as_told(policy, award.exemption.terms)
+            told.append(_explanation(terms, facts, award, _before(policy, used, taken), order.moment, left))
             for scope in {cap.scope for cap in policy.caps}:
                 key = (policy.programme, scope)
                 taken[key] = taken.get(key, 0) + award.amount_fen

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from billing.rules.conditions import Facts, all_hold
+from billing.rules.exemptions import Exemption
 from billing.rules.money import WHOLE_BP, allocate
 from billing.rules.reasons import Reason
 from billing.rules.terms import CapScope, Funder, Policy, Rolling, Shortfall, Used
@@ -37,6 +38,8 @@ class Claim:
     unknown: frozenset[str] = frozenset()
     limits: Mapping[CapScope, int | None] = field(default_factory=dict)
     """The ceiling in force per scope the programme counts; None where its condition does not hold."""
+    exemption: Exemption | None = None
+    """The case-by-case decision whose terms it was worked out by."""
 
     def because(self, *reasons: str, amount_fen: int | None = None, unknown: frozenset[str] = frozenset()) -> Claim:
         """Return the claim with further reasons (each told once) and, where given, another amount."""
@@ -45,7 +48,16 @@ class Claim:
         amount = self.amount_fen if amount_fen is None else amount_fen
         # Built by hand: quotes make thousands of these, and dataclasses.replace takes three times as long.
         reasons = tuple(dict.fromkeys(told))
-        return Claim(self.policy, self.rate_bp, self.base_fen, self.claim_fen, amount, reasons, unknown, self.limits)
+        return Claim(
+            self.policy, self.rate_bp, self.base_fen, self.claim_fen, amount, reasons, unknown, self.limits,
+            self.exemption,
+        )  # fmt: skip
+
+    def under(self, exemption: Exemption) -> Claim:
+        """Return the claim as one under a decision: with its ceilings, which still count where they are lifted."""
+        ceilings = exemption.terms.ceilings
+        limits = {scope: ceilings.get(scope, limit) for scope, limit in self.limits.items()}
+        return replace(self, limits=limits, exemption=exemption).because(Reason.EXEMPTION)
 
 
 class Headroom:
@@ -56,12 +68,14 @@ class Headroom:
         self._taken: dict[tuple[str, CapScope], int] = {}
         self._rolled: dict[str, int] = {}
         self._left = dict(funds)
+        self._exempted: dict[str, int] = {}
 
     def copy(self) -> Headroom:
         """Return a scratch copy for trying out."""
         other = Headroom(self._used, self._left)
         other._taken = dict(self._taken)
         other._rolled = dict(self._rolled)
+        other._exempted = dict(self._exempted)
         return other
 
     def within_caps(self, policy: Policy, scope: CapScope, limit_fen: int) -> int:
@@ -87,10 +101,16 @@ class Headroom:
         ]
         return min(limits, default=None)
 
+    def within_exemption(self, exemption: Exemption) -> int:
+        """Return what a decision may still give."""
+        return max(0, exemption.left_fen - self._exempted.get(exemption.id, 0))
+
     def take(self, claim: Claim) -> None:
-        """Count an award against its programme's ceilings and its funds."""
+        """Count an award against its programme's ceilings, the decision it stands on, and its funds."""
         if not claim.amount_fen:
             return
+        if claim.exemption is not None:
+            self._exempted[claim.exemption.id] = self._exempted.get(claim.exemption.id, 0) + claim.amount_fen
         for scope in claim.limits:
             key = (claim.policy.programme, scope)
             self._taken[key] = self._taken.get(key, 0) + claim.amount_fen
@@ -130,7 +150,8 @@ def with_limits(claim: Claim, facts: Facts) -> Claim:
 
 
 def fit(claim: Claim, headroom: Headroom) -> Claim:
-    """Return the claim as far as ceilings (in the order of CapScope, then the rolling one) and then funds carry it.
+    """Return the claim as far as ceilings (in the order of CapScope, then the rolling one, then its decision's limit) and
+    then funds carry it.
 
     A ceiling is a reason only where it takes something away. With ``all_or_nothing`` any of them leaves nothing.
     """
@@ -146,6 +167,9 @@ def fit(claim: Claim, headroom: Headroom) -> Claim:
     if rolling is not None and (left := headroom.within_rolling(rolling)) < amount:
         amount = left
         reasons.append(Reason.CAP_ROLLING)
+    if claim.exemption is not None and (left := headroom.within_exemption(claim.exemption)) < amount:
+        amount = left
+        reasons.append(Reason.CAP_EXEMPTION)
     fundable = headroom.within_funds(claim.policy.funders) if amount else None
     if fundable is not None and fundable < amount:
         amount = fundable

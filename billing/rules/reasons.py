@@ -30,5 +30,8 @@ class Reason(StrEnum):
     """The park or the provider is on the dishonesty list."""
     ALREADY_SUBSIDISED = "ALREADY_SUBSIDISED"
     EXEMPTION = "EXEMPTION"
+    """A case-by-case decision changed the programme's terms; the award names it."""
+    CAP_EXEMPTION = "CAP_EXEMPTION"
+    """The decision's own limit left less than its terms would give."""
     UNKNOWN_FACT = "UNKNOWN_FACT"
     """A condition asked for a fact that nobody stated; it counted as not met."""

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.rules.eligibility import claim_on, line_facts, timing
+from billing.rules.exempting import Granted, with_exemptions
+from billing.rules.exemptions import Exemption, subject_of
 from billing.rules.headroom import Claim, Headroom, split
 from billing.rules.periods import cap_year, local_day
+from billing.rules.reasons import Reason
 from billing.rules.stacking import stack
 from billing.rules.terms import CapScope, Mode, OrderFacts, Payee, Policy, Rolling, Used
 
@@ -51,6 +54,8 @@ class Award:
     caps: tuple[CapDraw, ...]
     rolling: Rolling | None
     """The rolling ceiling the award counts against; None without one, or without an amount."""
+    exemption: Exemption | None = None
+    """The case-by-case decision by whose terms it was worked out."""
 
     @property
     def fund_draws(self) -> tuple[tuple[str, int], ...]:
@@ -107,20 +112,30 @@ class Quote:
         return tuple(sorted(draws.items()))
 
 
-def quote(policies: Sequence[Policy], order: OrderFacts, used: Used, funds: Mapping[str, int]) -> Quote:
+def quote(
+    policies: Sequence[Policy],
+    order: OrderFacts,
+    used: Used,
+    funds: Mapping[str, int],
+    exemptions: Sequence[Exemption] = (),
+) -> Quote:
     """Price an order under ``policies``, with what was ``used`` before and what ``funds`` have left (fen).
 
-    Funds not named are unlimited. The result does not depend on the order of ``policies``. Policies and order are
-    taken as valid (see ``policies.check_policy``).
+    ``exemptions`` are the decisions for this order's park. Funds not named are unlimited. The result does not depend
+    on the order of ``policies`` and ``exemptions``. Policies and order are taken as valid (see
+    ``policies.check_policy``).
     """
     stable = sorted(policies, key=lambda policy: policy.order_key)
     barred = timing(stable, order.moment)
+    granted = _granted(exemptions, stable, barred, order.moment)
     headroom = Headroom(used, funds)
     group_taken: dict[str, int] = {}
     lines = []
     for line in order.lines:
         facts = line_facts(order, line)
         claims = [claim_on(policy, line, facts, reason) for policy, reason in zip(stable, barred, strict=True)]
+        if granted:
+            claims = with_exemptions(claims, granted, stable, line, facts, headroom, group_taken)
         awards = stack(claims, headroom, group_taken, line.gross_fen)
         for award in awards:
             if award.policy.stacking is not None:
@@ -148,6 +163,20 @@ def quote(policies: Sequence[Policy], order: OrderFacts, used: Used, funds: Mapp
     )
 
 
+def _granted(
+    exemptions: Sequence[Exemption],
+    policies: Sequence[Policy],
+    barred: Sequence[Reason | None],
+    moment: date | datetime,
+) -> Granted:
+    found = []
+    for exemption in sorted(exemptions, key=lambda each: each.id):
+        index = subject_of(exemption, policies, barred, moment) if exemption.holds_at(moment) else None
+        if index is not None:
+            found.append((index, exemption))
+    return found
+
+
 def _award(claim: Claim, moment: date | datetime) -> Award:
     policy = claim.policy
     return Award(
@@ -164,6 +193,7 @@ def _award(claim: Claim, moment: date | datetime) -> Award:
         unknown_facts=tuple(sorted(claim.unknown)),
         caps=_cap_draws(claim, moment) if claim.amount_fen else (),
         rolling=policy.rolling if claim.amount_fen else None,
+        exemption=claim.exemption,
     )
 
 

@@ -15,7 +15,7 @@ from billing.rules.subsidies import quote
 def quote_document(document: object) -> dict[str, Any]:
     """Return the contract's answer to the ``quote`` command. Raises Invalid with the path of every fault."""
     command = read_quote(document)
-    return quote_json(quote(command.policies, command.order, command.used, command.funds))
+    return quote_json(quote(command.policies, command.order, command.used, command.funds, command.exemptions))
 
 
 def rate_document(document: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from billing.rules.periods import cap_year, local_day
 from billing.rules.terms import CapScope, Policy, Used
 from billing.store import ceiling_queries
 from billing.store.ceiling_queries import NOBODY, CounterKey
+from billing.store.exemption_queries import SCOPE as EXEMPTION
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
@@ -32,7 +33,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Take:
-    """An amount that counts in one counter, and the lowest limit that any of its lines is under."""
+    """An amount that counts in one counter, and the limit that its lines are under."""
 
     amount_fen: int
     limit_fen: int | None
@@ -99,15 +100,21 @@ def _taken(
 
 def cap_reached(counter: CounterKey, needed_fen: int, left_fen: int) -> Conflict:
     """Return the refusal of an amount that does not fit under a ceiling."""
-    return Conflict(
-        "cap.reached",
-        msg(
+    left, needed = format_yuan(left_fen), format_yuan(needed_fen)
+    if counter.scope == EXEMPTION:
+        text = msg(
+            "一事一议批复的补贴总额仅余 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
+            left=left,
+            needed=needed,
+        )
+    else:
+        text = msg(
             "补贴项目 {programme} 的上限仅余 {left} 元，本单需要 {needed} 元。请重新询价，新报价将按余额计算补贴。",
             programme=counter.programme,
-            left=format_yuan(left_fen),
-            needed=format_yuan(needed_fen),
-        ),
-    )
+            left=left,
+            needed=needed,
+        )
+    return Conflict("cap.reached", text)
 
 
 def give_back_all(work: Work, amounts: Mapping[CounterKey, int]) -> None:

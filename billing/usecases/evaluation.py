@@ -19,6 +19,7 @@ from billing.rules.terms import CapScope, OrderFacts, OrderLine
 from billing.store.fund_queries import GENERAL, available_by_slug
 from billing.usecases.aid_register import ceiling_of, used_in_registers
 from billing.usecases.ceilings import Ceiling, used_before
+from billing.usecases.exemptions_in_force import ExemptionNote, exemptions_in_force
 from billing.usecases.fund_register import allotments
 from billing.usecases.policies_in_force import EffectivePolicy, policies_in_force
 from billing.usecases.pricing import PriceView, find_prices, no_price
@@ -75,7 +76,8 @@ def evaluate_each(
     """
     prices = find_prices(work, offerings={line.offering for lines in orders for line in lines}, at=at)
     asked = [_order(lines, prices, facts, at) for lines in orders]
-    in_force = policies_in_force(work, at=at)
+    exemptions = exemptions_in_force(work, tenant_id, at)
+    in_force = policies_in_force(work, at=at, exemptions=exemptions)
     policies = [each.policy for each in in_force]
     line_facts = [[{**facts, **line.facts} for line in lines] for lines in orders]
     rolled = used_in_registers(work, policies, tenant_id, facts, at)
@@ -84,7 +86,7 @@ def evaluate_each(
     left = available_by_slug(work.session, funders, (*allotments(facts), GENERAL))
     found = []
     for lines, order, own in zip(orders, asked, used, strict=True):
-        priced = quote(policies, order, own, left)
+        priced = quote(policies, order, own, left, exemptions)
         views = zip(lines, priced.lines, strict=True)
         shown = tuple(_line_view(line, prices[line.offering], result, in_force) for line, result in views)
         preview = Preview(
@@ -96,7 +98,7 @@ def evaluate_each(
             later_fen=sum(line.later_fen for line in shown),
         )
         told = partial(explain_awards, policies, order, own, left, priced)
-        found.append(Evaluated(preview, quote_command_json(policies, order, own, left), told))
+        found.append(Evaluated(preview, quote_command_json(policies, order, own, left, exemptions), told))
     return tuple(found)
 
 
@@ -164,4 +166,5 @@ def _award_view(award: Award, source: EffectivePolicy) -> AwardView:
             if draw.scope is not CapScope.ORDER
         ),
         rolling=ceiling_of(source.policy) if award.rolling else None,
+        exemption=ExemptionNote.of(award.exemption),
     )

@@ -20,6 +20,7 @@ from billing.store.funds import Hold
 from billing.store.hold_calls import HeldPart, HoldCall, Needed, Taken
 from billing.usecases.aid_register import Grant, Returned, give_back, grant_all
 from billing.usecases.ceilings import Take, cap_reached, counter_for, counter_from, counter_json, give_back_all
+from billing.usecases.exemptions_in_force import Promise, counter_of, keep_promises
 from billing.usecases.fund_register import Amount, allotments, in_order, move
 from billing.usecases.quote_views import AwardView, QuoteView
 from tenants.kernel.errors import Conflict, Problem
@@ -60,6 +61,8 @@ class AwardToHold:
     """An award on an order line, and the facts that its ceilings are counted by."""
 
     line_id: UUID
+    quote_id: UUID
+    offering: str
     award: AwardView
     facts: Mapping[str, Any]
 
@@ -76,7 +79,7 @@ def hold_subsidies(
     work.actor.require(Permission.PLACE_ORDER)
     tenant_id = work.actor.require_tenant()
     awarded = [
-        AwardToHold(line_id, award, {**quote.facts, **line.facts})
+        AwardToHold(line_id, quote.id, line.offering, award, {**quote.facts, **line.facts})
         for line_id, line in zip(line_ids, quote.lines, strict=True)
         for award in line.awards
         if award.instant and award.amount_fen
@@ -161,10 +164,13 @@ def read_line_holds(work: Work, order_line_id: UUID) -> tuple[HoldView, ...]:
 
 def counters_of_award(tenant_id: UUID, award: AwardView, facts: Mapping[str, Any]) -> dict[CounterKey, int | None]:
     """Return the counters that an award is counted in, with their limits."""
-    return {
+    counters: dict[CounterKey, int | None] = {
         counter_for(award.programme, ceiling.scope, ceiling.period, tenant_id, facts): ceiling.limit_fen
         for ceiling in award.ceilings
     }
+    if award.exemption is not None:
+        counters[counter_of(award.programme, award.exemption.id, tenant_id)] = award.exemption.limit_fen
+    return counters
 
 
 def _reserve(
@@ -182,14 +188,17 @@ def _reserve(
     funds = ids_of_funds(work.session, {slug for each in awarded for slug in each.award.by_fund})
     call = _hold_call(work, tenant_id, awarded, regional, expires_at, funds)
     slugs = {fund_id: slug for slug, fund_id in funds.items()}
+    promises = _promises(awarded)
     try:
-        if before_draw is None:
+        if before_draw is None and not promises:
             parts = hold_calls.hold_all(work.session, call)
             return _held(call, parts, slugs)
         hold_calls.count_under_ceilings(work.session, call)
+        keep_promises(work, tenant_id, promises)
         parts = hold_calls.enter_holds(work.session, call)
         held = _held(call, parts, slugs)
-        before_draw(held)
+        if before_draw is not None:
+            before_draw(held)
         hold_calls.draw_on_funds(work.session, call, parts)
     except hold_calls.CeilingReachedError as reached:
         raise cap_reached(reached.taken.counter, reached.taken.amount_fen, reached.left_fen) from reached
@@ -220,7 +229,7 @@ def _hold_call(
         user_id=work.actor.user_id,
         at=work.now,
         expires_at=expires_at,
-        takes=[Taken(counter, takes[counter].amount_fen, takes[counter].limit_fen) for counter in sorted(takes)],
+        takes=[Taken(counter, take.amount_fen, take.limit_fen) for counter in sorted(takes) for take in takes[counter]],
         needs=[
             Needed(
                 order_line_id=each.line_id,
@@ -238,15 +247,38 @@ def _hold_call(
     )
 
 
-def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]) -> dict[CounterKey, Take]:
-    """Join what all lines count in the same counter; the lowest of their limits holds."""
-    takes: dict[CounterKey, Take] = {}
+def _promises(awarded: Iterable[AwardToHold]) -> list[Promise]:
+    """Return what the order takes under case-by-case decisions."""
+    return [
+        Promise(
+            note=each.award.exemption,
+            order_line_id=each.line_id,
+            quote_id=each.quote_id,
+            programme=each.award.programme,
+            version=each.award.version,
+            offering=each.offering,
+            amount_fen=each.award.amount_fen,
+        )
+        for each in awarded
+        if each.award.exemption is not None
+    ]
+
+
+def _joined_takes(counted: Iterable[tuple[int, Mapping[CounterKey, int | None]]]) -> dict[CounterKey, list[Take]]:
+    """Join what lines count in one counter under the same limit; the lowest limit first, no limit last."""
+    sums: dict[CounterKey, dict[int | None, int]] = {}
     for amount, counters in counted:
         for counter, limit in counters.items():
-            before = takes.get(counter, Take(0, None))
-            limits = [each for each in (before.limit_fen, limit) if each is not None]
-            takes[counter] = Take(before.amount_fen + amount, min(limits) if limits else None)
-    return takes
+            by_limit = sums.setdefault(counter, {})
+            by_limit[limit] = by_limit.get(limit, 0) + amount
+    return {
+        counter: [Take(by_limit[limit], limit) for limit in sorted(by_limit, key=_height)]
+        for counter, by_limit in sums.items()
+    }
+
+
+def _height(limit_fen: int | None) -> tuple[bool, int]:
+    return limit_fen is None, limit_fen or 0
 
 
 def _held(call: HoldCall, parts: Sequence[HeldPart], slugs: Mapping[UUID, str]) -> tuple[HoldView, ...]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from billing.usecases.aid_register import RollingCeiling
 from billing.usecases.ceilings import Ceiling
+from billing.usecases.exemptions_in_force import ExemptionNote
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class AwardView:
     unknown_facts: tuple[str, ...]
     ceilings: tuple[Ceiling, ...]
     rolling: RollingCeiling | None = None
+    exemption: ExemptionNote | None = None
+    """The case-by-case decision by whose terms it was worked out."""
 
     @property
     def instant(self) -> bool:
@@ -42,7 +45,8 @@ class AwardView:
 
     def document(self) -> dict[str, Any]:
         """Return the award as JSON."""
-        return {**asdict(self), "by_fund": dict(self.by_fund)}
+        note = self.exemption
+        return {**asdict(self), "by_fund": dict(self.by_fund), "exemption": None if note is None else note.document()}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> AwardView:
@@ -54,6 +58,7 @@ class AwardView:
                 "unknown_facts": tuple(document["unknown_facts"]),
                 "ceilings": tuple(Ceiling(**ceiling) for ceiling in document["ceilings"]),
                 "rolling": RollingCeiling(**rolling) if (rolling := document.get("rolling")) else None,
+                "exemption": ExemptionNote.read(document.get("exemption")),
             }
         )
 

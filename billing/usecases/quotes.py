@@ -132,7 +132,7 @@ def _replayed(work: Work, quote_id: UUID) -> tuple[QuoteCommand, Priced]:
     stored = _row(work, quote_id).facts["command"]
     versions = [(each["programme"], each["version"]) for each in stored["policies"]]
     command = read_command({**stored, "policies": policy_documents(work.session, versions)})
-    return command, apply_rules(command.policies, command.order, command.used, command.funds)
+    return command, apply_rules(command.policies, command.order, command.used, command.funds, command.exemptions)
 
 
 def _check_prices(work: Work, shown: QuoteView) -> None:
@@ -156,7 +156,14 @@ def _check_prices(work: Work, shown: QuoteView) -> None:
 def _money(line: QuoteLineView) -> tuple[object, ...]:
     """Return what of a line has to be the same when it is confirmed: who pays how much, by which version, now or later."""
     awards = tuple(
-        (award.programme, award.version, award.mode, award.amount_fen, tuple(sorted(award.by_fund.items())))
+        (
+            award.programme,
+            award.version,
+            award.mode,
+            award.amount_fen,
+            tuple(sorted(award.by_fund.items())),
+            award.exemption,
+        )
         for award in line.awards
         if award.amount_fen
     )

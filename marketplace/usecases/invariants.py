@@ -10,6 +10,7 @@ from sqlalchemy import text
 from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
+from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from tenants.kernel.invariants import Invariant
@@ -87,7 +88,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *BOOKS, *AID, *ONCE, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *ORDERS)
 
 
 @dataclass(frozen=True)
