@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from billing.formats.documents import read_document
 from billing.formats.exemptions import ExemptTermsDocument, terms_json
 from billing.rules.exemptions import ExemptTerms, check_terms
+from billing.rules.known_facts import KNOWN_FACTS
 from billing.rules.money import MAX_FEN
 from billing.store import exemption_queries
 from billing.store.exemptions import FIRST_APPROVED, IN_FORCE, REVOKED, SUBMITTED, Exemption
@@ -21,7 +22,6 @@ from billing.store.programmes import Programme
 from billing.usecases import evidence
 from billing.usecases.exemption_views import ExemptionState, ExemptionUseView, ExemptionView, view_of
 from billing.usecases.pricing import find_prices
-from billing.usecases.programmes import KNOWN_FACTS
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import Message, msg
