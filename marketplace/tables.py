@@ -6,10 +6,8 @@ from billing.store import (
     aid,
     claims,
     evidence,
-from billing.store import (
     exemptions,
     fund_transfers,
-)
     funds,
     invoices,
     ledger,
@@ -37,10 +35,8 @@ STORES = (
     aid,
     claims,
     evidence,
-from billing.store import (
     exemptions,
     fund_transfers,
-)
     funds,
     invoices,
     ledger,
