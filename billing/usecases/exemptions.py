@@ -202,7 +202,7 @@ def _terms(document: Mapping[str, Any]) -> tuple[ExemptTerms, list[FieldError]]:
         terms = read_document(ExemptTermsDocument, dict(document)).to_rules()
     except Invalid as problem:
         return ExemptTerms(), [FieldError(f"terms.{each.field}", each.code, each.message) for each in problem.errors]
-    strange = sorted(terms.waived_facts - KNOWN_FACTS)
+    strange = sorted(terms.waived_facts - KNOWN_FACTS.keys())
     errors = check_terms(terms)
     if strange:
         text = msg("没有这些条件：{facts}。请从政策使用的条件中选择。", facts="、".join(strange))
