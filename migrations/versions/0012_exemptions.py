@@ -1,6 +1,6 @@
 """Case-by-case decisions: exceptions from a programme's terms for one park, and the register of what they gave.
 
-Follows 0010. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0011. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
