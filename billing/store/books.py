@@ -2,80 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.rules import ledger as rules
 from billing.rules.ledger import JournalDraft
-from billing.store.ledger import Account, Journal, Posting
+from billing.store.ledger import Account, ClosedPeriod, Journal, Posting
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.writing import rows_written
+
+# Every delivery sends it, so it goes to the driver as it is written: one round trip for journal, accounts and postings.
+# Accounts come in the order of their codes, so that two writers do not deadlock.
+POST = """
+    WITH written AS (
+        INSERT INTO journals (id, tenant_id, source_kind, source_id, period, description, reverses_id, user_id, occurred_at)
+        VALUES (%(id)s, %(tenant_id)s, %(source_kind)s, %(source_id)s, %(period)s, %(description)s, %(reverses_id)s,
+                %(user_id)s, %(occurred_at)s)
+        ON CONFLICT (source_kind, source_id) DO NOTHING
+        RETURNING id, tenant_id
+    ), opened AS (
+        INSERT INTO accounts (code, kind, tenant_id, fund_id)
+        SELECT DISTINCT ON (code) code, kind, owner, fund
+        FROM unnest(%(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(funds)s::uuid[]) AS a (code, kind, owner, fund)
+        WHERE EXISTS (SELECT FROM written) AND NOT EXISTS (SELECT FROM accounts known WHERE known.code = a.code)
+        ORDER BY code
+        ON CONFLICT (code) DO NOTHING
+    ), posted AS (
+        INSERT INTO postings (journal_id, line, tenant_id, account, side, amount_fen)
+        SELECT written.id, line, written.tenant_id, code, side, amount_fen
+        FROM written, unnest(%(codes)s::text[], %(sides)s::text[], %(amounts)s::bigint[]) WITH ORDINALITY
+            AS p (code, side, amount_fen, line)
+    )
+    SELECT id FROM written
+    """
 
 
 def post_journal(session: Session, draft: JournalDraft, *, user_id: UUID | None) -> tuple[UUID, bool]:
     """Write a journal with its accounts and postings; return its id, and whether it is new.
 
     A second journal of one source is not written: the first one's id is returned. Two writers meet at the unique key,
-    and the later one waits for the earlier one's end.
+    and the later one waits for the earlier one's end. A journal of a closed month is written into the first open month
+    after it.
     """
-    claimed = (
-        insert(Journal)
-        .values(
-            id=new_id(),
-            tenant_id=draft.tenant_id,
-            source_kind=draft.source_kind,
-            source_id=draft.source_id,
-            period=draft.period,
-            description=draft.description[:200],
-            reverses_id=draft.reverses_id,
-            user_id=user_id,
-            occurred_at=draft.occurred_at,
-        )
-        .on_conflict_do_nothing(index_elements=["source_kind", "source_id"])
-        .returning(Journal.id)
-    )
-    journal_id = session.execute(claimed).scalar_one_or_none()
+    journal_id = session.connection().exec_driver_sql(POST, values_of(draft, user_id)).scalar_one_or_none()
     if journal_id is None:
         first = select(Journal.id).where(Journal.source_kind == draft.source_kind, Journal.source_id == draft.source_id)
         return session.execute(first).scalar_one(), False
-    _open_accounts(session, [posting.account for posting in draft.postings])
-    session.execute(
-        insert(Posting),
-        [
-            {
-                "journal_id": journal_id,
-                "line": line,
-                "tenant_id": draft.tenant_id,
-                "account": posting.account.code,
-                "side": posting.side,
-                "amount_fen": posting.amount_fen,
-            }
-            for line, posting in enumerate(draft.postings, start=1)
-        ],
-    )
     return journal_id, True
 
 
-def _open_accounts(session: Session, accounts: Sequence[rules.Account]) -> None:
-    """Open the accounts that are not there yet, in order of their codes, so that two writers do not deadlock."""
-    wanted = {account.code: account for account in accounts}
-    found = session.execute(select(Account.code).where(Account.code.in_(wanted))).scalars()
-    missing = sorted(set(wanted) - set(found))
-    if not missing:
-        return
-    rows = [
-        {"code": code, "kind": wanted[code].kind, "tenant_id": wanted[code].tenant_id, "fund_id": wanted[code].fund_id}
-        for code in missing
-    ]
-    session.execute(insert(Account).on_conflict_do_nothing(), rows)
+def values_of(draft: JournalDraft, user_id: UUID | None) -> dict[str, Any]:
+    """Return the values that ``POST`` writes a draft by, with an id of its own."""
+    accounts = [posting.account for posting in draft.postings]
+    return {
+        "id": new_id(),
+        "tenant_id": draft.tenant_id,
+        "source_kind": draft.source_kind,
+        "source_id": draft.source_id,
+        "period": draft.period,
+        "description": draft.description[:200],
+        "reverses_id": draft.reverses_id,
+        "user_id": user_id,
+        "occurred_at": draft.occurred_at,
+        "codes": [account.code for account in accounts],
+        "kinds": [account.kind.value for account in accounts],
+        "owners": [account.tenant_id for account in accounts],
+        "funds": [account.fund_id for account in accounts],
+        "sides": [posting.side.value for posting in draft.postings],
+        "amounts": [posting.amount_fen for posting in draft.postings],
+    }
 
 
 def balances(session: Session, period: str | None) -> Sequence[tuple[str, str, int, int]]:
     """Return code, kind, debits and credits of every account that moved: in a month, or ever."""
+    return _sums(session, () if period is None else (Journal.period == period,))
+
+
+def balances_before(session: Session, period: str) -> Sequence[tuple[str, str, int, int]]:
+    """Return code, kind, debits and credits of every account that moved before a month."""
+    return _sums(session, (Journal.period < period,))
+
+
+def _sums(session: Session, conditions: Sequence[ColumnElement[bool]]) -> Sequence[tuple[str, str, int, int]]:
     debit = func.coalesce(func.sum(case((Posting.side == "debit", Posting.amount_fen))), 0)
     credit = func.coalesce(func.sum(case((Posting.side == "credit", Posting.amount_fen))), 0)
     query = (
@@ -84,8 +97,8 @@ def balances(session: Session, period: str | None) -> Sequence[tuple[str, str, i
         .group_by(Account.code, Account.kind)
         .order_by(Account.code)
     )
-    if period is not None:
-        query = query.join(Journal, Journal.id == Posting.journal_id).where(Journal.period == period)
+    if conditions:
+        query = query.join(Journal, Journal.id == Posting.journal_id).where(*conditions)
     return [(code, kind, int(debits), int(credited)) for code, kind, debits, credited in session.execute(query)]
 
 
@@ -102,6 +115,47 @@ def journal_page(
         at, journal_id = before
         query = query.where((Journal.occurred_at < at) | ((Journal.occurred_at == at) & (Journal.id < journal_id)))
     return session.execute(query).scalars().all()
+
+
+def journals_of(session: Session, period: str) -> Sequence[Journal]:
+    """Return all journals of a month, in the order in which things happened."""
+    query = select(Journal).where(Journal.period == period).order_by(Journal.occurred_at, Journal.id)
+    return session.execute(query).scalars().all()
+
+
+def journal_of(session: Session, journal_id: UUID) -> Journal | None:
+    """Return a journal."""
+    return session.execute(select(Journal).where(Journal.id == journal_id)).scalar_one_or_none()
+
+
+def accounts_of(session: Session, codes: Collection[str]) -> Sequence[Account]:
+    """Return some accounts, in the order of their codes."""
+    return session.execute(select(Account).where(Account.code.in_(codes)).order_by(Account.code)).scalars().all()
+
+
+def periods_before(session: Session, period: str) -> Sequence[str]:
+    """Return the months before ``period`` that have journals, the earliest first."""
+    query = select(Journal.period).where(Journal.period < period).distinct().order_by(Journal.period)
+    return session.execute(query).scalars().all()
+
+
+def close(session: Session, values: Mapping[str, Any]) -> bool:
+    """Close a month; False when it is closed. From here on nobody writes into it; who is writing is waited for."""
+    return rows_written(session, insert(ClosedPeriod).values(values).on_conflict_do_nothing()) == 1
+
+
+def closed_periods(session: Session) -> Sequence[ClosedPeriod]:
+    """Return the closed months, the latest first."""
+    query = select(ClosedPeriod).order_by(ClosedPeriod.period.desc())
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def lock_period(session: Session, period: str) -> None:
+    """Wait until nobody is writing into a month, and keep writers out until the transaction ends."""
+    session.connection().exec_driver_sql(
+        "SELECT pg_advisory_xact_lock('closed_periods'::regclass::integer, %(month)s)",
+        {"month": int(period.replace("-", ""))},
+    )
 
 
 def postings_of(session: Session, journal_ids: Sequence[UUID]) -> Sequence[Posting]:

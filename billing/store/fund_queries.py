@@ -34,6 +34,14 @@ def ids_of_funds(session: Session, slugs: Collection[str]) -> dict[str, UUID]:
     return {row.slug: row.id for row in found}
 
 
+def names_of_funds(session: Session, fund_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of some funds."""
+    if not fund_ids:
+        return {}
+    rows = session.execute(select(Fund.id, Fund.name).where(Fund.id.in_(fund_ids)))
+    return {row.id: row.name for row in rows}
+
+
 def fund_of(session: Session, fund_id: UUID, *, lock: bool = False) -> Fund | None:
     """Return a fund as it is now, under lock where asked."""
     query = select(Fund).where(Fund.id == fund_id).execution_options(populate_existing=True)

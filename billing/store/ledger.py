@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, one_of
@@ -68,3 +68,24 @@ class Posting(Base):
     account: Mapped[str] = mapped_column(ForeignKey("accounts.code"))
     side: Mapped[Code]
     amount_fen: Mapped[Fen]
+
+
+class ClosedPeriod(Base):
+    """A month of the books that is closed for good: what is late is written into the first open month after it.
+
+    ``journals_sha256`` is the hash over its journals, so that a change behind the program's back is found.
+    """
+
+    __tablename__ = "closed_periods"
+    __table_args__ = (
+        CheckConstraint("journals >= 0 AND debit_fen >= 0", name="not_negative"),
+        CheckConstraint("period ~ '^20[0-9]{2}-(0[1-9]|1[0-2])$'", name="month"),
+        BOOKS,
+    )
+
+    period: Mapped[str] = mapped_column(String(7), primary_key=True)
+    journals: Mapped[int] = mapped_column(Integer)
+    debit_fen: Mapped[Fen]
+    journals_sha256: Mapped[str] = mapped_column(String(64))
+    closed_by: Mapped[UUID]
+    closed_at: Mapped[datetime]

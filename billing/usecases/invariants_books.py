@@ -138,8 +138,19 @@ _FUNDS = """
     WHERE coalesce(e.captured, 0) <> coalesce(b.balance, 0)
 """
 
+_CLOSED = """
+    SELECT c.period, c.journals, count(j.id) AS found, c.debit_fen, coalesce(sum(p.debit_fen), 0) AS found_fen
+    FROM closed_periods c
+    LEFT JOIN journals j ON j.period = c.period
+    LEFT JOIN (SELECT journal_id, sum(amount_fen) AS debit_fen FROM postings WHERE side = 'debit' GROUP BY journal_id) p
+        ON p.journal_id = j.id
+    GROUP BY c.period
+    HAVING c.journals <> count(j.id) OR c.debit_fen <> coalesce(sum(p.debit_fen), 0)
+"""
+
 INVARIANTS_BOOKS = (
     Invariant("journal-balances", "Every journal has at least two lines, and its debits are its credits.", _JOURNALS),
+    Invariant("closed-months", "A closed month has the journals and the debits that it was closed with.", _CLOSED),
     Invariant("trial-balance", "All debits are all credits.", _TRIAL_BALANCE),
     Invariant(
         "delivery-metered-and-posted",

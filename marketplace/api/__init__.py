@@ -23,6 +23,7 @@ NOUNS = (
     "usage",
     "invoices",
     "books",
+    "ledger",
     "programmes",
     "funds",
     "statistics",

@@ -70,3 +70,15 @@ SETTINGS = {
     "stacking.combined_cap_fen": msg("合计金额上限"),
 }
 """Fields of a policy version."""
+ACCOUNTS = {
+    "bank": msg("银行存款"),
+    "revenue:services": msg("服务收入"),
+    "vat:output": msg("应交增值税（销项）"),
+    "suspense:receipts": msg("待认领收款"),
+    "receivable:park": msg("应收园区款"),
+    "receivable:fund": msg("应收补贴资金"),
+    "provider": msg("服务机构往来"),
+    "grants:park": msg("应付园区后补助"),
+    "wallet:park": msg("园区预存款"),
+}
+"""Accounts of the books, by their codes without the owner's id."""

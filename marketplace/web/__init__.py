@@ -18,6 +18,7 @@ from marketplace.web import (
     home,
     invoices,
     keys,
+    ledger,
     ordering,
     orders,
     parks,
@@ -50,6 +51,7 @@ GROUPS = (
     funds.pages,
     programmes.pages,
     books.pages,
+    ledger.pages,
     provider.pages,
 )
 """Every page group."""

@@ -40,6 +40,7 @@ ENTRIES = (
     Entry("funds.funds", msg("专项资金"), Permission.READ_FUND, staff_only=True),
     Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
+    Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
 )
 

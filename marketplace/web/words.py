@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from marketplace.doors.codes import DELIVERIES, REGION_CLASSES, SIZES, TIERS, VERIFICATION
+from marketplace.doors.codes import ACCOUNTS, DELIVERIES, REGION_CLASSES, SIZES, TIERS, VERIFICATION
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
 from tenants.kernel.messages import Message, msg
@@ -133,6 +133,7 @@ KINDS = {
     "break": BREAKS,
     "receipt": RECEIPTS,
     "role": ROLES,
+    "account": ACCOUNTS,
 }
 
 REASONS = {

@@ -125,3 +125,24 @@ def test_a_park_reads_policies_that_are_approved_and_no_drafts(province: Provinc
     assert [version["status"] for version in seen["versions"]] == ["approved"]
     (whole,) = province.officer.get("/programmes").get_json()["items"]
     assert [version["status"] for version in whole["versions"]] == ["approved", "draft"]
+
+
+def test_a_month_of_the_books_is_closed_and_downloaded(province: Province, park: Caller, clock: ManualClock) -> None:
+    finance = province.finance
+    early = finance.post("/periods/2026-03/close", key="close")
+    assert (early.status_code, early.get_json()["code"]) == (409, "period.has_breaks")
+    finance.post("/invoices", {"period": "2026-03"}, key="march")
+    assert province.officer.post("/periods/2026-03/close").status_code == 403
+    assert park.post("/periods/2026-03/close").status_code == 403
+    closed = finance.post("/periods/2026-03/close", key="close")
+    assert closed.status_code == 200, closed.text
+    assert finance.post("/periods/2026-03/close", key="close").get_json() == closed.get_json()
+    assert finance.get("/periods").get_json()["items"] == [closed.get_json()]
+    journals = finance.get("/journals?period=2026-03").get_json()["items"]
+    assert closed.get_json()["journals"] == len(journals) > 0
+    for kind, beginning in (("csv", b"\xef\xbb\xbf"), ("xlsx", b"PK"), ("beancount", b"option")):
+        file = finance.get(f"/exports/ledger?period=2026-03&format={kind}")
+        assert (file.status_code, file.data[: len(beginning)]) == (200, beginning)
+    assert "应收园区款" in finance.get("/exports/ledger?period=2026-03").data.decode("utf-8-sig")
+    assert finance.get("/exports/ledger?period=march").status_code == 422
+    assert park.get("/exports/ledger?period=2026-03").status_code == 403

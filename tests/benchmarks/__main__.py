@@ -21,6 +21,7 @@ from tests.benchmarks.figures import HEAD, Figure
 from tests.benchmarks.holds import bench_holds
 from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
+from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
 from tests.benchmarks.twin import bench_twin
@@ -56,7 +57,13 @@ def _twin() -> list[Figure]:
     return [Figure("twin", f"{bench_twin():.2f}", "≤ 1.3", "CPU of a year at 15 minutes ÷ CPU of the raw solver")]
 
 
-ALONE: dict[str, Callable[[], list[Figure]]] = {"holds": _holds, "ingest": _ingest, "quote": _quote, "twin": _twin}
+ALONE: dict[str, Callable[[], list[Figure]]] = {
+    "holds": _holds,
+    "ingest": _ingest,
+    "ledger": bench_ledger,
+    "quote": _quote,
+    "twin": _twin,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from marketplace.demo import world
+from tenants.kernel.clock import ManualClock
 from tests.support.parks import sign_up
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -105,6 +106,25 @@ def test_finance_issues_a_month_and_takes_a_statement_in(province: Province, sig
     answer = finance.post("/books/statements", torn, content_type="multipart/form-data")
     assert answer.status_code == 422
     assert 'role="alert"' in answer.text
+
+
+def test_finance_reads_the_books_with_names_and_closes_a_month(
+    province: Province, signed_in: Enter, clock: ManualClock
+) -> None:
+    province.fund()
+    clock.instant = clock.instant.replace(month=4)
+    finance = signed_in("finance")
+    refused = finance.post("/ledger/closing", {"period": "2026-04"})
+    assert (refused.status_code, "尚未结束" in refused.text) == (409, True)
+    done = finance.follow(finance.post("/ledger/closing", {"period": "2026-03"}))
+    assert "已结账" in done.text
+    again = finance.post("/ledger/closing", {"period": "2026-03"})
+    assert again.status_code == 409
+    assert finance.get("/ledger/export?period=2026-03&format=beancount").status_code == 200
+    approver = signed_in("approver").get("/ledger?period=2026-03").text
+    assert "已结账" in approver
+    assert 'action="/ledger/closing"' not in approver
+    assert signed_in("officer").get("/ledger").status_code == 403
 
 
 def test_a_new_key_is_shown_once(province: Province, signed_in: Enter) -> None:
