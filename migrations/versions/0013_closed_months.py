@@ -1,6 +1,6 @@
 """Months of the books that are closed.
 
-Follows 0010. A journal of a closed month is written into the first open month after it: the trigger decides, so no
+Follows 0012. A journal of a closed month is written into the first open month after it: the trigger decides, so no
 writer can forget it, and a writer that is under way while the month is being closed waits for the outcome.
 A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
