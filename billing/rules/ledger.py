@@ -266,6 +266,14 @@ def carry_over(
     return JournalDraft("carry_over", source_id, "结余预算结转", occurred_at, postings)
 
 
+def claim_given_up(
+    *, fund_id: UUID, provider_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int
+) -> JournalDraft:
+    """Return the journal of a claim that its fund does not pay: the provider bears what it delivered."""
+    postings = (*_post(provider_account(provider_id), amount_fen), *_post(fund_receivable(fund_id), -amount_fen))
+    return JournalDraft("claim_given_up", source_id, "放弃补贴申报，由服务机构承担", occurred_at, postings)
+
+
 def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more_vat_fen: int) -> JournalDraft | None:
     """Return the journal that brings posted VAT to an invoice's: VAT rounded once on the whole, not per delivery."""
     if not more_vat_fen:

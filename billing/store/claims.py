@@ -64,7 +64,7 @@ class Payout(Base):
         ),
         UniqueConstraint("payment_reference"),
         one_of("payee_kind", PayeeKind),
-        one_of("status", ("pending", "paid")),
+        one_of("status", ("pending", "paid", "cancelled")),
         CheckConstraint("amount_fen > 0", name="positive"),
         CheckConstraint(
             "(status = 'paid') = (num_nonnulls(payment_reference, paid_on, paid_by, paid_at) = 4)", name="paid"

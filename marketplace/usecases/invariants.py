@@ -10,6 +10,7 @@ from sqlalchemy import text
 from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
+from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from services.usecases.invariants import INVARIANTS as SERVICES
@@ -88,7 +89,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ORDERS)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ ROLES = {
     "park_finance": msg("园区财务"),
     "subsidy_officer": msg("政策专员"),
     "subsidy_approver": msg("资金审批人"),
+    "claim_reviewer": msg("申报审核人"),
     "finance": msg("财务专员"),
     "provider": msg("服务机构"),
     "operator": msg("平台运营"),

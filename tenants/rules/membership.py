@@ -1,7 +1,8 @@
 """What each role may do, who may hold which, and who may give it.
 
-Separation of duties: who writes a policy or asks for money does not approve it, who approves does not pay, and who runs
-the platform has no right to funds or claims. A person never holds two such roles.
+Separation of duties: who writes a policy or asks for money does not approve it, who approves or reviews does not pay,
+and who runs the platform has no right to funds or claims. A person never holds two such roles. Claims are reviewed by
+two people with one right, of which the database lets each review a batch once.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ _STAFF_READS = frozenset(
 )
 _MEMBER = frozenset(
     {P.READ_PARK, P.READ_CATALOGUE, P.READ_PROGRAMME, P.ASK_QUOTE, P.READ_ORDER, P.UPLOAD_DATA, P.READ_USAGE}
+    | {P.READ_CLAIM}
 )
 _PARK_FINANCE = frozenset(
     {P.READ_PARK, P.READ_CATALOGUE, P.READ_PROGRAMME, P.READ_ORDER, P.READ_USAGE, P.READ_INVOICE, P.READ_WALLET}
+    | {P.READ_CLAIM}
 )
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -30,17 +33,20 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PARK_FINANCE: _PARK_FINANCE,
     Role.PARK_ADMIN: _MEMBER
     | _PARK_FINANCE
-    | {P.SUBSCRIBE, P.PLACE_ORDER, P.CANCEL_ORDER, P.MANAGE_MEMBERS, P.MANAGE_API_KEYS, P.READ_AUDIT},
+    | {P.SUBSCRIBE, P.PLACE_ORDER, P.CANCEL_ORDER, P.MANAGE_MEMBERS, P.MANAGE_API_KEYS, P.READ_AUDIT}
+    | {P.ACCEPT_DELIVERY},
     Role.SUBSIDY_OFFICER: _STAFF_READS
-    | {P.VERIFY_PARK, P.WRITE_PROGRAMME, P.MANAGE_FUND, P.READ_FUND, P.MANAGE_API_KEYS}
+    | {P.VERIFY_PARK, P.WRITE_PROGRAMME, P.MANAGE_FUND, P.READ_FUND, P.READ_CLAIM, P.MANAGE_API_KEYS}
     | {P.WRITE_EXEMPTION, P.REVOKE_EXEMPTION},
     Role.SUBSIDY_APPROVER: _STAFF_READS
-    | {P.APPROVE_PROGRAMME, P.APPROVE_FUND, P.READ_FUND, P.READ_LEDGER, P.REVIEW_CLAIM, P.MANAGE_API_KEYS}
-    | {P.APPROVE_EXEMPTION, P.REVOKE_EXEMPTION},
+    | {P.APPROVE_PROGRAMME, P.APPROVE_FUND, P.READ_FUND, P.READ_LEDGER, P.REVIEW_CLAIM, P.READ_CLAIM}
+    | {P.APPROVE_EXEMPTION, P.REVOKE_EXEMPTION, P.MANAGE_API_KEYS},
+    Role.CLAIM_REVIEWER: _STAFF_READS | {P.READ_FUND, P.REVIEW_CLAIM, P.READ_CLAIM, P.MANAGE_API_KEYS},
     Role.FINANCE: _STAFF_READS
     | {P.READ_FUND, P.READ_INVOICE, P.ISSUE_INVOICE, P.READ_WALLET, P.TOP_UP_WALLET, P.IMPORT_STATEMENT}
-    | {P.RECONCILE, P.CLOSE_PERIOD, P.READ_LEDGER, P.CLAIM, P.MANAGE_API_KEYS},
-    Role.PROVIDER: frozenset({P.READ_CATALOGUE, P.REPORT_INSPECTION, P.MANAGE_API_KEYS}),
+    | {P.RECONCILE, P.CLOSE_PERIOD, P.READ_LEDGER, P.CLAIM, P.DISBURSE, P.READ_CLAIM}
+    | {P.MANAGE_API_KEYS},
+    Role.PROVIDER: frozenset({P.READ_CATALOGUE, P.REPORT_INSPECTION, P.READ_CLAIM, P.MANAGE_API_KEYS}),
     Role.OPERATOR: _STAFF_READS
     | {P.RUN_PLATFORM, P.VERIFY_PARK, P.MANAGE_CATALOGUE, P.IMPORT_COMPANIES, P.METER_USAGE}
     | {P.MANAGE_MEMBERS, P.MANAGE_API_KEYS},
@@ -50,12 +56,14 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 ROLES_OF: dict[OrganisationKind, frozenset[Role]] = {
     OrganisationKind.PARK: frozenset({Role.PARK_ADMIN, Role.PARK_MEMBER, Role.PARK_FINANCE}),
     OrganisationKind.PROVIDER: frozenset({Role.PROVIDER}),
-    OrganisationKind.AUTHORITY: frozenset({Role.SUBSIDY_OFFICER, Role.SUBSIDY_APPROVER, Role.FINANCE}),
+    OrganisationKind.AUTHORITY: frozenset(
+        {Role.SUBSIDY_OFFICER, Role.SUBSIDY_APPROVER, Role.CLAIM_REVIEWER, Role.FINANCE}
+    ),
     OrganisationKind.OPERATOR: frozenset({Role.OPERATOR}),
 }
 """Which roles exist in which organisation; a role elsewhere counts for nothing."""
 
-SEPARATED = frozenset({Role.SUBSIDY_OFFICER, Role.SUBSIDY_APPROVER, Role.FINANCE, Role.OPERATOR})
+SEPARATED = frozenset({Role.SUBSIDY_OFFICER, Role.SUBSIDY_APPROVER, Role.CLAIM_REVIEWER, Role.FINANCE, Role.OPERATOR})
 """No person holds two of these."""
 
 TO_APPOINT: dict[OrganisationKind, frozenset[Permission]] = {
