@@ -108,6 +108,7 @@ def test_reviewers_and_payer_are_other_people(story: Claims) -> None:
     assert refusal(story.review, FIRST, "second") == "claim.same_person"
     assert refusal(story.review, FINANCE, "second") == "claim.same_person"
     noticed = story.review(SECOND, "second")
+    assert noticed.notice_until is not None
     story.clock.instant = noticed.notice_until
     for reviewer in (FIRST, SECOND):
         assert refusal(story.prepare, reviewer) == "payout.same_person"
@@ -447,7 +448,7 @@ def test_a_notice_has_its_whole_days(begins: datetime, days: int) -> None:
 
 def test_what_a_line_lacks_is_named() -> None:
     assert missing_proofs(COMPLETE) == ()
-    lacking = {
+    lacking: dict[Proof, dict[str, Any]] = {
         Proof.PAYEE: {"payee_id": None},
         Proof.ORDER: {"order_line": None},
         Proof.METERING: {"event_id": None},
