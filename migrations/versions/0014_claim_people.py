@@ -1,14 +1,14 @@
 """Claims: the role of reviewers, and payouts that are drawn up anew.
 
-Follows 0012. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0013. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
