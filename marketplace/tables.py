@@ -5,6 +5,7 @@ from sqlalchemy.orm import configure_mappers
 from billing.store import (
     aid,
     claims,
+    entitlements,
     evidence,
     exemptions,
     fund_transfers,
@@ -34,6 +35,7 @@ STORES = (
     runs,
     aid,
     claims,
+    entitlements,
     evidence,
     exemptions,
     fund_transfers,

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from billing.rules.headroom import Claim, Headroom, fit, split
 from billing.rules.periods import local_day, start_of_day
-from billing.rules.terms import CapScope, Policy, Used
+from billing.rules.reasons import Reason
+from billing.rules.terms import CapScope, Policy, Shortfall, Used
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import Message, msg
 
@@ -101,11 +102,16 @@ def check_withdrawable(standing: Standing, now: datetime) -> State:
     """Return the state of an award that the park may give up: before its claim, or after a reviewer sent it back."""
     state = state_of(standing, now)
     if state is State.CLAIMED:
-        raise Conflict("entitlement.in_review", msg("申领正在审核，不能撤回。如需更改，请联系审核人员退回后办理。"))
+        raise in_review()
     if state in {State.DISBURSED, State.WITHDRAWN, State.EXPIRED, State.UNDONE}:
         code, sentence = _BARRED[state]
         raise Conflict(code, sentence)
     return state
+
+
+def in_review() -> Conflict:
+    """Return the refusal to give up what is under review."""
+    return Conflict("entitlement.in_review", msg("申领正在审核，不能撤回。如需更改，请联系审核人员退回后办理。"))
 
 
 def grant(
@@ -115,13 +121,19 @@ def grant(
     taken: Mapping[CapScope, int],
     funds: Mapping[str, int],
     rolling: Mapping[str, int],
+    exempted_fen: int | None = None,
 ) -> Grant:
     """Return what of an award of ``amount_fen`` its ceilings and funds still carry.
 
     ``limits`` are the ceilings that were kept with the award, ``taken`` what counts against each now, ``funds`` what
-    each fund has left, ``rolling`` what counts in each rolling register (all in fen). The programme's shortfall decides between a part and nothing.
+    each fund has left, ``rolling`` what counts in each rolling register, ``exempted_fen`` what is left of the
+    case-by-case decision that the award stands on, if it does (all in fen). The programme's shortfall decides between a part and nothing.
     """
     claim = Claim(policy, amount_fen=amount_fen, claim_fen=amount_fen, limits=_in_order(limits))
+    if exempted_fen is not None and exempted_fen < amount_fen:
+        whole = policy.shortfall is Shortfall.ALL_OR_NOTHING
+        told = (Reason.CAP_EXEMPTION, *((Reason.ALL_OR_NOTHING,) if whole else ()))
+        claim = claim.because(*told, amount_fen=0 if whole else exempted_fen)
     fitted = fit(claim, Headroom(Used(by_programme={policy.programme: taken}, rolling=rolling), funds))
     return Grant(
         amount_fen=fitted.amount_fen,

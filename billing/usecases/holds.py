@@ -94,7 +94,7 @@ def spend_at_once(
     cases, which have asked for their own permission.
 
     ``before_draw`` is told the holds before any money is drawn, so that the funds' rows come last. Raises Conflict
-    ``cap.reached`` or ``fund.exhausted`` as a checkout does.
+    as a checkout does.
     """
     held = _reserve(
         work, work.actor.require_tenant(), [award], allotments(award.facts), work.now, before_draw=before_draw

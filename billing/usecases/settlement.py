@@ -26,6 +26,7 @@ from billing.store.books import post_journal
 from billing.store.usage import RatedUsage
 from billing.store.wallet_movements import Outcome
 from billing.usecases.claim_intake import NewClaim, enter_claim_line
+from billing.usecases.entitlement_offers import SettledLine, offer_later_awards
 from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_lines
 from billing.usecases.metering import record_event
 from billing.usecases.rated import charge_of, quantity_of
@@ -57,6 +58,11 @@ class DeliveredLine:
     evidence: Mapping[str, Any]
     title: str = ""
     provider_id: UUID | None = None
+    reference: str = ""
+    """What people call its order."""
+    quote_id: UUID | None = None
+    """The kept quote that it was ordered by, and its place in it: the facts that later awards are granted by."""
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ def settle_delivery(
         _spend_wallet(work, tenant, line)
     _post(work, tenant, line, holds)
     _claim(work, tenant, usage, line, holds)
+    _offer(work, line)
     audit.record(work, "delivery.settle", "order_line", line.order_line_id, gross_fen=line.gross_fen)
     if line.subsidy_fen:
         capture_holds(work, order_line_id=line.order_line_id, amount_fen=line.subsidy_fen)
@@ -255,6 +262,20 @@ def _claim(
             ),
             period=usage.period,
         )
+
+
+def _offer(work: Work, line: DeliveredLine) -> None:
+    """Offer the park the awards that come later; an order without a kept quote has none."""
+    if line.quote_id is None:
+        return
+    settled = SettledLine(
+        order_line_id=line.order_line_id,
+        reference=line.reference,
+        quote_id=line.quote_id,
+        position=line.position,
+        proof=line.evidence,
+    )
+    offer_later_awards(work, line=settled)
 
 
 def _view(row: RatedUsage) -> SettledUsage:

@@ -27,6 +27,7 @@ NOUNS = (
     "programmes",
     "funds",
     "statistics",
+    "entitlements",
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from billing.usecases import fund_outlook, holds
 from marketplace.composition import Marketplace
-from marketplace.usecases import expiry, fulfilment, invariants
+from marketplace.usecases import expiry, fulfilment, invariants, later_awards
 from tenants.kernel.context import system_actor
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,18 @@ def watch_funds(market: Marketplace) -> None:
             log.warning("fund %s runs low (%s): %s fen available", alert.fund_id, alert.kind, alert.available_fen)
 
 
+def offer_later_awards(market: Marketplace) -> None:
+    """Offer parks the awards of delivered orders that come later, where their delivery has not done so itself."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        unoffered = later_awards.lines_to_offer(work)
+    for line in unoffered:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
+                later_awards.offer_line(work, order_line_id=line.order_line_id)
+        except Exception:
+            log.exception("the later awards of line %s could not be offered", line.order_line_id)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -69,5 +81,6 @@ CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("watch_funds", "7 * * * *", watch_funds),
+    Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

@@ -55,6 +55,17 @@ def locked_line(session: Session, *, run_id: UUID | None = None, booking_id: UUI
     return session.execute(select(OrderLine).where(where).execution_options(populate_existing=True)).scalar_one()
 
 
+def line_with_order(session: Session, line_id: UUID) -> tuple[OrderLine, Order] | None:
+    """Return a line that the transaction may see, with its order."""
+    query = (
+        select(OrderLine, Order)
+        .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
+        .where(OrderLine.id == line_id)
+    )
+    found = session.execute(query).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
 @dataclass(frozen=True)
 class WaitingLine:
     """An open line, and the run or booking that delivers it."""

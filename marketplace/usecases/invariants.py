@@ -11,6 +11,7 @@ from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
+from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from services.usecases.invariants import INVARIANTS as SERVICES
@@ -60,11 +61,13 @@ ORDERS = (
     ),
     Invariant(
         "line-captured",
-        "A delivered line has captured exactly its subsidy, any other nothing.",
+        "A delivered line has captured exactly its subsidy, any other nothing; awards that come later are counted apart.",
         """
         SELECT l.tenant_id, l.id, l.status, coalesce(h.captured, 0) AS captured FROM order_lines l
         LEFT JOIN LATERAL (SELECT sum(captured_fen) AS captured FROM holds h
-            WHERE h.tenant_id = l.tenant_id AND h.order_line_id = l.id) h ON true
+            WHERE h.tenant_id = l.tenant_id AND h.order_line_id = l.id
+              AND NOT EXISTS (SELECT FROM entitlements e WHERE e.tenant_id = h.tenant_id
+                              AND e.order_line_id = h.order_line_id AND e.programme = h.programme)) h ON true
         WHERE coalesce(h.captured, 0) <> CASE WHEN l.status = 'delivered' THEN l.subsidy_fen ELSE 0 END
         """,
     ),
@@ -89,7 +92,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ENTITLEMENTS, *ORDERS)
 
 
 @dataclass(frozen=True)

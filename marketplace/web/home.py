@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from billing.usecases import funds, programmes, wallets
+from billing.usecases import entitlements, funds, programmes, wallets
 from marketplace.usecases import orders
 from marketplace.web.charts import fund_chart, spend_chart
 from marketplace.web.pages import page_group, page_work
@@ -54,6 +54,7 @@ def _park(work: Work) -> dict[str, Any]:
         "year": sum((each.gross_fen for each in spent.values()), 0),
         "saved": sum((each.subsidy_fen for each in spent.values()), 0),
         "wallet": wallet,
+        "entitled": entitlements.offered_automatically(work),
         "chart": spend_chart(
             months,
             [spent[month].subsidy_fen if month in spent else 0 for month in months],

@@ -32,6 +32,7 @@ ENTRIES = (
     Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
+    Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER),
     Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),

@@ -72,6 +72,18 @@ CLAIM = {
     "notice": msg("公示"),
     "disbursed": msg("已拨付"),
 }
+MODES = {"instant": msg("即时抵扣"), "reimburse": msg("后补助"), "auto": msg("免申即享")}
+ENTITLEMENT = {
+    "waiting": msg("待付款"),
+    "open": msg("可办理"),
+    "claimed": msg("审核中"),
+    "returned": msg("已退回，待补正"),
+    "disbursed": msg("已拨付"),
+    "withdrawn": msg("已放弃"),
+    "expired": msg("已过期"),
+    "undone": msg("订单已退回"),
+}
+ENTITLEMENT_STEPS = {"offered": msg("未申领"), "claimed": msg("已申领"), "withdrawn": msg("已放弃")}
 BALANCE = {
     "appropriated": msg("拨款"),
     "available": msg("可用"),
@@ -129,6 +141,9 @@ KINDS = {
     "wallet": WALLET,
     "claim": CLAIM,
     "balance": BALANCE,
+    "mode": MODES,
+    "entitlement": ENTITLEMENT,
+    "entitlement_step": ENTITLEMENT_STEPS,
     "kpi": KPIS,
     "column": COLUMNS,
     "break": BREAKS,

@@ -109,6 +109,7 @@ class Permission(StrEnum):
     CLOSE_PERIOD = "books:close"
     READ_LEDGER = "books:read"
     CLAIM = "claim:write"
+    CLAIM_ENTITLEMENT = "entitlement:claim"
     REVIEW_CLAIM = "claim:review"
     DISBURSE = "claim:disburse"
     READ_CLAIM = "claim:read"

@@ -25,7 +25,7 @@ _MEMBER = frozenset(
 )
 _PARK_FINANCE = frozenset(
     {P.READ_PARK, P.READ_CATALOGUE, P.READ_PROGRAMME, P.READ_ORDER, P.READ_USAGE, P.READ_INVOICE, P.READ_WALLET}
-    | {P.READ_CLAIM}
+    | {P.READ_CLAIM, P.CLAIM_ENTITLEMENT}
 )
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -26,7 +26,10 @@ def order(
     """Check offerings out: subsidy held, and the rest too where the wallet pays."""
     quote = subsidies.ask(shop, actor, *offerings, quantity=quantity, facts=facts)
     line_ids, _ = subsidies.check_out(shop, actor, quote)
-    lines = [_line(each, line_id, payment_method) for each, line_id in zip(quote.lines, line_ids, strict=True)]
+    lines = [
+        replace(_line(each, line_id, payment_method), quote_id=quote.id, position=position, reference=quote.id.hex[-8:])
+        for position, (each, line_id) in enumerate(zip(quote.lines, line_ids, strict=True))
+    ]
     if payment_method == "wallet":
         with shop.work(actor) as work:
             for line in lines:
