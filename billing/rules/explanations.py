@@ -6,7 +6,7 @@ Nothing here decides anything: the award is given, and each statement is worked 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +14,7 @@ from itertools import product
 
 from billing.rules.conditions import AllOf, Comparison, Condition, Fact, Facts, Tree, all_hold, evaluate
 from billing.rules.eligibility import line_facts
-from billing.rules.exemptions import as_told
+from billing.rules.exemptions import Exemption, as_told
 from billing.rules.money import share_down
 from billing.rules.periods import cap_year, local_day
 from billing.rules.subsidies import Award, Quote
@@ -22,6 +22,10 @@ from billing.rules.terms import CapScope, OrderFacts, Policy, Rate, Used
 
 MOST_WAYS = 6
 """Ways to meet a condition that are told; more would not be read."""
+ROLLING = "rolling"
+"""Scope of a ceiling over years that roll."""
+EXEMPTION = "exemption"
+"""Scope of what a case-by-case decision may give in all."""
 FEW = 10
 """A fund is nearly used up when it does not carry so many more awards like this one."""
 
@@ -59,15 +63,17 @@ class BetterRate:
 class CeilingState:
     """A ceiling in force for this line. ``used_fen`` was taken before, ``left_fen`` is left after this award.
 
-    ``starts_anew`` is the first day of the next cap year, None for a ceiling without years.
+    ``scope`` is that of a cap, EXEMPTION, or ROLLING, which counts over any ``years`` together (0 for the others). ``starts_anew`` is the
+    first day of the next cap year, None for a ceiling without cap years.
     """
 
-    scope: CapScope
+    scope: str
     limit_fen: int
     used_fen: int
     taken_fen: int
     left_fen: int
     starts_anew: date | None
+    years: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,8 @@ class Explanation:
     """One programme's award on one line.
 
     ``rate_bp`` and ``reason`` are the rate that applied, 0 and None when none did; ``eligibility`` is empty for an
-    eligible line, else the ways in which it would become eligible.
+    eligible line, else the ways in which it would become eligible. ``document_no`` is that of the case-by-case decision
+    whose terms applied; what is told is then of those terms.
     """
 
     programme: str
@@ -92,6 +99,7 @@ class Explanation:
     better_rates: tuple[BetterRate, ...]
     ceilings: tuple[CeilingState, ...]
     funds: Mapping[str, FundState]
+    document_no: str | None = None
 
 
 def explain(
@@ -100,6 +108,8 @@ def explain(
     """Return the explanation of every award of every line of ``priced``, which came of the other arguments."""
     by_version = {policy.order_key: policy for policy in policies}
     taken: dict[tuple[str, CapScope], int] = {}
+    rolled = dict(used.rolling)
+    exempted: dict[str, int] = {}
     left = dict(funds)
     lines = []
     for line, result in zip(order.lines, priced.lines, strict=True):
@@ -108,10 +118,16 @@ def explain(
         for award in result.awards:
             policy = by_version[award.programme, award.version]
             terms = policy if award.exemption is None else as_told(policy, award.exemption.terms)
-            told.append(_explanation(terms, facts, award, _before(policy, used, taken), order.moment, left))
+            told.append(_explanation(terms, facts, award, _before(policy, used, taken), rolled, order.moment, left))
+            if award.exemption is not None:
+                before = exempted.get(award.exemption.id, award.exemption.used_fen)
+                exempted[award.exemption.id] = before + award.amount_fen
+                told[-1] = _decided(told[-1], award.exemption, before)
             for scope in {cap.scope for cap in policy.caps}:
                 key = (policy.programme, scope)
                 taken[key] = taken.get(key, 0) + award.amount_fen
+            if policy.rolling is not None:
+                rolled[policy.rolling.register] = rolled.get(policy.rolling.register, 0) + award.amount_fen
         for fund, amount in (draw for award in result.awards for draw in award.fund_draws if draw[0] in left):
             left[fund] -= amount
         lines.append(tuple(told))
@@ -161,6 +177,16 @@ def ceilings(
     ]
 
 
+def rolling_ceiling(policy: Policy, used: Mapping[str, int], taken_fen: int) -> list[CeilingState]:
+    """Return the version's rolling ceiling, with what its register counted before; empty for a version without."""
+    rolling = policy.rolling
+    if rolling is None:
+        return []
+    before = used.get(rolling.register, 0)
+    left = max(0, rolling.amount_fen - before - taken_fen)
+    return [CeilingState(ROLLING, rolling.amount_fen, before, taken_fen, left, None, rolling.years)]
+
+
 def fund_state(left_fen: int, share_fen: int) -> FundState:
     """Return how much a fund has left beside what one more award would take of it."""
     if left_fen <= 0:
@@ -173,6 +199,7 @@ def _explanation(
     facts: Facts,
     award: Award,
     used: Mapping[CapScope, int],
+    rolled: Mapping[str, int],
     moment: date | datetime,
     funds: Mapping[str, int],
 ) -> Explanation:
@@ -192,13 +219,24 @@ def _explanation(
         eligibility=ways_to_hold(policy.eligible, facts),
         price_limit_fen=policy.price_limit_fen if too_dear else None,
         better_rates=better_rates(policy.rates, facts),
-        ceilings=tuple(ceilings(policy, facts, used, award.amount_fen, local_day(moment, policy.timezone))),
+        ceilings=(
+            *ceilings(policy, facts, used, award.amount_fen, local_day(moment, policy.timezone)),
+            *rolling_ceiling(policy, rolled, award.amount_fen),
+        ),
         funds={
             funder.fund: fund_state(funds[funder.fund], share_down(award.claim_fen, funder.share_bp))
             for funder in policy.funders
             if funder.fund in funds
         },
     )
+
+
+def _decided(told: Explanation, exemption: Exemption, used_fen: int) -> Explanation:
+    """Return an explanation that names the decision behind it, and what is left of that."""
+    taken = told.amount_fen
+    left = max(0, exemption.limit_fen - used_fen - taken)
+    limit = CeilingState(EXEMPTION, exemption.limit_fen, used_fen, taken, left, None)
+    return replace(told, document_no=exemption.document_no, ceilings=(limit, *told.ceilings))
 
 
 def _before(policy: Policy, used: Used, taken: Mapping[tuple[str, CapScope], int]) -> dict[CapScope, int]:

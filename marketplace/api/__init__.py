@@ -28,6 +28,7 @@ NOUNS = (
     "funds",
     "statistics",
     "entitlements",
+    "subsidies",
 )
 
 

@@ -37,7 +37,8 @@ class Ceiling(Answer):
     used_fen: Amount
     taken_fen: Amount
     left_fen: Amount
-    starts_anew: date | None = Field(description="First day of the next cap year; null for a ceiling without years")
+    starts_anew: date | None = Field(description="First day of the next cap year; null for a ceiling without cap years")
+    years: int = Field(description="For scope rolling: over how many years it counts; 0 for others")
 
 
 class Explanation(Answer):
@@ -57,6 +58,7 @@ class Explanation(Answer):
     better_rates: list[BetterRate]
     ceilings: list[Ceiling]
     funds: dict[str, str] = Field(description="available, nearly_used_up or used_up")
+    document_no: str | None = Field(description="Of the case-by-case decision whose terms applied")
     sentences: list[str] = Field(description="All of it in plain words, in the caller's language")
 
     @classmethod
@@ -81,6 +83,7 @@ class Explanation(Answer):
             ],
             ceilings=[Ceiling.of(each) for each in view.ceilings],
             funds={fund: state.value for fund, state in view.funds.items()},
+            document_no=view.document_no,
             sentences=tell(view).sentences,
         )
 

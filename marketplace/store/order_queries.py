@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,6 +38,28 @@ def titles_of(session: Session, orders: Sequence[Order]) -> dict[UUID, list[str]
     for row in session.execute(query.order_by(OrderLine.order_id, OrderLine.position)):
         titles.setdefault(row.order_id, []).append(row.title)
     return titles
+
+
+@dataclass(frozen=True)
+class LinePlace:
+    """Where an order line stands: its order, that order's number, and what was rented."""
+
+    order_id: UUID
+    number: str
+    title: str
+    offering: str
+
+
+def places_of_lines(session: Session, tenant_id: UUID, line_ids: Collection[UUID]) -> dict[UUID, LinePlace]:
+    """Return where some order lines of a park stand, by line."""
+    if not line_ids:
+        return {}
+    query = (
+        select(OrderLine.id, Order.id, Order.number, OrderLine.title, OrderLine.offering)
+        .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
+        .where(OrderLine.tenant_id == tenant_id, OrderLine.id.in_(line_ids))
+    )
+    return {row[0]: LinePlace(*row[1:]) for row in session.execute(query)}
 
 
 def locked_order(session: Session, order_id: UUID) -> Order | None:

@@ -27,6 +27,7 @@ from marketplace.web import (
     programmes,
     provider,
     subscription,
+    subsidies,
     usage,
 )
 from marketplace.web.pages import guard_forms
@@ -47,6 +48,7 @@ GROUPS = (
     orders.pages,
     entitlements.pages,
     invoices.pages,
+    subsidies.pages,
     usage.pages,
     keys.pages,
     parks.pages,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.rules.conditions import Comparison, Condition, Fact, Scalar
-from billing.rules.explanations import BetterRate, CeilingState, Explanation, FundState, Unmet, Way
+from billing.rules.explanations import EXEMPTION, ROLLING, BetterRate, CeilingState, Explanation, FundState, Unmet, Way
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import ENGLISH
 from marketplace.web import words
@@ -53,6 +53,8 @@ SCOPES = {
     "provider_pool": msg("该服务机构的补贴额度"),
     "fund_year": msg("该政策年度总额度"),
     "scheme": msg("该政策执行期内总额度"),
+    EXEMPTION: msg("一事一议批复额度"),
+    ROLLING: msg("同一实际控制人滚动累计上限"),
 }
 FUND_STATES = {
     FundState.AVAILABLE: msg("专项资金余额充足。"),
@@ -95,7 +97,11 @@ class Told:
 def tell(explanation: Explanation) -> Told:
     """Return an explanation in words."""
     return Told(
-        why=(*(words.reason(code) for code in explanation.reasons), *_eligibility(explanation)),
+        why=(
+            *(words.reason(code) for code in explanation.reasons),
+            *_eligibility(explanation),
+            *([say(msg("批准文号：{number}。", number=explanation.document_no))] if explanation.document_no else []),
+        ),
         better=tuple(_better(rate, explanation.rate_bp) for rate in explanation.better_rates),
         ceilings=tuple(tell_ceiling(each) for each in explanation.ceilings),
         fund=_fund(explanation.funds),
@@ -110,19 +116,27 @@ def condition(each: Condition) -> str:
 
 def tell_ceiling(each: CeilingState) -> ToldCeiling:
     """Return a ceiling in words: how much of it is used and left, and when it starts anew."""
-    title = say(SCOPES[each.scope]) if each.scope in SCOPES else str(each.scope)
-    text = msg(
-        "{title} {limit}：此前已用 {used}，本次 {taken}，之后剩余 {left}。",
-        title=title,
-        limit=yuan(each.limit_fen),
-        used=yuan(each.used_fen),
-        taken=yuan(each.taken_fen),
-        left=yuan(each.left_fen),
-    )
-    anew = say(msg("{day} 起重新计算。", day=each.starts_anew.isoformat())) if each.starts_anew else ""
+    title = say(SCOPES[each.scope]) if each.scope in SCOPES else each.scope
+    figures = {
+        "title": title,
+        "limit": yuan(each.limit_fen),
+        "used": yuan(each.used_fen),
+        "taken": yuan(each.taken_fen),
+        "left": yuan(each.left_fen),
+    }
+    if each.taken_fen:
+        text = msg("{title} {limit}：此前已用 {used}，本次 {taken}，之后剩余 {left}。", **figures)
+    else:
+        text = msg("{title} {limit}：已用 {used}，剩余 {left}。", **figures)
     used = each.used_fen + each.taken_fen
     share = 100 if not each.limit_fen else min(100, used * 100 // each.limit_fen)
-    return ToldCeiling(title, say(text), anew, share, used, each.left_fen, each.limit_fen)
+    return ToldCeiling(title, say(text), _anew(each), share, used, each.left_fen, each.limit_fen)
+
+
+def _anew(each: CeilingState) -> str:
+    if each.starts_anew is not None:
+        return say(msg("{day} 起重新计算。", day=each.starts_anew.isoformat()))
+    return say(msg("任意连续 {years} 年累计，满 {years} 年的不再计入。", years=each.years)) if each.years else ""
 
 
 def _eligibility(explanation: Explanation) -> tuple[str, ...]:

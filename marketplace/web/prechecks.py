@@ -10,7 +10,7 @@ from marketplace.doors.identity import platform_working
 from marketplace.usecases import prechecks as use_cases
 from marketplace.web.explaining import tell
 from marketplace.web.pages import page_group
-from marketplace.web.refusals import Refusal, refusal_of
+from marketplace.web.refusals import refusal_of
 from marketplace.web.rendering import show
 from services.usecases import catalogue
 from tenants.kernel.errors import Problem
@@ -34,11 +34,14 @@ def pre_check() -> Response:
     with platform_working("pre-check") as work:
         listed = catalogue.list_offerings(work)
         province = _province(asked.get("province", ""), asked.get("region_code", "")) or home_province(work)
-        if asked.get("region_code") and "size" in asked:
+        county = asked.get("region_code", "")
+        if asked.get("province") and not county.startswith(province or ""):
+            county = ""  # of the province that was chosen before
+        if county and "size" in asked:
             try:
                 result = use_cases.pre_check(
                     work,
-                    region_code=asked["region_code"],
+                    region_code=county,
                     size=asked["size"],
                     tier=asked.get("tier", ""),
                     offerings=chosen,
@@ -49,7 +52,8 @@ def pre_check() -> Response:
         "prechecks.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
-        missing=_missing(refusal),
+        missing=bool(asked.get("size")) and not county,
+        county=county,
         result=result,
         told=[[tell(award.explanation) for award in line.estimate.awards] for line in result.lines] if result else [],
         provinces=_provinces(),
@@ -61,12 +65,6 @@ def pre_check() -> Response:
         sizes=tuple(ParkSize),
         tiers=tuple(Tier),
     )
-
-
-def _missing(refusal: Refusal | None) -> bool:
-    """Tell whether the form came half filled in: then nothing is wrong with it yet, and something is still to do."""
-    asked = request.args
-    return refusal is None and bool(asked) and not (asked.get("region_code") and "size" in asked)
 
 
 def _province(chosen: str, region_code: str) -> str | None:

@@ -76,6 +76,11 @@ def named(thing: Any, part: str = "name") -> str:
     return english or getattr(thing, part)
 
 
+def name_in_language(chinese: str, english: str) -> str:
+    """Return a name in the reader's language, the Chinese one where there is no other."""
+    return (english if reader_language() == ENGLISH else "") or chinese
+
+
 def yuan(fen: int) -> str:
     """Return whole fen as yuan, such as ``¥10,000.00``."""
     sign = "−" if fen < 0 else ""

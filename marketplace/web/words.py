@@ -121,7 +121,14 @@ KPIS = {
     "refused_rows": msg("名录中未能读取的行"),
     "as_of": msg("名录截至"),
 }
+HOLD = {
+    "held": msg("预占"),
+    "captured": msg("已核销"),
+    "released": msg("已释放"),
+    "expired": msg("已到期释放"),
+}
 KINDS = {
+    "hold": HOLD,
     "tier": TIERS,
     "tier_text": TIER_TEXTS,
     "size": SIZES,

@@ -20,6 +20,7 @@ from billing.rules.terms import (
     OrderLine,
     Policy,
     Rate,
+    Rolling,
     Shortfall,
     Used,
 )
@@ -69,7 +70,7 @@ def test_an_explanation_repeats_its_award_and_counts_what_is_left(found, order, 
                 assert ceiling.taken_fen == award.amount_fen
                 assert ceiling.left_fen == max(0, ceiling.limit_fen - ceiling.used_fen - ceiling.taken_fen)
                 assert award.amount_fen <= max(0, ceiling.limit_fen - ceiling.used_fen)
-                assert (ceiling.starts_anew == date(2027, 1, 1)) is ceiling.scope.yearly
+                assert (ceiling.starts_anew == date(2027, 1, 1)) is CapScope(ceiling.scope).yearly
 
 
 @settings(max_examples=200, deadline=None)
@@ -103,13 +104,20 @@ def test_a_second_line_finds_the_ceiling_and_the_fund_as_the_first_left_them() -
         funders=(Funder("province", 10_000),),
         shortfall=Shortfall.PARTIAL,
         caps=(Cap(CapScope.ENTITY_YEAR, 700_00),),
+        rolling=Rolling("de-minimis", 3, 2_000_00),
         year_starts="07-01",
     )
     order = OrderFacts(
         date(2026, 5, 1), (OrderLine("x", 1000_00, 0), OrderLine("x", 1000_00, 0)), {"park_size": "small"}
     )
     left = {"province": 7000_00}
-    first, second = explain((policy,), order, Used(), left, quote((policy,), order, Used(), left))
+    used = Used(rolling={"de-minimis": 1_000_00})
+    first, second = explain((policy,), order, used, left, quote((policy,), order, used, left))
+    rolling = [
+        (each[0].ceilings[1].years, each[0].ceilings[1].used_fen, each[0].ceilings[1].left_fen)
+        for each in (first, second)
+    ]
+    assert rolling == [(3, 1_000_00, 400_00), (3, 1_600_00, 300_00)]
     assert (first[0].ceilings[0].used_fen, first[0].ceilings[0].left_fen) == (0, 100_00)
     assert (second[0].ceilings[0].used_fen, second[0].amount_fen, second[0].ceilings[0].left_fen) == (600_00, 100_00, 0)
     assert first[0].ceilings[0].starts_anew == date(2026, 7, 1)

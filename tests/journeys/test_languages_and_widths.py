@@ -15,9 +15,10 @@ PAGES = {
     "park01": (
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads",
         "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
+        "/subsidies",
     ),
     "park08": ("/catalogue",),
-    "policy": ("/", "/parks", "/funds", "/programmes"),
+    "policy": ("/", "/dashboard", "/parks", "/funds", "/programmes"),
     "finance": ("/", "/books", "/invoices"),
     "lab": ("/", "/bookings"),
 }  # fmt: skip

@@ -14,7 +14,9 @@ def test_a_visitor_sees_price_subsidy_and_what_would_give_more(province: Provinc
     assert form.status_code == 200
     assert '<option value="41" selected>' in form.text, "the authority's own province is chosen"
     assert f'<option value="{LUSHI}">' in form.text
-    assert "请选择所在区县" in visitor.get("/pre-check?province=51").text
+    other = visitor.get(f"/pre-check?province=51&region_code={LUSHI}&size=small&tier=leading").text
+    assert "请选择所在区县" in other, "a county of the province chosen before is not taken over"
+    assert "成都市" in other
     page = visitor.get(f"/pre-check?region_code={LUSHI}&size=small&tier=leading&offering=digital-twin-run").text
     for part in ("¥10,000.00", "¥6,000.00", "¥4,000.00", "为什么不是 70%", "南阳市淅川县", "目前：三门峡市卢氏县"):
         assert part in page
@@ -74,6 +76,7 @@ def test_a_quote_and_an_offering_explain_themselves(province: Province) -> None:
             "taken_fen": 6_000_00,
             "left_fen": 4_000_00,
             "starts_anew": "2027-01-01",
+            "years": 0,
         }
     ]
     assert any("Why not 70%" in sentence for sentence in told["sentences"])

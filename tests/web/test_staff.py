@@ -15,18 +15,28 @@ from tests.support.visitor import Visitor
 Enter = Callable[[str], Visitor]
 
 ALLOWED = {
-    "admin1": {"/", "/catalogue", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes"},
-    "officer": {"/", "/catalogue", "/orders", "/parks", "/funds", "/programmes"},
-    "approver": {"/", "/catalogue", "/orders", "/parks", "/funds", "/programmes"},
-    "finance": {"/", "/catalogue", "/orders", "/invoices", "/parks", "/funds", "/programmes", "/books"},
+    "admin1": {
+        "/",
+        "/catalogue",
+        "/orders",
+        "/invoices",
+        "/usage",
+        "/subscription",
+        "/keys",
+        "/programmes",
+        "/subsidies",
+    },
+    "officer": {"/", "/dashboard", "/catalogue", "/orders", "/parks", "/funds", "/programmes"},
+    "approver": {"/", "/dashboard", "/catalogue", "/orders", "/parks", "/funds", "/programmes"},
+    "finance": {"/", "/dashboard", "/catalogue", "/orders", "/invoices", "/parks", "/funds", "/programmes", "/books"},
     "operator": {"/", "/catalogue", "/orders", "/parks", "/programmes", "/keys"},
     "lab": {"/", "/catalogue", "/bookings", "/keys"},
 }
 FORBIDDEN = {
-    "admin1": {"/parks", "/funds", "/books", "/bookings"},
+    "admin1": {"/dashboard", "/parks", "/funds", "/books", "/bookings"},
     "officer": {"/books", "/bookings", "/subscription", "/usage", "/invoices"},
     "approver": {"/books", "/bookings"},
-    "operator": {"/funds", "/books", "/bookings"},
+    "operator": {"/dashboard", "/funds", "/books", "/bookings"},
     "lab": {"/orders", "/parks", "/funds", "/books", "/invoices"},
 }
 
