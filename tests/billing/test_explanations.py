@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from billing.rules.conditions import AllOf, AnyOf, Comparison, Condition, Facts, evaluate
 from billing.rules.eligibility import line_facts
+from billing.rules.exemptions import Exemption, ExemptTerms
 from billing.rules.explanations import FundState, better_rates, explain, fund_state, ways_to_hold
 from billing.rules.periods import Days
 from billing.rules.subsidies import quote
@@ -124,3 +125,27 @@ def test_a_second_line_finds_the_ceiling_and_the_fund_as_the_first_left_them() -
     assert first[0].funds == {"province": FundState.AVAILABLE}
     assert fund_state(0, 600_00) is FundState.USED_UP
     assert fund_state(5_999_99, 600_00) is FundState.NEARLY_USED_UP
+
+
+def test_a_decision_is_named_with_what_is_left_of_it() -> None:
+    policy = Policy(
+        programme="p",
+        version=1,
+        mode=Mode.INSTANT,
+        base=Base.GROSS,
+        window=Days(date(2026, 1, 1)),
+        rates=(Rate(6_000, (SMALL,), "SMALL_PARK"), Rate(3_000)),
+        funders=(Funder("province", 10_000),),
+        shortfall=Shortfall.PARTIAL,
+    )
+    decision = Exemption("1", "豫科〔2026〕9号", "p", ExemptTerms(rate_bp=8_000), limit_fen=1_000_00, used_fen=100_00)
+    order = OrderFacts(date(2026, 5, 1), (OrderLine("x", 1000_00, 0),), {"park_size": "large"})
+    priced = quote((policy,), order, Used(), {}, (decision,))
+    (told,) = explain((policy,), order, Used(), {}, priced)[0]
+    assert (told.rate_bp, told.amount_fen, told.document_no) == (8_000, 800_00, "豫科〔2026〕9号")
+    assert told.better_rates == ()
+    assert (told.ceilings[0].scope, told.ceilings[0].used_fen, told.ceilings[0].left_fen) == (
+        "exemption",
+        100_00,
+        100_00,
+    )
