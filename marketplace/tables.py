@@ -4,6 +4,7 @@ from sqlalchemy.orm import configure_mappers
 
 from billing.store import (
     aid,
+    alerts,
     claims,
     entitlements,
     evidence,
@@ -16,6 +17,7 @@ from billing.store import (
     programmes,
     quotes,
     usage,
+    wallets,
 )
 from marketplace.store import orders
 from services.store import bookings, catalogue, companies, runs
@@ -34,6 +36,7 @@ STORES = (
     companies,
     runs,
     aid,
+    alerts,
     claims,
     entitlements,
     evidence,
@@ -46,6 +49,7 @@ STORES = (
     programmes,
     quotes,
     usage,
+    wallets,
     orders,
 )
 """Named so that no clean-up takes an import for unused; a test counts that no store is left out."""

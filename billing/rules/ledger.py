@@ -51,6 +51,8 @@ class Account:
 BANK = Account("bank", AccountKind.ASSET)
 REVENUE = Account("revenue:services", AccountKind.REVENUE)
 OUTPUT_VAT = Account("vat:output", AccountKind.LIABILITY)
+GRANTED_CREDIT = Account("expense:credits", AccountKind.EXPENSE)
+"""Credit that parks were given: a cost of the platform until it expires."""
 UNIDENTIFIED = Account("suspense:receipts", AccountKind.LIABILITY)
 """Money that came in and whose payer is not known yet."""
 
@@ -195,6 +197,18 @@ def wallet_top_up(*, park_id: UUID, source_id: str, occurred_at: datetime, amoun
     """Return the journal of money paid into a wallet."""
     postings = (*_post(BANK, amount_fen), *_post(wallet(park_id), -amount_fen))
     return JournalDraft("wallet_top_up", source_id, "钱包充值", occurred_at, postings, tenant_id=park_id)
+
+
+def credit_granted(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of credit given to a park."""
+    postings = (*_post(GRANTED_CREDIT, amount_fen), *_post(wallet(park_id), -amount_fen))
+    return JournalDraft("credit_granted", source_id, "赠送额度", occurred_at, postings, tenant_id=park_id)
+
+
+def credit_expired(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of given credit that was not used in time."""
+    postings = (*_post(wallet(park_id), amount_fen), *_post(GRANTED_CREDIT, -amount_fen))
+    return JournalDraft("credit_expired", source_id, "赠送额度到期", occurred_at, postings, tenant_id=park_id)
 
 
 def wallet_capture(*, park_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:

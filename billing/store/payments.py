@@ -1,11 +1,11 @@
-"""Money that came in: bank statements, payments and what they paid, and wallets of prepaid credit."""
+"""Money that came in: bank statements, payments and what they paid."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
@@ -82,33 +82,3 @@ class Allocation(TenantOwned, Base):
     invoice_id: Mapped[UUID] = mapped_column(primary_key=True)
     amount_fen: Mapped[Fen]
     created_at: Mapped[datetime]
-
-
-class Wallet(TenantOwned, Base):
-    """A park's prepaid credit; neither part goes below zero."""
-
-    __tablename__ = "wallets"
-    __table_args__ = (CheckConstraint("available_fen >= 0 AND held_fen >= 0", name="never_negative"),)
-
-    available_fen: Mapped[Fen]
-    held_fen: Mapped[Fen]
-
-
-class WalletEntry(TenantOwned, Base):
-    """One movement of a wallet. Rows are added and never changed; each business event moves a wallet once."""
-
-    __tablename__ = "wallet_entries"
-    __table_args__ = (
-        one_of("kind", ("top_up", "hold", "capture", "release")),
-        UniqueConstraint("tenant_id", "kind", "source_id"),
-        CheckConstraint("amount_fen > 0", name="positive"),
-        Index(None, "tenant_id", "at"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[Code]
-    source_id: Mapped[UUID]
-    """The payment of a top-up, else the order line."""
-    amount_fen: Mapped[Fen]
-    user_id: Mapped[UUID | None]
-    at: Mapped[datetime]

@@ -56,12 +56,31 @@ _WALLET_ENTRIES = """
     FROM wallets w
     FULL JOIN (
         SELECT tenant_id,
-               sum(CASE kind WHEN 'top_up' THEN amount_fen WHEN 'release' THEN amount_fen
-                             WHEN 'hold' THEN -amount_fen ELSE 0 END) AS available,
-               sum(CASE kind WHEN 'hold' THEN amount_fen WHEN 'top_up' THEN 0 ELSE -amount_fen END) AS held
+               sum(CASE kind WHEN 'top_up' THEN amount_fen WHEN 'grant' THEN amount_fen
+                             WHEN 'release' THEN amount_fen WHEN 'hold' THEN -amount_fen
+                             WHEN 'expire' THEN -amount_fen ELSE 0 END) AS available,
+               sum(CASE kind WHEN 'hold' THEN amount_fen WHEN 'capture' THEN -amount_fen
+                             WHEN 'release' THEN -amount_fen ELSE 0 END) AS held
         FROM wallet_entries GROUP BY tenant_id
     ) e ON e.tenant_id = w.tenant_id
     WHERE (coalesce(w.available_fen, 0), coalesce(w.held_fen, 0)) <> (coalesce(e.available, 0), coalesce(e.held, 0))
+"""
+_WALLET_CREDITS = """
+    SELECT coalesce(w.tenant_id, c.tenant_id) AS tenant_id, w.available_fen, c.available, w.held_fen, c.held, c.burnt
+    FROM wallets w
+    FULL JOIN (
+        SELECT c.tenant_id, sum(c.available_fen) AS available, sum(c.held_fen) AS held,
+               coalesce(sum(b.held), 0) AS burnt
+        FROM wallet_credits c
+        LEFT JOIN (
+            SELECT b.tenant_id, b.credit_id, sum(b.amount_fen) AS held FROM wallet_burns b
+            WHERE NOT EXISTS (SELECT FROM wallet_entries e WHERE e.tenant_id = b.tenant_id
+                              AND e.source_id = b.source_id AND e.kind IN ('capture', 'release'))
+            GROUP BY 1, 2) b ON b.tenant_id = c.tenant_id AND b.credit_id = c.id
+        GROUP BY c.tenant_id
+    ) c ON c.tenant_id = w.tenant_id
+    WHERE (coalesce(w.available_fen, 0), coalesce(w.held_fen, 0), coalesce(w.held_fen, 0))
+        <> (coalesce(c.available, 0), coalesce(c.held, 0), coalesce(c.burnt, 0))
 """
 _WALLET_BOOKS = """
     SELECT coalesce(w.tenant_id, b.tenant_id) AS tenant_id, w.available_fen, w.held_fen, b.balance
@@ -163,6 +182,9 @@ INVARIANTS_BOOKS = (
     Invariant("invoice-sums", "An invoice's amounts are the sums of its lines'.", _INVOICES),
     Invariant("invoice-numbers", "The invoices of a legal entity and year are numbered without a gap.", _NUMBERS),
     Invariant("wallet-entries", "A wallet's balances are the sums of its entries.", _WALLET_ENTRIES),
+    Invariant(
+        "wallet-credits", "A wallet has what its lots have, and holds what was taken from them.", _WALLET_CREDITS
+    ),
     Invariant("wallet-books", "What the books owe a park's wallet is in the wallet, held or available.", _WALLET_BOOKS),
     Invariant("invoice-paid", "An invoice is paid to the sum of its allocations, and has the status of that.", _PAID),
     Invariant("payment-used", "Every payment is allocated to invoices or kept in the wallet, to the fen.", _PAYMENTS),

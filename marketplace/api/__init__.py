@@ -21,6 +21,7 @@ NOUNS = (
     "events",
     "meters",
     "usage",
+    "wallets",
     "invoices",
     "books",
     "ledger",

@@ -80,5 +80,8 @@ ACCOUNTS = {
     "provider": msg("服务机构往来"),
     "grants:park": msg("应付园区后补助"),
     "wallet:park": msg("园区预存款"),
+    "expense:credits": msg("赠送额度"),
+    "budget:treasury": msg("财政预算"),
+    "budget:fund": msg("资金池预算"),
 }
 """Accounts of the books, by their codes without the owner's id."""

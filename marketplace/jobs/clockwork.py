@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from billing.usecases import fund_outlook, holds
+from billing.usecases import fund_outlook, holds, wallets
 from marketplace.composition import Marketplace
 from marketplace.usecases import expiry, fulfilment, invariants, later_awards
 from tenants.kernel.context import system_actor
@@ -70,6 +70,18 @@ def offer_later_awards(market: Marketplace) -> None:
             log.exception("the later awards of line %s could not be offered", line.order_line_id)
 
 
+def expire_wallet_credits(market: Marketplace) -> None:
+    """Take credit that has expired out of the wallets."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = wallets.expired_wallets(work)
+    for wallet in due:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=wallet.tenant_id)) as work:
+                wallets.expire_credits(work)
+        except Exception:
+            log.exception("the credit of park %s that has expired could not be taken out", wallet.tenant_id)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -82,5 +94,6 @@ CHORES = (
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
+    Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

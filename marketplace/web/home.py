@@ -7,12 +7,13 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from billing.usecases import entitlements, funds, programmes, wallets
+from billing.usecases import alerts, entitlements, funds, programmes, wallets
 from marketplace.usecases import orders
 from marketplace.web.charts import fund_chart, spend_chart
 from marketplace.web.pages import page_group, page_work
-from marketplace.web.rendering import month_of, show
+from marketplace.web.rendering import month_of, show, yuan
 from marketplace.web.spending import months_of_year, spent_by
+from marketplace.web.words import ALERTS
 from services.usecases import bookings
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
@@ -55,6 +56,7 @@ def _park(work: Work) -> dict[str, Any]:
         "saved": sum((each.subsidy_fen for each in spent.values()), 0),
         "wallet": wallet,
         "entitled": entitlements.offered_automatically(work),
+        "alerts": [(each, _alert_text(each)) for each in alerts.list_alerts(work)],
         "chart": spend_chart(
             months,
             [spent[month].subsidy_fen if month in spent else 0 for month in months],
@@ -65,6 +67,12 @@ def _park(work: Work) -> dict[str, Any]:
         "steps": _next_steps(park, has_orders=bool(recent)),
         "welcome": "welcome" in request.args,
     }
+
+
+def _alert_text(alert: alerts.AlertView) -> Message:
+    """Return what a park is told, as a sentence with amounts in yuan."""
+    values = {name: yuan(value) if name.endswith("_fen") else value for name, value in alert.detail.items()}
+    return Message(ALERTS[alert.kind].template, values)
 
 
 def _next_steps(park: ParkView, *, has_orders: bool) -> tuple[Step, ...]:

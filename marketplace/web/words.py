@@ -64,7 +64,19 @@ POLICY = {
     "withdrawn": msg("已撤回"),
     "rejected": msg("已驳回"),
 }
-WALLET = {"top_up": msg("充值"), "hold": msg("下单冻结"), "capture": msg("交付扣款"), "release": msg("解冻退回")}
+ALERTS = {
+    "wallet.low": msg("钱包可用余额降至 {available_fen}，低于您设定的 {below_fen}。请及时充值，以免影响下单。"),
+}
+"""What a park is told, by the kind of alert."""
+CREDITS = {"purchased": msg("充值"), "granted": msg("赠送")}
+WALLET = {
+    "grant": msg("赠送额度"),
+    "expire": msg("到期"),
+    "top_up": msg("充值"),
+    "hold": msg("下单冻结"),
+    "capture": msg("交付扣款"),
+    "release": msg("解冻退回"),
+}
 CLAIM = {
     "open": msg("待申报"),
     "first_review": msg("初审"),
@@ -146,6 +158,7 @@ KINDS = {
     "appropriation": APPROPRIATION,
     "policy": POLICY,
     "wallet": WALLET,
+    "credit": CREDITS,
     "claim": CLAIM,
     "balance": BALANCE,
     "mode": MODES,

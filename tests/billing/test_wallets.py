@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from billing.rules import ledger
+from billing.rules.credits import CreditKind, Lot, burn, burn_order
 from billing.store import wallet_movements as movements
-from billing.store.wallet_movements import Mover, Outcome
-from billing.usecases import wallets
+from billing.store.books import post_journal
+from billing.store.wallet_movements import Credit, Mover, Outcome
+from billing.usecases import alerts, wallets
+from billing.usecases.invariants_books import INVARIANTS_BOOKS
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.support.databases import Database, RecordingOutbox
+from tests.support.invariants import broken
 
 THREADS = 32
 
@@ -158,3 +167,134 @@ def test_entries_are_added_and_never_changed(workshop: WorkShop, park: Actor, ch
     for actor in (park, system_actor("finance")):
         with pytest.raises(ProgrammingError, match="permission denied"), workshop.work(actor) as work:
             work.session.execute(text(change))
+
+
+def give(workshop: WorkShop, park: Actor, amount_fen: int, *, days: int | None = None, priority: int = 50) -> UUID:
+    credit = Credit(
+        new_id(),
+        CreditKind.GRANTED,
+        amount_fen,
+        "开业优惠",
+        priority,
+        None if days is None else workshop.clock.now() + timedelta(days=days),
+    )
+    with workshop.work(system_actor("finance")) as work:
+        assert movements.grant(work.session, mover(park, work.now), credit) is Outcome.MOVED
+    return credit.id
+
+
+def buy(workshop: WorkShop, park: Actor, amount_fen: int) -> UUID:
+    """Fill a wallet with money that came in, as the books know it."""
+    payment = fill(workshop, park, amount_fen)
+    with workshop.work(system_actor("finance")) as work:
+        draft = ledger.wallet_top_up(
+            park_id=park.require_tenant(), source_id=str(payment), occurred_at=work.now, amount_fen=amount_fen
+        )
+        post_journal(work.session, draft, user_id=None)
+    return payment
+
+
+def lots(workshop: WorkShop, park: Actor) -> dict[UUID, tuple[int, int]]:
+    with workshop.work(park) as work:
+        found = wallets.read_wallet(work, park_id=park.require_tenant())
+    return {each.id: (each.available_fen, each.held_fen) for each in found.credits}
+
+
+def test_what_expires_is_used_before_what_was_paid_for(workshop: WorkShop, park: Actor) -> None:
+    bought = buy(workshop, park, 1000)
+    late, soon, first = (
+        give(workshop, park, 100, days=60),
+        give(workshop, park, 100, days=30),
+        give(workshop, park, 50, priority=10),
+    )
+    line = new_id()
+    hold(workshop, park, line, 300)
+    assert lots(workshop, park) == {first: (0, 50), soon: (0, 100), late: (0, 100), bought: (950, 50)}
+    assert list(lots(workshop, park)) == [first, soon, late, bought]
+    assert settle(workshop, park, line, "release") is Outcome.MOVED
+    assert state(workshop, park) == (1250, 0)
+    assert set(broken(workshop, INVARIANTS_BOOKS)) == set()
+
+
+def test_credit_that_has_expired_is_gone_before_it_can_be_used(
+    workshop: WorkShop, park: Actor, clock: ManualClock
+) -> None:
+    buy(workshop, park, 100)
+    give(workshop, park, 500, days=10)
+    line = new_id()
+    hold(workshop, park, line, 400)
+    clock.advance(timedelta(days=10))
+    with pytest.raises(Conflict) as refusal:
+        hold(workshop, park, new_id(), 101)
+    assert refusal.value.code == "wallet.insufficient"
+    hold(workshop, park, new_id(), 100)
+    assert settle(workshop, park, line, "release") is Outcome.MOVED  # back into a lot that is worth nothing now
+    assert state(workshop, park) == (0, 100)
+    with workshop.work(system_actor("clockwork")) as work:
+        assert wallets.expired_wallets(work) == ()
+    assert set(broken(workshop, INVARIANTS_BOOKS)) == set()
+
+
+def test_the_clockwork_takes_expired_credit_out_once(workshop: WorkShop, park: Actor, clock: ManualClock) -> None:
+    give(workshop, park, 500, days=10)
+    clock.advance(timedelta(days=11))
+    with workshop.work(system_actor("clockwork")) as work:
+        (due,) = wallets.expired_wallets(work)
+    for gone in (500, 0):
+        with workshop.work(system_actor("clockwork", tenant_id=due.tenant_id)) as work:
+            assert wallets.expire_credits(work) == gone
+    assert state(workshop, park) == (0, 0)
+    assert set(broken(workshop, INVARIANTS_BOOKS)) == set()
+
+
+def test_a_park_is_warned_once_each_time_its_wallet_runs_low(workshop: WorkShop, park: Actor) -> None:
+    fill(workshop, park, 1000)
+    with workshop.work(replace(park, user_id=new_id())) as work:
+        wallets.set_alert(work, below_fen=500)
+    for amount in (500, 100, 100):
+        hold(workshop, park, new_id(), amount)
+    with workshop.work(replace(park, user_id=new_id())) as work:
+        (told,) = alerts.list_alerts(work)
+        assert (told.kind, told.detail) == ("wallet.low", {"available_fen": 400, "below_fen": 500})
+        alerts.acknowledge_alert(work, alert_id=told.id)
+        alerts.acknowledge_alert(work, alert_id=told.id)
+        assert alerts.list_alerts(work) == ()
+        with pytest.raises(NotFound):
+            alerts.acknowledge_alert(work, alert_id=new_id())
+    fill(workshop, park, 1000)
+    hold(workshop, park, new_id(), 900)
+    with workshop.work(park) as work:
+        assert len(alerts.list_alerts(work)) == 1
+
+
+LOTS = st.lists(
+    st.builds(
+        Lot,
+        id=st.uuids(),
+        kind=st.sampled_from(CreditKind),
+        priority=st.integers(0, 100),
+        expires_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        granted_at=st.datetimes(timezones=st.just(UTC)),
+        available_fen=st.integers(0, 10**9),
+    ),
+    max_size=8,
+    unique_by=lambda lot: lot.id,
+)
+
+
+@given(LOTS, st.integers(1, 10**9), st.datetimes(timezones=st.just(UTC)))
+def test_lots_pay_exactly_or_not_at_all_and_never_after_their_time(
+    lots: list[Lot], amount_fen: int, now: datetime
+) -> None:
+    parts = burn(lots, amount_fen, now)
+    usable = {lot.id: lot.available_fen for lot in lots if not lot.expired(now)}
+    if parts is None:
+        assert sum(usable.values()) < amount_fen
+        return
+    assert sum(part.amount_fen for part in parts) == amount_fen
+    assert all(0 < part.amount_fen <= usable[part.lot_id] for part in parts)
+    order = [lot.id for lot in burn_order(lots) if usable.get(lot.id)]
+    used = [part.lot_id for part in parts]
+    assert used == order[: len(used)]  # no lot is passed over
+    assert all(part.amount_fen == usable[part.lot_id] for part in parts[:-1])
+    assert burn(list(reversed(lots)), amount_fen, now) == parts

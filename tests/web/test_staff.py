@@ -9,7 +9,7 @@ import pytest
 from marketplace.demo import world
 from tenants.kernel.clock import ManualClock
 from tests.support.parks import sign_up
-from tests.support.province import Province
+from tests.support.province import LEADS, Province
 from tests.support.visitor import Visitor
 
 Enter = Callable[[str], Visitor]
@@ -135,6 +135,25 @@ def test_finance_reads_the_books_with_names_and_closes_a_month(
     assert "已结账" in approver
     assert 'action="/ledger/closing"' not in approver
     assert signed_in("officer").get("/ledger").status_code == 403
+
+
+def test_a_park_sets_its_line_of_warning_and_reads_the_warning(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    park = province.park(1)
+    park_id = park.get("/me").get_json()["park"]["id"]
+    province.finance.post(f"/parks/{park_id}/wallet/credits", {"amount_fen": 600_000, "reason": "开园优惠"})
+    admin = signed_in("admin1")
+    admin.get("/usage")
+    assert admin.post("/usage/alert", {"below": "-1"}).status_code == 422
+    saved = admin.follow(admin.post("/usage/alert", {"below": "5,900.00"}))
+    assert "5900.00" in saved.text
+    assert "开园优惠" in saved.text
+    quote = park.post("/quotes", {"lines": [LEADS]}).get_json()
+    assert park.post("/orders", {"quote_id": quote["id"], "payment_method": "wallet"}).status_code == 201
+    told = admin.get("/").text
+    assert "低于您设定的 ¥5,900.00" in told
+    path = told.partition('action="/alerts/')[2].partition('"')[0]
+    assert "低于您设定的" not in admin.follow(admin.post(f"/alerts/{path}")).text
 
 
 def test_a_new_key_is_shown_once(province: Province, signed_in: Enter) -> None:
