@@ -1,6 +1,6 @@
 """Wallets in lots, and what parks are told.
 
-Follows 0014. What a wallet has becomes one lot that was bought, and what is set aside a part of it.
+Follows 0015. What a wallet has becomes one lot that was bought, and what is set aside a part of it.
 A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
