@@ -23,12 +23,13 @@ from marketplace.store import orders
 from services.store import bookings, catalogue, companies, runs
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
-from tenants.store import audit, organisations, people, subscriptions
+from tenants.store import audit, organisations, people, standing, subscriptions
 
 STORES = (
     audit,
     organisations,
     people,
+    standing,
     subscriptions,
     idempotency,
     bookings,

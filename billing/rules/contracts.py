@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from tenants.kernel.errors import Invalid
+from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 
 MOST_CHARACTERS = 100
@@ -19,8 +19,8 @@ def contract_key(number: str) -> str:
     plain = unicodedata.normalize("NFKC", number).upper()
     key = "".join(character for character in plain if character.isalnum())
     if not key or len(number) > MOST_CHARACTERS or len(key) > MOST_CHARACTERS:
+        message = msg("合同编号须含字母或数字，最多 {most} 个字符。请按合同原文填写。", most=MOST_CHARACTERS)
         raise Invalid(
-            "contract.bad_number",
-            msg("合同编号须含字母或数字，最多 {most} 个字符。请按合同原文填写。", most=MOST_CHARACTERS),
+            "contract.bad_number", message, errors=[FieldError("contract_no", "contract.bad_number", message)]
         )
     return key

@@ -56,16 +56,16 @@ def versions_of(session: Session, programme_id: UUID) -> Sequence[PolicyVersion]
     return session.execute(query.execution_options(populate_existing=True)).scalars().all()
 
 
-def policy_documents(session: Session, versions: Collection[tuple[str, int]]) -> Sequence[dict[str, Any]]:
+def policy_documents(session: Session, versions: Collection[tuple[str, int]]) -> list[dict[str, Any]]:
     """Return the documents of some versions, named by their programme's slug and their number."""
     if not versions:
-        return ()
+        return []
     query = (
         select(PolicyVersion.policy)
         .join(Programme, Programme.id == PolicyVersion.programme_id)
         .where(tuple_(Programme.slug, PolicyVersion.version).in_(list(versions)))
     )
-    return session.execute(query).scalars().all()
+    return list(session.execute(query).scalars())
 
 
 def neighbours_of(session: Session, programme_id: UUID) -> Sequence[PolicyVersion]:

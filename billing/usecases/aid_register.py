@@ -29,6 +29,7 @@ from billing.store.aid_queries import (
 from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
 
@@ -139,6 +140,7 @@ def follow_controller(work: Work, *, tenant_id: UUID, controller_id: UUID) -> No
 
     What counts there may come out above a ceiling; then nothing more is granted until enough has fallen out.
     """
+    work.actor.require(Permission.MANAGE_STANDING)
     grants = live_grants_of_tenant(work.session, tenant_id)
     targets = {AccountKey(grant.register, controller_id) for grant, _ in grants}
     if not _locked(work, grants, targets):

@@ -110,8 +110,13 @@ class Preview:
 
 @dataclass(frozen=True)
 class QuoteView(Preview):
-    """A price that is kept until ``expires_at``."""
+    """A price that is kept until ``expires_at``; for one contract where the park named one."""
 
     id: UUID
     created_at: datetime
     expires_at: datetime
+
+    @property
+    def contract_no(self) -> str | None:
+        """Return the number of the contract that the order stands on, as the park wrote it."""
+        return self.facts.get("contract_no")

@@ -91,8 +91,16 @@ def read_quote(work: Work, *, quote_id: UUID) -> QuoteView:
     return _view(_row(work, quote_id))
 
 
-def confirm_quote(work: Work, *, quote_id: UUID) -> QuoteView:
+def confirm_quote(
+    work: Work,
+    *,
+    quote_id: UUID,
+    facts: Mapping[str, Any] | None = None,
+    line_facts: Sequence[Mapping[str, Any]] | None = None,
+) -> QuoteView:
     """Return a quote as it stands now, which is as it was shown: the same prices, and the same money by the same rules.
+
+    ``facts`` and ``line_facts`` (of each line) are how the facts stand now; without them those of the quote are taken.
 
     Raises Conflict ``quote.expired``, ``price.changed`` or ``quote.subsidy_changed``; the park then asks anew, sees
     the new amounts and confirms those.
@@ -104,9 +112,11 @@ def confirm_quote(work: Work, *, quote_id: UUID) -> QuoteView:
         raise Conflict("quote.expired", msg("报价已过期。请重新询价并确认。"))
     _check_prices(work, shown)
     lines = [
-        QuoteLineRequest(line.offering, line.quantity, line.request, line.facts, line.title) for line in shown.lines
+        QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title)
+        for line, own in zip(shown.lines, line_facts or [line.facts for line in shown.lines], strict=True)
     ]
-    now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=shown.facts, at=work.now).preview
+    stated = shown.facts if facts is None else facts
+    now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=stated, at=work.now).preview
     if [_money(line) for line in now.lines] != [_money(line) for line in shown.lines]:
         raise Conflict(
             "quote.subsidy_changed",

@@ -9,6 +9,9 @@ from flask_openapi3.openapi import OpenAPI
 NOUNS = (
     "oauth",
     "parks",
+    "control_groups",
+    "credit_blocks",
+    "aid_registers",
     "subscriptions",
     "api_keys",
     "offerings",

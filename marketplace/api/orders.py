@@ -52,6 +52,7 @@ class Order(Answer):
     id: UUID
     number: str
     quote_id: UUID
+    contract_no: str | None
     status: OrderStatus
     payment_method: PaymentMethod
     gross_fen: Amount

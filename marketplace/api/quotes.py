@@ -30,6 +30,12 @@ class QuoteWish(Body):
     """The services that are wanted together."""
 
     lines: Annotated[list[LineWish], Field(min_length=1, max_length=20)]
+    contract_no: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Number of the contract that the order stands on; one contract is subsidised once",
+    )
 
 
 class Award(Answer):
@@ -68,6 +74,7 @@ class Quote(Answer):
     """A price that holds until ``expires_at``; ``later_fen`` is what programmes give back afterwards."""
 
     id: UUID
+    contract_no: str | None
     lines: list[QuoteLine]
     gross_fen: Amount
     subsidy_fen: Amount
@@ -89,7 +96,7 @@ def ask_quote(body: QuoteWish, header: Idempotent) -> Response:
         "quote.ask",
         header,
         body,
-        lambda work: _explained(work, checkout.ask_quote(work, lines=wishes(body.lines))),
+        lambda work: _explained(work, checkout.ask_quote(work, lines=wishes(body.lines), contract_no=body.contract_no)),
         status=201,
     )
 

@@ -29,6 +29,8 @@ FACTS = {
     "provider_control_group": msg("服务机构实际控制人"),
     "related_party": msg("关联方"),
     "already_subsidised": msg("已享受补贴"),
+    "credit_blocked": msg("园区在失信名单中"),
+    "provider_credit_blocked": msg("服务机构在失信名单中"),
 }
 """What conditions of programmes may ask for."""
 FACT_VALUES = {
@@ -61,6 +63,7 @@ SETTINGS = {
     "year_starts": msg("年度起始日"),
     "currency": msg("币种"),
     "price_limit_fen": msg("价格上限"),
+    "rolling": msg("连续数年上限"),
     "shortfall": msg("额度不足时"),
     "payee": msg("款项拨给"),
     "stacking": msg("叠加规则"),

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from billing.rules.conditions import AllOf, Comparison, Condition, Scalar, Tree
 from billing.rules.money import format_yuan
 from billing.rules.policy_diff import Difference, Topic
-from billing.rules.terms import Cap, Funder, Rate, Stacking
+from billing.rules.terms import Cap, Funder, Rate, Rolling, Stacking
 from marketplace.doors import codes
 from tenants.kernel.messages import Message, msg
 from tenants.rules.regions import region_name
@@ -161,6 +161,11 @@ def _said(path: str, value: object) -> Message | str:
         return msg("无")
     if isinstance(value, Stacking):
         return msg("{mode}（组 {group}）", mode=codes.STACKING[value.mode.value], group=value.group)
+    if isinstance(value, Rolling):
+        return msg(
+            "同一实际控制人连续 {years} 年 {amount}（台账 {register}）",
+            years=value.years, amount=_yuan(value.amount_fen), register=value.register,
+        )  # fmt: skip
     if _is_number(value) and path.endswith("_bp"):
         return percent(value)
     if _is_number(value) and path.endswith("_fen"):

@@ -29,6 +29,8 @@ class Order(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[Code]
     quote_id: Mapped[UUID]
+    contract_no: Mapped[str | None] = mapped_column(String(100))
+    """The contract the order stands on, as the park wrote its number."""
     status: Mapped[Code]
     payment_method: Mapped[Code]
     gross_fen: Mapped[Fen]

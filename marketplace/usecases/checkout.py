@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from billing.usecases import holds, quotes, wallets
+from billing.usecases import holds, order_contracts, quotes, wallets
 from marketplace.rules.orders import (
     QUOTE_VALID_FOR,
     LineStatus,
@@ -20,6 +20,7 @@ from marketplace.rules.orders import (
     order_number,
 )
 from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases.order_facts import stated_facts
 from marketplace.usecases.orders import read_order
 from marketplace.usecases.views import OrderView
 from services.usecases import catalogue, deliveries
@@ -43,8 +44,10 @@ class LineWish:
     request: Mapping[str, Any]
 
 
-def ask_quote(work: Work, *, lines: Sequence[LineWish]) -> quotes.QuoteView:
+def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None = None) -> quotes.QuoteView:
     """Return what ``lines`` would cost the acting park now, and keep that price for a while.
+
+    ``contract_no`` is the contract that the order stands on, if any: one contract is subsidised once.
 
     Raises Invalid for a request that could not be delivered (``lines[i].request.…``), NotAllowed for an offering
     that the park's tier does not cover, Conflict for a park that is not verified.
@@ -57,23 +60,32 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish]) -> quotes.QuoteView:
             errors=[FieldError("lines", "order.line_count", msg("须为 1 至 {most} 项", most=MOST_LINES))],
         )
     park = _ordering_park(work)
-    wanted = [_planned(work, park, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
-    return quotes.make_quote(work, lines=wanted, facts=park_facts(park), valid_for=QUOTE_VALID_FOR)
+    checked = [_checked(work, park, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
+    facts, line_facts = stated_facts(work, park, [offering for offering, _ in checked], (contract_no or "").strip())
+    wanted = [
+        quotes.QuoteLineRequest(
+            offering=offering.slug, quantity=plan.quantity, request=dict(plan.request), title=plan.title, facts=own
+        )
+        for (offering, plan), own in zip(checked, line_facts, strict=True)
+    ]
+    return quotes.make_quote(work, lines=wanted, facts=facts, valid_for=QUOTE_VALID_FOR)
 
 
 def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) -> OrderView:
     """Turn a quote into an order: capacity, wallet and public money are taken together or not at all.
 
-    The funds' rows, which every checkout of the province meets at, are taken last and so held shortest.
-    Raises Conflict when the quote has expired, its price or subsidy has changed, the slot is taken, the wallet or a
-    fund is short, or the quote has already become an order; then nothing is kept.
+    The funds' rows, which every checkout of the province meets at, are taken last and so held shortest. What counts is
+    how the facts stand now: a park that joined its provider's group since, or is on the dishonesty list, is told so.
+    Raises Conflict when the quote has expired, its price or subsidy has changed, the contract was subsidised meanwhile,
+    the slot is taken, the wallet or a fund is short, or the quote has already become an order; then nothing is kept.
     """
     work.actor.require(Permission.PLACE_ORDER)
     park = _ordering_park(work)
     _check_unused(work, quote_id)
-    quote = quotes.confirm_quote(work, quote_id=quote_id)
+    offerings, quote = _confirmed(work, park, quote_id)
     order_id = new_id()
     _insert_order(work, order_id, quote, payment_method)
+    _claim_contract(work, order_id, quote, offerings)
     line_ids = [new_id() for _ in quote.lines]
     for position, (line_id, line) in enumerate(zip(line_ids, quote.lines, strict=True)):
         wish = LineWish(line.offering, line.request)
@@ -114,14 +126,35 @@ def _ordering_park(work: Work) -> ParkView:
     return park
 
 
-def _planned(work: Work, park: ParkView, wish: LineWish, where: str) -> quotes.QuoteLineRequest:
-    offering, plan = _checked(work, park, wish, where)
-    return quotes.QuoteLineRequest(
-        offering=offering.slug,
-        quantity=plan.quantity,
-        request=dict(plan.request),
-        title=plan.title,
-        facts=offering_facts(offering),
+def _confirmed(work: Work, park: ParkView, quote_id: UUID) -> tuple[list[catalogue.OfferingView], quotes.QuoteView]:
+    """Return a quote as it stands by the facts of now, with the offering of each line."""
+    shown = quotes.read_quote(work, quote_id=quote_id)
+    known = {slug: _rentable(work, park, slug) for slug in {line.offering for line in shown.lines}}
+    offerings = [known[line.offering] for line in shown.lines]
+    facts, line_facts = stated_facts(work, park, offerings, shown.contract_no or "")
+    return offerings, quotes.confirm_quote(work, quote_id=quote_id, facts=facts, line_facts=line_facts)
+
+
+def _claim_contract(
+    work: Work, order_id: UUID, quote: quotes.QuoteView, offerings: Sequence[catalogue.OfferingView]
+) -> None:
+    """Note that public money is given on the order's contract; of two orders at once the second one is refused.
+
+    Before wallet and funds: who waits here for another order holds nothing that it needs.
+    """
+    if quote.contract_no is None:
+        return
+    parties = {
+        offering.provider_uscc
+        for offering, line in zip(offerings, quote.lines, strict=True)
+        if any(award.amount_fen for award in line.awards)
+    }
+    order_contracts.claim_for_order(
+        work,
+        order_id=order_id,
+        order_number=order_number(work.now, order_id),
+        contract_no=quote.contract_no,
+        counterparty_usccs=parties,
     )
 
 
@@ -130,10 +163,9 @@ def _start(work: Work, park: ParkView, wish: LineWish, line_id: UUID, where: str
     return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=line_id)
 
 
-def _checked(
-    work: Work, park: ParkView, wish: LineWish, where: str
-) -> tuple[catalogue.OfferingView, deliveries.DeliveryPlan]:
-    offering = catalogue.read_offering(work, slug=wish.offering)
+def _rentable(work: Work, park: ParkView, slug: str) -> catalogue.OfferingView:
+    """Return an offering that the park may rent now."""
+    offering = catalogue.read_offering(work, slug=slug)
     if not offering.orderable:
         raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
     if park.tier is None or not Tier(park.tier).covers(offering.tier):
@@ -146,6 +178,13 @@ def _checked(
                 held=park.tier.value if park.tier else "—",
             ),
         )
+    return offering
+
+
+def _checked(
+    work: Work, park: ParkView, wish: LineWish, where: str
+) -> tuple[catalogue.OfferingView, deliveries.DeliveryPlan]:
+    offering = _rentable(work, park, wish.offering)
     try:
         return offering, deliveries.plan_delivery(work, offering=offering, request=wish.request)
     except Problem as problem:
@@ -158,28 +197,6 @@ def _within(problem: Problem, where: str) -> Problem:
     return type(problem)(problem.code, problem.message, errors=errors)
 
 
-def offering_facts(offering: catalogue.OfferingView) -> dict[str, Any]:
-    """Return what programmes may know of a rented service."""
-    return {
-        "offering_tier": offering.tier.value,
-        "delivery": offering.delivery,
-        "provider": str(offering.provider_id),
-        "provider_control_group": _text(offering.provider_control_group),
-    }
-
-
-def park_facts(park: ParkView) -> dict[str, Any]:
-    """Return what programmes may know of the park that rents."""
-    return {
-        "park_size": park.size.value,
-        "region": park.region_code,
-        "region_class": park.region_class,
-        "tier": park.tier.value if park.tier else None,
-        "verification": park.verification,
-        "control_group": _text(park.control_group),
-    }
-
-
 def _insert_order(work: Work, order_id: UUID, quote: quotes.QuoteView, payment_method: PaymentMethod) -> None:
     tenant = work.actor.require_tenant()
     row = {
@@ -187,6 +204,7 @@ def _insert_order(work: Work, order_id: UUID, quote: quotes.QuoteView, payment_m
         "id": order_id,
         "number": order_number(work.now, order_id),
         "quote_id": quote.id,
+        "contract_no": quote.contract_no,
         "status": OrderStatus.PLACED,
         "payment_method": payment_method,
         "gross_fen": quote.gross_fen,
@@ -206,7 +224,3 @@ def _check_unused(work: Work, quote_id: UUID) -> None:
     number = work.session.execute(used).scalar()
     if number is not None:
         raise Conflict("order.quote_used", msg("该报价已生成订单 {number}。如需再次租用,请重新询价。", number=number))
-
-
-def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from billing.usecases import settlement
+from billing.usecases import order_contracts, settlement
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
 from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order
 from marketplace.store.orders import Order, OrderLine
@@ -63,7 +63,7 @@ def fail_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | 
         return
     settlement.undo_deliveries(work, order_line_ids=[line.id], reason=code)
     line.failure_code = code
-    _close(work, line, LineStatus.FAILED)
+    _release_contract(work, _close(work, line, LineStatus.FAILED), code)
 
 
 def follow_up(work: Work, *, line: WaitingLine) -> bool:
@@ -108,6 +108,7 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
         deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
         _close(work, line, LineStatus.CANCELLED)
     settlement.undo_deliveries(work, order_line_ids=[line.id for line in still_open], reason="order.cancelled")
+    _release_contract(work, order, "order.cancelled")
     audit.record(work, "order.cancel", "order", order_id)
     work.session.flush()
     return read_order(work, order_id=order_id)
@@ -167,8 +168,17 @@ def _settle(
     _close(work, line, LineStatus.DELIVERED)
 
 
-def _close(work: Work, line: OrderLine, status: LineStatus) -> None:
-    """Close a line and, with its last one, the order."""
+def _release_contract(work: Work, order: Order, reason: str) -> None:
+    """Let the contract of an order that delivered nothing be subsidised for another.
+
+    Last of all: who waits for the contract waits for the commit, and this order waits for nobody any more.
+    """
+    if order.status in {OrderStatus.FAILED, OrderStatus.CANCELLED}:
+        order_contracts.release_for_order(work, order_id=order.id, reason=reason)
+
+
+def _close(work: Work, line: OrderLine, status: LineStatus) -> Order:
+    """Close a line and, with its last one, the order; return the order."""
     line.status = status
     work.session.flush()
     order: Order | None = locked_order(work.session, line.order_id)
@@ -178,3 +188,4 @@ def _close(work: Work, line: OrderLine, status: LineStatus) -> None:
     if order.status != OrderStatus.PLACED:
         order.closed_at = work.now
     work.session.flush()
+    return order

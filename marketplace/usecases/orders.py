@@ -29,6 +29,7 @@ def read_order(work: Work, *, order_id: UUID) -> OrderView:
         id=order.id,
         number=order.number,
         quote_id=order.quote_id,
+        contract_no=order.contract_no,
         status=OrderStatus(order.status),
         payment_method=PaymentMethod(order.payment_method),
         gross_fen=order.gross_fen,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from billing.usecases import estimates
 from billing.usecases.evaluation import QuoteLineRequest
-from marketplace.usecases.checkout import offering_facts
+from marketplace.usecases.order_facts import offering_facts
 from services.usecases import catalogue
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
@@ -51,6 +51,7 @@ def pre_check(work: Work, *, region_code: str, size: str, tier: str, offerings: 
         "region_class": region.region_class.value,
         "tier": Tier(tier).value,
         "verification": Verification.VERIFIED.value,
+        "credit_blocked": False,
     }
     wanted = [listed[slug] for slug in dict.fromkeys(offerings)] or list(listed.values())
     lines = [QuoteLineRequest(each.slug, 1, {}, offering_facts(each), each.name) for each in wanted]

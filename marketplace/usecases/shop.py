@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from billing.rules.explanations import Explanation
 from billing.usecases import pricing, quotes
-from marketplace.usecases.checkout import offering_facts, park_facts
+from marketplace.usecases.order_facts import offering_facts, park_facts
 from services.usecases import catalogue
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -67,7 +67,7 @@ def _lines(
     """Return what one unit of each offering would cost the park, if the acting person may ask."""
     if not work.actor.may(Permission.ASK_QUOTE):
         return {}
-    wishes = [quotes.QuoteLineRequest(each.slug, 1, {}, offering_facts(each), each.name) for each in priced]
+    wishes = [quotes.QuoteLineRequest(each.slug, 1, {}, offering_facts(each, park), each.name) for each in priced]
     found = quotes.explain_each(work, lines=wishes, facts=park_facts(park))
     return {line.offering: (line, explanations) for line, explanations in found}
 

@@ -40,6 +40,7 @@ class OrderView:
     id: UUID
     number: str
     quote_id: UUID
+    contract_no: str | None
     status: OrderStatus
     payment_method: PaymentMethod
     gross_fen: int

@@ -30,7 +30,17 @@ from tenants.usecases import onboarding
 
 pages = page_group("ordering")
 
-CHANGED = frozenset({"quote.expired", "price.changed", "quote.subsidy_changed", "fund.exhausted", "cap.reached"})
+CHANGED = frozenset(
+    {
+        "quote.expired",
+        "price.changed",
+        "quote.subsidy_changed",
+        "fund.exhausted",
+        "cap.reached",
+        "cap.rolling_reached",
+        "contract.already_subsidised",
+    }
+)
 """Refusals after which the park is shown a new price beside the old one."""
 MOST_ROWS = 12
 """Faults of a file that are listed one by one."""
@@ -51,7 +61,9 @@ def ask(slug: str) -> Response:
         with page_work() as work:
             offering = shop.read_shop_item(work, slug=slug).offering
             document = _request(work, offering)
-            quote = checkout.ask_quote(work, lines=[checkout.LineWish(slug, document)])
+            quote = checkout.ask_quote(
+                work, lines=[checkout.LineWish(slug, document)], contract_no=field("contract_no")
+            )
     except Problem as problem:
         return _form(slug, refusal_of(problem, _place), given())
     return go(url_for("ordering.price", quote_id=quote.id))
@@ -95,7 +107,7 @@ def _ask_anew(quote_id: str) -> Response:
         with page_work() as work:
             old = quotes.read_quote(work, quote_id=id_of(quote_id))
             wishes = [checkout.LineWish(line.offering, line.request) for line in old.lines]
-            new = checkout.ask_quote(work, lines=wishes)
+            new = checkout.ask_quote(work, lines=wishes, contract_no=old.contract_no)
     except Problem as problem:
         return _price(quote_id, refusal_of(problem))
     return go(url_for("ordering.price", quote_id=new.id, was=old.id))

@@ -30,7 +30,9 @@ class OfferingView:
     slug: str
     provider_id: UUID
     provider_name: str
+    provider_uscc: str
     provider_control_group: UUID | None
+    provider_credit_blocked: bool
     tier: Tier
     delivery: Delivery
     name: str
@@ -227,7 +229,9 @@ def _view(row: Offering, provider: ProviderView) -> OfferingView:
         slug=row.slug,
         provider_id=row.provider_id,
         provider_name=provider.name,
+        provider_uscc=provider.uscc,
         provider_control_group=provider.control_group,
+        provider_credit_blocked=provider.credit_blocked,
         tier=Tier(row.tier),
         delivery=Delivery(row.delivery),
         name=row.name,

@@ -75,6 +75,7 @@ class Permission(StrEnum):
 
     SIGN_UP = "park:sign_up"
     VERIFY_PARK = "park:verify"
+    MANAGE_STANDING = "standing:manage"
     READ_PARK = "park:read"
     READ_ALL_PARKS = "park:read_all"
     MANAGE_MEMBERS = "member:manage"

@@ -28,7 +28,7 @@ class Organisation(Base):
     """Unified social credit code (GB 32100)."""
     region_code: Mapped[str] = mapped_column(String(6))
     """Administrative division (GB/T 2260), six digits, down to the county."""
-    control_group: Mapped[UUID | None]
+    control_group: Mapped[UUID | None] = mapped_column(ForeignKey("control_groups.id"), index=True)
     """The actual controller's group: members of one group may not subsidise each other's orders."""
     payment_reference: Mapped[str] = mapped_column(String(16), unique=True)
     """What a bank transfer quotes so that it finds its payer."""

@@ -10,8 +10,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from tenants.kernel.clock import CHINA
 from tenants.kernel.database import AnyRow
 from tenants.store.organisations import Organisation, Park
+from tenants.store.standing_queries import is_blocked
 from tenants.store.subscriptions import Subscription
 
 ORGANISATION = Organisation.__table__.c
@@ -107,4 +109,5 @@ def _parks(now: datetime) -> Select[*tuple[Any, ...]]:
         PARK.decision_note,
         PARK.created_at,
         tier.label("tier"),
+        is_blocked(ORGANISATION.uscc, now.astimezone(CHINA).date()).label("credit_blocked"),
     ).join_from(Park.__table__, Organisation.__table__, ORGANISATION.id == PARK.tenant_id)

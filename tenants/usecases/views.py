@@ -16,8 +16,8 @@ from tenants.rules.uscc import uscc_warnings
 
 @dataclass(frozen=True)
 class ParkView:
-    """A park. ``region_class`` decides subsidy rates; ``tier`` is the one it subscribes to now; ``warnings`` are for
-    the person who verifies it.
+    """A park. ``region_class`` decides subsidy rates; ``tier`` is the one it subscribes to now, ``credit_blocked``
+    tells whether it is on the dishonesty list; ``warnings`` are for the person who verifies it.
     """
 
     id: UUID
@@ -33,6 +33,7 @@ class ParkView:
     control_group: UUID | None
     created_at: datetime
     tier: Tier | None
+    credit_blocked: bool = False
     warnings: tuple[Message, ...] = ()
 
 
@@ -90,6 +91,7 @@ def park_view(row: AnyRow) -> ParkView:
         control_group=row.control_group,
         created_at=row.created_at,
         tier=Tier(row.tier) if row.tier else None,
+        credit_blocked=row.credit_blocked,
         warnings=uscc_warnings(row.uscc),
     )
 

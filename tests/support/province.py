@@ -69,7 +69,8 @@ class Province:
             "/programmes",
             {"slug": world.PROGRAMME, "name": "小园区科技补贴", "name_en": "Small parks", "bounds": world.BOUNDS},
         ).get_json()
-        document = world.policy(**policy) | {"window": {"from": "2026-03-02", "to": "2028-01-01"}}
+        known = {name: policy.pop(name) for name in ("shortfall", "park_year_cap_fen") if name in policy}
+        document = world.policy(**known) | policy | {"window": {"from": "2026-03-02", "to": "2028-01-01"}}
         version = self.officer.post(f"/programmes/{programme['id']}/versions", {"policy": document})
         assert version.status_code == 201, version.text
         for caller, step in ((self.officer, "submission"), (self.approver, "approval")):
