@@ -9,7 +9,7 @@ from uuid import UUID
 from billing.usecases import programmes
 from billing.usecases.park_aid import AidHold, ProgrammeAid, ProgrammeCeilings, read_park_aid
 from marketplace.store.order_queries import LinePlace, places_of_lines
-from marketplace.usecases.checkout import park_facts
+from marketplace.usecases.order_facts import park_facts
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
