@@ -232,6 +232,8 @@ def prefecture(code: str) -> str:
 
 
 def _filtered(facts: Facts, filters: Filters) -> Facts:
+    if filters == Filters():
+        return facts
     parks = [park for park in facts.parks if park.region_code.startswith(filters.region)]
     known = {park.id for park in parks}
     services = {

@@ -5,11 +5,12 @@ A report joins what three packages hold. The tables are taken by name from the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Date, Table, case, cast, func, literal, select
+from sqlalchemy import BigInteger, Date, Table, Text, case, cast, func, literal, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -30,11 +31,58 @@ def _month(at: ColumnElement[Any]) -> ColumnElement[str]:
     return func.to_char(local, literal("YYYY-MM", literal_execute=True))
 
 
-def aid(session: Session, start: datetime, end: datetime) -> Sequence[AidFact]:
+def _sum(amount: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a sum as a plain integer: no fund holds more fen than that, and decimals are slow to read."""
+    return cast(func.sum(amount), BigInteger)
+
+
+def _month_if(at: ColumnElement[Any], *, wanted: bool) -> ColumnElement[str]:
+    return _month(at) if wanted else cast(literal("", literal_execute=True), Text)
+
+
+@dataclass(frozen=True)
+class MonthSums:
+    """What was reserved in a month: all of it, what of it stands, what of it is spent."""
+
+    month: str
+    applied_fen: int
+    granted_fen: int
+    redeemed_fen: int
+
+
+def _aid_sums() -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]]:
+    hold = _table("holds").c
+    kept = hold.captured_fen - hold.withdrawn_fen - hold.returned_fen
+    standing = kept + case((hold.status == "held", hold.amount_fen), else_=0)
+    return _sum(hold.amount_fen), _sum(standing), _sum(kept)
+
+
+def aid_by_month(
+    session: Session, start: datetime, end: datetime, *, programme: str, region: str, services: Collection[str] | None
+) -> Sequence[MonthSums]:
+    """Return each month's sums of what was reserved; empty filters (None for ``services``) let everything through."""
+    hold, organisation = _table("holds").c, _table("organisations").c
+    query = (
+        select(_month(hold.created_at), *_aid_sums())
+        .where(hold.created_at >= start, hold.created_at < end)
+        .group_by(_month(hold.created_at))
+        .order_by(_month(hold.created_at))
+    )
+    if programme:
+        query = query.where(hold.programme == programme)
+    if region:
+        within = select(organisation.id).where(organisation.region_code.startswith(region, autoescape=True))
+        query = query.where(hold.tenant_id.in_(within))
+    if services is not None:
+        line = (LINE.tenant_id == hold.tenant_id) & (LINE.id == hold.order_line_id)
+        query = query.join(OrderLine, line).where(LINE.offering.in_(services))
+    return [MonthSums(*row) for row in session.execute(query)]
+
+
+def aid(session: Session, start: datetime, end: datetime, *, by_month: bool) -> Sequence[AidFact]:
     """Return the public money reserved from ``start`` until just before ``end``, as it stands now."""
     hold = _table("holds").c
-    month = _month(hold.created_at)
-    kept = hold.captured_fen - hold.withdrawn_fen - hold.returned_fen
+    month = _month_if(hold.created_at, wanted=by_month)
     query = (
         select(
             hold.tenant_id,
@@ -42,34 +90,26 @@ def aid(session: Session, start: datetime, end: datetime) -> Sequence[AidFact]:
             hold.programme,
             month,
             func.count(hold.order_line_id.distinct()),
-            func.sum(hold.amount_fen),
-            func.sum(kept + case((hold.status == "held", hold.amount_fen), else_=0)),
-            func.sum(kept),
+            *_aid_sums(),
         )
         .join(OrderLine, (LINE.tenant_id == hold.tenant_id) & (LINE.id == hold.order_line_id))
         .where(hold.created_at >= start, hold.created_at < end)
         .group_by(hold.tenant_id, LINE.offering, hold.programme, month)
     )
-    return [
-        AidFact(park, service, programme, name, lines, int(applied), int(granted), int(redeemed))
-        for park, service, programme, name, lines, applied, granted, redeemed in session.execute(query)
-    ]
+    return [AidFact(*row) for row in session.execute(query)]
 
 
-def deliveries(session: Session, start: datetime, end: datetime) -> Sequence[DeliveryFact]:
+def deliveries(session: Session, start: datetime, end: datetime, *, by_month: bool) -> Sequence[DeliveryFact]:
     """Return what was delivered from ``start`` until just before ``end``."""
     rated = _table("rated_usage").c
-    month = _month(rated.rated_at)
+    month = _month_if(rated.rated_at, wanted=by_month)
     amounts = (rated.gross_fen, rated.subsidy_fen, rated.payable_fen)
     query = (
-        select(rated.tenant_id, rated.offering, month, func.count(), *(func.sum(amount) for amount in amounts))
+        select(rated.tenant_id, rated.offering, month, func.count(), *(_sum(amount) for amount in amounts))
         .where(rated.rated_at >= start, rated.rated_at < end)
         .group_by(rated.tenant_id, rated.offering, month)
     )
-    return [
-        DeliveryFact(park, service, name, count, int(gross), int(subsidy), int(payable))
-        for park, service, name, count, gross, subsidy, payable in session.execute(query)
-    ]
+    return [DeliveryFact(*row) for row in session.execute(query)]
 
 
 def payouts(session: Session, start: datetime, end: datetime) -> Sequence[PayoutFact]:
@@ -88,8 +128,8 @@ def payouts(session: Session, start: datetime, end: datetime) -> Sequence[Payout
             hold.programme,
             month,
             func.count(),
-            func.sum(claim.amount_fen),
-            func.sum(days),
+            _sum(claim.amount_fen),
+            _sum(days),
         )
         .select_from(_table("payouts"))
         .join(_table("claim_lines"), claim.payout_id == payout.id)
@@ -99,7 +139,4 @@ def payouts(session: Session, start: datetime, end: datetime) -> Sequence[Payout
         .where(payout.paid_at >= start, payout.paid_at < end)
         .group_by(claim.tenant_id, LINE.offering, hold.programme, month)
     )
-    return [
-        PayoutFact(park, service, programme, name, lines, int(paid), float(waited))
-        for park, service, programme, name, lines, paid, waited in session.execute(query)
-    ]
+    return [PayoutFact(*row) for row in session.execute(query)]

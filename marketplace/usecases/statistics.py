@@ -42,13 +42,14 @@ class Labels:
 
 @dataclass(frozen=True)
 class Statistics:
-    """A period's sums: over all, and by each of the asked groupings."""
+    """A period's sums: over all, in the course of its months, and by each of the asked groupings."""
 
     from_: datetime
     to: datetime
     filters: Filters
     balances: Balances
     total: Sums
+    months: tuple[statistics_queries.MonthSums, ...]
     groups: dict[GroupBy, tuple[Sums, ...]]
     labels: Labels
 
@@ -58,27 +59,42 @@ def read_statistics(
 ) -> Statistics:
     """Return the sums of what was reserved, delivered and paid out from ``from_`` until just before ``to``.
 
-    The facts are read once, however many groupings are asked. Raises Invalid for an empty or endless period and for a
+    The facts are read once, however many groupings are asked; at least one is. Raises Invalid for an empty or endless period and for a
     region that does not exist.
     """
     work.actor.require(Permission.READ_FUND)
     filters = filters or Filters()
     _check(from_, to, filters)
     services = catalogue.list_offerings(work)
+    by_month = GroupBy.MONTH in group_by
     facts = Facts(
         parks=[ParkFact(each.id, each.region_code, each.size, each.verified) for each in list_profiles(work)],
         services=[ServiceFact(each.slug, each.tier, each.build_cost_fen) for each in services],
-        aid=statistics_queries.aid(work.session, from_, to),
-        deliveries=statistics_queries.deliveries(work.session, from_, to),
+        aid=statistics_queries.aid(work.session, from_, to, by_month=by_month),
+        deliveries=statistics_queries.deliveries(work.session, from_, to, by_month=by_month),
         payouts=statistics_queries.payouts(work.session, from_, to),
     )
     prefix = Filters(filters.programme, _prefix(filters.region), filters.tier, filters.service)
-    groups = {}
-    total, _ = summarise(facts, GroupBy.MONTH, prefix)
-    for each in group_by:
-        _, groups[each] = summarise(facts, each, prefix)
-    return Statistics(
-        from_, to, filters, _balances(work), total, groups, Labels(tuple(programmes.list_programmes(work)), services)
+    labels = Labels(tuple(programmes.list_programmes(work)), services)
+    months = _months(work, from_, to, prefix, services)
+    summed = {each: summarise(facts, each, prefix) for each in group_by}
+    total = next(iter(summed.values()))[0]
+    groups = {each: rows for each, (_, rows) in summed.items()}
+    return Statistics(from_, to, filters, _balances(work), total, months, groups, labels)
+
+
+def _months(
+    work: Work, from_: datetime, to: datetime, filters: Filters, services: Sequence[catalogue.OfferingView]
+) -> tuple[statistics_queries.MonthSums, ...]:
+    """Return the course of the months, summed by the database: a year of them by park would be much to carry."""
+    chosen = [
+        each.slug for each in services if filters.tier in {"", each.tier.value} and filters.service in {"", each.slug}
+    ]
+    wanted = chosen if filters.tier or filters.service else None
+    return tuple(
+        statistics_queries.aid_by_month(
+            work.session, from_, to, programme=filters.programme, region=filters.region, services=wanted
+        )
     )
 
 

@@ -50,10 +50,10 @@ def dashboard() -> Response:
     group_by = _group_by()
     refusal: Refusal | None = None
     try:
-        found, province = _found([group_by, GroupBy.REGION, GroupBy.MONTH])
+        found, province = _found([group_by, GroupBy.REGION])
     except Invalid as problem:
         refusal = refusal_of(problem)
-        found, province = _found([group_by, GroupBy.REGION, GroupBy.MONTH], plain=True)
+        found, province = _found([group_by, GroupBy.REGION], plain=True)
     return show(
         "dashboard.html",
         status=200 if refusal is None else refusal.status,
@@ -64,7 +64,7 @@ def dashboard() -> Response:
         label=label_of(group_by, found.labels),
         rows=found.groups[group_by],
         tiles=_tiles(found, province),
-        months=_month_chart(found.groups[GroupBy.MONTH]),
+        months=_month_chart(found),
         regions=[(code, place_label(code)) for code in _prefectures(province)],
         tiers=tuple(Tier),
         asked=_asked(),
@@ -165,8 +165,9 @@ def _tile(code: str, tile: Tile, sums: Sums | None, most_bp: int) -> MapTile:
     return MapTile(tile, code, (regions()[code].city or code) if code in regions() else code, sums, shade)
 
 
-def _month_chart(rows: tuple[Sums, ...]) -> dict[str, Any] | None:
+def _month_chart(found: Statistics) -> dict[str, Any] | None:
     """Return columns for each month: what of the applied subsidy is redeemed, still held, or was given back."""
+    rows = found.months
     if not rows:
         return None
     parts = (
@@ -179,7 +180,7 @@ def _month_chart(rows: tuple[Sums, ...]) -> dict[str, Any] | None:
         "grid": {"left": 8, "right": 16, "top": 40, "bottom": 8, "containLabel": True},
         "legend": {"top": 0, "left": 0},
         "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
-        "xAxis": {"type": "category", "data": [each.key for each in rows], "axisTick": {"show": False}},
+        "xAxis": {"type": "category", "data": [each.month for each in rows], "axisTick": {"show": False}},
         "yAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
         "series": [
             {"name": name, "type": "bar", "stack": "aid", "data": figures, "barMaxWidth": 40}

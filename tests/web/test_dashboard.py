@@ -3,14 +3,17 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import openpyxl
 import pytest
 
+from marketplace.demo import world
 from marketplace.demo.world import YUAN
+from marketplace.rules.statistics import Filters, GroupBy
 from marketplace.usecases import fulfilment
+from marketplace.usecases.statistics import read_statistics
 from services.usecases import bookings
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
@@ -95,6 +98,22 @@ def test_figures_by_every_grouping_agree_with_the_register(lived: Province) -> N
     assert lived.officer.get(f"/statistics?{PERIOD}&region=411300").get_json()["total"]["applied_fen"] == 0
     before = "from=2025-01-01T00:00:00%2B08:00&to=2026-03-01T00:00:00%2B08:00"
     assert lived.officer.get(f"/statistics?{before}").get_json()["total"]["lines"] == 0
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [Filters(), Filters(region="411200", tier="leading"), Filters(region="411300"), Filters(programme=world.PROGRAMME)],
+)
+def test_the_course_of_the_months_adds_up_to_the_whole(lived: Province, filters: Filters) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    with lived.workshop.work(person(lived.workshop, "officer")) as work:
+        found = read_statistics(
+            work, from_=start, to=start + timedelta(days=365), group_by=[GroupBy.MONTH], filters=filters
+        )
+    for name in ("applied_fen", "granted_fen", "redeemed_fen"):
+        each = [getattr(month, name) for month in found.months]
+        assert sum(each) == getattr(found.total, name)
+        assert each == [getattr(group, name) for group in found.groups[GroupBy.MONTH] if group.lines]
 
 
 def test_a_park_and_a_stranger_see_nothing(lived: Province) -> None:
