@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, and_, cast, distinct, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
+from billing.store.evidence import EvidenceFile
 from billing.store.exemptions import IN_FORCE, Exemption, ExemptionUse
 from billing.store.funds import CapCounter, Hold
 from billing.store.programmes import Programme
@@ -100,6 +101,12 @@ def lock(session: Session, exemption_id: UUID) -> Exemption | None:
     """Return a decision under lock: it is decided by one person at a time."""
     query = select(Exemption).where(Exemption.id == exemption_id).with_for_update(key_share=True)
     return session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+
+
+def has_evidence(session: Session, tenant_id: UUID, evidence_id: UUID) -> bool:
+    """Tell whether a park has a file of evidence."""
+    query = select(EvidenceFile.id).where(EvidenceFile.tenant_id == tenant_id, EvidenceFile.id == evidence_id)
+    return session.execute(query).scalar() is not None
 
 
 def insert_uses(session: Session, rows: Sequence[dict[str, Any]]) -> None:

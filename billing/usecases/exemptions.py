@@ -32,12 +32,14 @@ from tenants.kernel.writing import rows_written
 from tenants.usecases import audit, onboarding
 
 __all__ = [
-    "ExemptionState", "ExemptionUseView", "ExemptionView", "ExemptionWish", "approve_exemption", "list_exemption_uses",
+    "ExemptionState", "ExemptionUseView", "ExemptionView", "ExemptionWish", "approve_exemption", "keep_decision",
+    "list_exemption_uses",
     "list_exemptions", "read_exemption", "revoke_exemption", "submit_exemption",
 ]  # fmt: skip
 
 MOST_ORDERS = 10_000
 LONGEST_REASON = 500
+_NO_PARK = msg("没有这个园区。请从园区列表中选择。")
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,28 @@ class ExemptionWish:
     terms: Mapping[str, Any]
     limit_fen: int
     document_no: str
+    evidence_id: UUID
     reason: str
     expires_at: datetime
     offering: str | None = None
     order_limit: int | None = None
 
 
-def submit_exemption(work: Work, *, wish: ExemptionWish, file: evidence.Upload) -> ExemptionView:
-    """Put a decision before the approvers, with the document that it stands on.
+def keep_decision(work: Work, *, park_id: UUID, file: evidence.Upload) -> evidence.EvidenceView:
+    """Keep the document that a decision about a park stands on, before the decision itself.
+
+    Raises Invalid for a park that is not there and an empty file, TooLarge for one above ``evidence.MOST_BYTES``.
+    """
+    work.actor.require(Permission.WRITE_EXEMPTION)
+    if park_id not in onboarding.park_names(work, park_ids={park_id}):
+        raise Invalid("exemption.no_park", _NO_PARK, errors=[FieldError("park_id", "exemption.no_park", _NO_PARK)])
+    kept = evidence.keep(work, park_id, file, field="evidence")
+    audit.record(work, "exemption.evidence", "evidence", kept.id, tenant_id=park_id, sha256=kept.sha256)
+    return kept
+
+
+def submit_exemption(work: Work, *, wish: ExemptionWish) -> ExemptionView:
+    """Put a decision before the approvers, with the document that it stands on (see ``keep_decision``).
 
     Raises Invalid with every wrong field, Conflict when the same document already covers this park, programme and
     offering.
@@ -64,7 +80,6 @@ def submit_exemption(work: Work, *, wish: ExemptionWish, file: evidence.Upload) 
     work.actor.require(Permission.WRITE_EXEMPTION)
     writer = work.actor.require_person()
     programme, terms = _checked(work, wish)
-    kept = evidence.keep(work, wish.park_id, file, field="evidence")
     exemption_id = new_id()
     row = {
         "tenant_id": wish.park_id,
@@ -75,7 +90,7 @@ def submit_exemption(work: Work, *, wish: ExemptionWish, file: evidence.Upload) 
         "terms": terms_json(terms),
         "limit_fen": wish.limit_fen,
         "document_no": wish.document_no.strip(),
-        "evidence_id": kept.id,
+        "evidence_id": wish.evidence_id,
         "reason": wish.reason.strip(),
         "expires_at": wish.expires_at,
         "status": SUBMITTED,
@@ -212,7 +227,10 @@ def _terms(document: Mapping[str, Any]) -> tuple[ExemptTerms, list[FieldError]]:
 
 def _scope_faults(work: Work, wish: ExemptionWish, programme: Programme | None) -> Iterable[FieldError]:
     if wish.park_id not in onboarding.park_names(work, park_ids={wish.park_id}):
-        yield FieldError("park_id", "exemption.no_park", msg("没有这个园区。请从园区列表中选择。"))
+        yield FieldError("park_id", "exemption.no_park", _NO_PARK)
+    elif not exemption_queries.has_evidence(work.session, wish.park_id, wish.evidence_id):
+        text = msg("没有关于该园区的这份批复文件。请先上传批复文件。")
+        yield FieldError("evidence_id", "exemption.no_evidence", text)
     if programme is None:
         text = msg("没有补贴项目 {slug}。请从补贴政策列表中选择。", slug=wish.programme)
         yield FieldError("programme", "exemption.no_programme", text)

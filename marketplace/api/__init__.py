@@ -29,6 +29,7 @@ NOUNS = (
     "books",
     "ledger",
     "programmes",
+    "exemptions",
     "funds",
     "statistics",
     "entitlements",

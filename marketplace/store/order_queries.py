@@ -28,6 +28,27 @@ def lines_of(session: Session, tenant_id: UUID, order_ids: Sequence[UUID]) -> Se
     )
 
 
+@dataclass(frozen=True)
+class NamedLine:
+    """An order line and its order, as people name them."""
+
+    order_id: UUID
+    number: str
+    title: str
+
+
+def lines_with_orders(session: Session, tenant_id: UUID, line_ids: Sequence[UUID]) -> dict[UUID, NamedLine]:
+    """Return some lines of one park by their ids; ids of no line are left out."""
+    if not line_ids:
+        return {}
+    query = (
+        select(OrderLine.id, Order.id, Order.number, OrderLine.title)
+        .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
+        .where(OrderLine.tenant_id == tenant_id, OrderLine.id.in_(line_ids))
+    )
+    return {row[0]: NamedLine(*row[1:]) for row in session.execute(query)}
+
+
 def titles_of(session: Session, orders: Sequence[Order]) -> dict[UUID, list[str]]:
     """Return the titles of the lines of some orders, of whichever parks, by order and in order."""
     if not orders:

@@ -23,7 +23,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.outbox import Silent
 from tenants.kernel.work import Work, WorkShop
 from tests.support.databases import Database
-from tests.support.exemptions import SECOND, approve, grant, read, revoke, submit
+from tests.support.exemptions import SECOND, approve, grant, read, revoke, submit, wish
 from tests.support.invariants import broken
 from tests.support.parks import verified_park
 from tests.support.plays import at_once
@@ -242,12 +242,13 @@ def test_another_parks_decision_is_not_found_and_not_listed(shop: WorkShop) -> N
 
 def test_what_cannot_be_meant_is_refused_with_every_field(shop: WorkShop) -> None:
     actor = stage(shop)
-    with pytest.raises(Invalid) as refused:
-        submit(
-            shop, new_id(), programme="none", offering="nothing", limit_fen=0, order_limit=0, document_no=" ",
-            reason="x" * 501, expires_at=shop.clock.now(),
-            terms={"waived_facts": ["related_party", "shoe_size"], "ceilings": {"fund_year": 1}},
-        )  # fmt: skip
+    hopeless = wish(
+        shop, new_id(), programme="none", offering="nothing", limit_fen=0, order_limit=0, document_no=" ",
+        reason="x" * 501, expires_at=shop.clock.now(),
+        terms={"waived_facts": ["related_party", "shoe_size"], "ceilings": {"fund_year": 1}},
+    )  # fmt: skip
+    with pytest.raises(Invalid) as refused, shop.work(OFFICER) as work:
+        exemptions.submit_exemption(work, wish=hopeless)
     assert sorted(error.field for error in refused.value.errors) == [
         "document_no", "expires_at", "limit_fen", "offering", "order_limit", "park_id", "programme", "reason",
         "terms.ceilings.fund_year", "terms.waived_facts", "terms.waived_facts",
@@ -259,6 +260,13 @@ def test_what_cannot_be_meant_is_refused_with_every_field(shop: WorkShop) -> Non
     with pytest.raises(Invalid) as refused:
         submit(shop, id_of(actor), Upload("a.pdf", "application/pdf", b""))
     assert refused.value.errors[0].field == "evidence"
+    for park_id, field in ((id_of(actor), "evidence_id"), (new_id(), "park_id")):
+        with pytest.raises(Invalid) as refused, shop.work(OFFICER) as work:
+            exemptions.submit_exemption(work, wish=wish(shop, park_id))
+        assert [error.field for error in refused.value.errors] == [field]
+    with pytest.raises(Invalid) as refused:
+        submit(shop, new_id())
+    assert refused.value.errors[0].field == "park_id"
     submit(shop, id_of(actor))
     with pytest.raises(Conflict) as taken:
         submit(shop, id_of(actor))

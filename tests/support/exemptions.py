@@ -25,6 +25,7 @@ def wish(shop: WorkShop, park_id: UUID, **changes: Any) -> exemptions.ExemptionW
         "programme": "tech",
         "terms": {"rate_bp": 8000},
         "limit_fen": 20_000 * YUAN,
+        "evidence_id": new_id(),
         "document_no": "豫科〔2026〕9号",
         "reason": "省级重大项目，经专题会议研究同意。",
         "expires_at": shop.clock.now() + timedelta(days=90),
@@ -35,7 +36,9 @@ def wish(shop: WorkShop, park_id: UUID, **changes: Any) -> exemptions.ExemptionW
 def submit(shop: WorkShop, park_id: UUID, file: Upload = DECISION, **changes: Any) -> exemptions.ExemptionView:
     """Put a decision before the approvers."""
     with shop.work(OFFICER) as work:
-        return exemptions.submit_exemption(work, wish=wish(shop, park_id, **changes), file=file)
+        kept = exemptions.keep_decision(work, park_id=park_id, file=file)
+        told = wish(shop, park_id, **({"evidence_id": kept.id} | changes))
+        return exemptions.submit_exemption(work, wish=told)
 
 
 def approve(shop: WorkShop, exemption_id: UUID, actor: Actor) -> exemptions.ExemptionView:
