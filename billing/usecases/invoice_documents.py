@@ -63,7 +63,9 @@ def _award(award: Mapping[str, Any]) -> str:
     name = award.get("programme_name") or award["programme"]
     rate = plain_percent(int(award.get("rate_bp") or 0))
     later = "" if award["mode"] == "instant" else "（交付后另行兑付）"
-    return f"{name}（第 {award['version']} 版，{rate}%）{format_yuan(award['amount_fen'])} 元{later}"
+    exemption = award.get("exemption")
+    decided = f"，一事一议批复 {exemption['document_no']}" if exemption else ""
+    return f"{name}（第 {award['version']} 版，{rate}%{decided}）{format_yuan(award['amount_fen'])} 元{later}"
 
 
 def plain_percent(rate_bp: int) -> str:

@@ -38,6 +38,14 @@ class QuoteWish(Body):
     )
 
 
+class ExemptionNote(Answer):
+    """The case-by-case decision that an award stands on."""
+
+    id: UUID
+    document_no: str
+    limit_fen: Amount
+
+
 class Award(Answer):
     """What one programme pays of one line, from which funds, and why."""
 
@@ -51,6 +59,7 @@ class Award(Answer):
     amount_fen: Amount
     by_fund: dict[str, int]
     reasons: list[str]
+    exemption: ExemptionNote | None = None
 
 
 class QuoteLine(Answer):

@@ -76,6 +76,7 @@ PEOPLE = (
     DemoPerson("policy", "政策专员(演示)", "authority", (Role.SUBSIDY_OFFICER,)),
     DemoPerson("approver", "资金审批人(演示)", "authority", (Role.SUBSIDY_APPROVER,)),
     DemoPerson("reviewer", "申报审核人(演示)", "authority", (Role.CLAIM_REVIEWER,)),
+    DemoPerson("approver2", "资金审批人乙(演示)", "authority", (Role.SUBSIDY_APPROVER,)),
     DemoPerson("finance", "财务专员(演示)", "authority", (Role.FINANCE,)),
     DemoPerson("operator", "平台运营(演示)", "operator", (Role.OPERATOR,)),
     DemoPerson("lab", "检测工程师(演示)", "lab", (Role.PROVIDER,)),

@@ -52,6 +52,12 @@ class OrderView:
     closed_at: datetime | None
     lines: tuple[OrderLineView, ...]
 
+    @property
+    def exemptions(self) -> tuple[dict[str, Any], ...]:
+        """Return the case-by-case decisions that its awards stand on, each once: ``id`` and ``document_no``."""
+        notes = [award.get("exemption") for line in self.lines for award in line.awards]
+        return tuple({note["id"]: note for note in notes if note}.values())
+
 
 @dataclass(frozen=True)
 class OrderRow:

@@ -41,6 +41,7 @@ ENTRIES = (
     Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),
     Entry("funds.funds", msg("专项资金"), Permission.READ_FUND, staff_only=True),
     Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
+    Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),

@@ -77,6 +77,14 @@ WALLET = {
     "capture": msg("交付扣款"),
     "release": msg("解冻退回"),
 }
+EXEMPTION = {
+    "submitted": msg("待一审"),
+    "first_approved": msg("待二审"),
+    "in_force": msg("已生效"),
+    "revoked": msg("已撤销"),
+    "expired": msg("已到期"),
+    "used_up": msg("已用完"),
+}
 CLAIM = {
     "open": msg("待申报"),
     "first_review": msg("初审"),
@@ -157,6 +165,7 @@ KINDS = {
     "fund": FUND,
     "appropriation": APPROPRIATION,
     "policy": POLICY,
+    "exemption": EXEMPTION,
     "wallet": WALLET,
     "credit": CREDITS,
     "claim": CLAIM,
@@ -192,6 +201,7 @@ REASONS = {
     "CREDIT_BLOCKED": msg("园区或服务机构在失信名单中，移出名单前不予补贴。"),
     "ALREADY_SUBSIDISED": msg("该项服务或合同已享受过补贴，不重复补贴。"),
     "EXEMPTION": msg("按一事一议的批准文件执行。"),
+    "CAP_EXEMPTION": msg("一事一议批复的补贴总额将用完，补贴按剩余额度计算。"),
     "UNKNOWN_FACT": msg("政策要求的某项信息缺失，按不满足处理。请补充园区资料。"),
     "KEY_COUNTY": msg("省级重点支持县的小型园区，按最高比例补贴。"),
     "SMALL_LEADING": msg("订阅引领层的小型园区，按较高比例补贴。"),
@@ -209,6 +219,7 @@ SHORTFALLS = frozenset(
         "CAP_SCHEME",
         "CAP_ROLLING",
         "CAP_COMBINED",
+        "CAP_EXEMPTION",
         "POOL_PARTIAL",
         "FUND_PARTIAL",
         "FUND_EXHAUSTED",

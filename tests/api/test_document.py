@@ -23,6 +23,8 @@ CONTRACT = {
     "post /programmes/{id}/versions/{version}/submission", "post /programmes/{id}/versions/{version}/approval",
     "post /funds", "get /funds", "get /funds/{id}", "post /funds/{id}/appropriations",
     "post /funds/{id}/appropriations/{appropriation_id}/approval",
+    "post /exemptions", "get /exemptions", "get /exemptions/{id}", "post /exemptions/evidence",
+    "post /exemptions/{id}/approval", "post /exemptions/{id}/revocation", "get /exemptions/{id}/evidence",
     "get /invoices", "get /invoices/{id}", "get /invoices/{id}.pdf", "post /invoices", "post /bank-statements",
     "get /api-keys", "post /api-keys", "delete /api-keys/{id}",
 }  # fmt: skip

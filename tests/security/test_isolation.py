@@ -114,7 +114,8 @@ def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -
         if "/fund" in path or "/programme" in path:
             continue
         address = path.replace("{id}", made_up)
-        options: dict[str, Any] = {"json": {"approve": True}} if method == "post" else {}
+        body = {"reason": "x"} if path.endswith("/revocation") else {"approve": True}
+        options: dict[str, Any] = {"json": body} if method == "post" else {}
         answer = park.client.open(
             address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options
         )

@@ -41,6 +41,7 @@ class Province:
     workshop: WorkShop
     officer: Caller
     approver: Caller
+    approver2: Caller
     finance: Caller
     operator: Caller
     lab: Caller
@@ -84,6 +85,7 @@ def build_province(workshop: WorkShop) -> Keys:
     people = {
         "officer": (OrganisationKind.AUTHORITY, Role.SUBSIDY_OFFICER),
         "approver": (OrganisationKind.AUTHORITY, Role.SUBSIDY_APPROVER),
+        "approver2": (OrganisationKind.AUTHORITY, Role.SUBSIDY_APPROVER),
         "finance": (OrganisationKind.AUTHORITY, Role.FINANCE),
         "operator": (OrganisationKind.OPERATOR, Role.OPERATOR),
         "lab": (OrganisationKind.PROVIDER, Role.PROVIDER),
