@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from infra.postgres import Server
@@ -23,6 +24,10 @@ from tests.support.web import AppMaker
 if TYPE_CHECKING:  # the whole marketplace is imported by the tests that need it
     from marketplace.demo.theatre import Play
     from tests.support.plays import Scenery
+
+# How fast a machine is says nothing about the program: no example is judged by its time.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 _servers: list[Server] = []
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
 from threading import Event
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -150,7 +151,9 @@ JOURNALS = st.lists(
         source_kind=st.sampled_from(["delivery", "bank_receipt"]),
         source_id=st.text(max_size=5),
         description=st.just("x"),
-        occurred_at=st.datetimes(timezones=st.timezones()),
+        occurred_at=st.datetimes(
+            timezones=st.sampled_from([UTC, ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")])
+        ),
         reverses_id=st.none() | st.uuids(),
         postings=st.just((BookedPosting(1, "bank", "debit", 5), BookedPosting(2, "vat:output", "credit", 5))),
     ),

@@ -124,6 +124,8 @@ BROKEN = {
     "invoice-numbers": "UPDATE invoice_counters SET last_number = last_number + 1",
     "wallet-entries": "UPDATE wallets SET available_fen = available_fen + 1",
     "wallet-books": "UPDATE wallets SET held_fen = held_fen + 1",
+    "wallet-credits": "UPDATE wallet_credits SET amount_fen = amount_fen + 1, available_fen = available_fen + 1",
+    "closed-months": f"INSERT INTO closed_periods VALUES ('2026-03', 1, 1, '{'0' * 64}', gen_random_uuid(), now())",
     "invoice-paid": "DELETE FROM allocations",
     "payment-used": "UPDATE payments SET amount_fen = amount_fen + 1",
     "park-receivable": "UPDATE invoices SET gross_fen = gross_fen + 1, payable_fen = payable_fen + 1, status = 'finalized'",
