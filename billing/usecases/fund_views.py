@@ -193,14 +193,15 @@ def _envelope_view(row: Envelope) -> EnvelopeView:
 
 
 def appropriation_view(row: Appropriation, parts: Sequence[AppropriationPart]) -> AppropriationView:
-    """Return an appropriation with its parts."""
+    """Return an appropriation with its parts, by envelope."""
+    shown = sorted(parts, key=lambda part: part.envelope)
     return AppropriationView(
         id=row.id,
         fund_id=row.fund_id,
         envelope=row.envelope,
         amount_fen=row.amount_fen,
         document_no=row.document_no,
-        split=tuple(PartView(part.envelope, part.share_bp, part.amount_fen) for part in parts),
+        split=tuple(PartView(each.envelope, each.share_bp, each.amount_fen) for each in shown),
         status=row.status,
         requested_by=row.requested_by,
         requested_at=row.requested_at,

@@ -31,6 +31,8 @@ NOUNS = (
     "programmes",
     "exemptions",
     "funds",
+    "fund_transfers",
+    "fund_life",
     "statistics",
     "entitlements",
     "subsidies",

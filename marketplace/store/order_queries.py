@@ -83,6 +83,12 @@ def places_of_lines(session: Session, tenant_id: UUID, line_ids: Collection[UUID
     return {row[0]: LinePlace(*row[1:]) for row in session.execute(query)}
 
 
+def order_ids(session: Session, line_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the order of each line."""
+    found = session.execute(select(OrderLine.id, OrderLine.order_id).where(OrderLine.id.in_(line_ids)))
+    return {row.id: row.order_id for row in found}
+
+
 def locked_order(session: Session, order_id: UUID) -> Order | None:
     """Return an order under lock: whoever closes one of its lines holds this, so no line is closed twice."""
     fresh = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
-from marketplace.store.order_queries import lines_of, order_of, order_page, titles_of
+from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, titles_of
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
 from services.usecases import artefacts, bookings, runs
@@ -56,6 +57,12 @@ def list_orders(
         items=_rows(work, shown),
         next_cursor=None if last is None else encode_cursor(last.placed_at, last.id),
     )
+
+
+def orders_of_lines(work: Work, *, line_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the order of each line that the acting person's rows show: for lists that lead to it."""
+    work.actor.require(Permission.READ_ORDER)
+    return order_ids(work.session, line_ids) if line_ids else {}
 
 
 def order_not_found() -> NotFound:

@@ -59,6 +59,49 @@ def fund_chart(funds: Sequence[Any]) -> dict[str, Any]:
     }
 
 
+def outlook_chart(outlook: Any, threshold_fen: int | None) -> dict[str, Any]:
+    """Return a fund's balance day by day, a dashed line to the day it is forecast to run out, and its alert line."""
+    history = [[each.day.isoformat(), each.available_fen] for each in outlook.history]
+    series: list[dict[str, Any]] = [
+        {
+            "name": _("可用余额"),
+            "type": "line",
+            "step": "end",
+            "showSymbol": False,
+            "data": history,
+            "areaStyle": {"opacity": 0.12},
+        }
+    ]
+    if threshold_fen is not None:
+        label = {"formatter": _("预警线"), "position": "insideStartTop"}
+        series[0]["markLine"] = {
+            "silent": True,
+            "symbol": "none",
+            "label": label,
+            "lineStyle": {"color": HELD},
+            "data": [{"yAxis": threshold_fen}],
+        }
+    if outlook.runs_out_on is not None and history:
+        series.append(
+            {
+                "name": _("预计余额"),
+                "type": "line",
+                "showSymbol": False,
+                "lineStyle": {"type": "dashed"},
+                "data": [history[-1], [outlook.runs_out_on.isoformat(), 0]],
+            }
+        )
+    return {
+        "color": [FUND, HELD],
+        "grid": _GRID,
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
+        "xAxis": {"type": "time"},
+        "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
+        "series": series,
+    }
+
+
 SCENARIOS = ("as_is", "optimised", "sized")
 
 

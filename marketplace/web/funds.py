@@ -1,23 +1,36 @@
-"""Earmarked funds: balances as a picture, opening one, and appropriations that a second person approves."""
+"""Earmarked funds: balances and outlook as pictures, opening one, and appropriations that a second person approves."""
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from collections.abc import Callable
+from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, url_for
 
+from billing.usecases import fund_outlook
 from billing.usecases import funds as use_cases
-from marketplace.web.charts import fund_chart
-from marketplace.web.pages import field, given, go, id_of, page_group, page_work
+from billing.usecases.fund_views import FundView
+from marketplace.web.charts import fund_chart, outlook_chart
+from marketplace.web.fund_forms import (
+    SPLIT_ROWS,
+    act,
+    classes,
+    fen_of,
+    form,
+    fund_and_rights,
+    names_of,
+    places_to_choose,
+    required,
+    shares_typed,
+    year_of,
+)
+from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
-from marketplace.web.rendering import show
-from tenants.kernel.errors import FieldError, Invalid, Problem
-from tenants.kernel.messages import Message, msg
+from marketplace.web.rendering import named, show
+from tenants.kernel.errors import Problem
+from tenants.kernel.work import Work
 
 pages = page_group("funds")
-
-_NEEDED = msg("请填写此项。")
 
 
 @pages.get("/funds")
@@ -30,14 +43,14 @@ def funds() -> Response:
 def open_fund() -> Response:
     """Open a fund."""
     try:
-        _required("slug", "name", "year")
+        required("slug", "name", "year")
         with page_work() as work:
             made = use_cases.open_fund(
                 work,
                 slug=field("slug"),
                 name=field("name"),
                 name_en=field("name_en") or field("name"),
-                year=_year(field("year")),
+                year=year_of(field("year")),
             )
     except Problem as problem:
         return _list(refusal_of(problem))
@@ -46,88 +59,100 @@ def open_fund() -> Response:
 
 @pages.get("/funds/<fund_id>")
 def fund(fund_id: str) -> Response:
-    """Show one fund with its appropriations and movements."""
+    """Show one fund with its outlook, appropriations and last movements."""
     return _page(fund_id, None)
 
 
 @pages.post("/funds/<fund_id>/appropriations")
 def appropriate(fund_id: str) -> Response:
-    """Ask that money be put into a fund."""
-    try:
-        _required("amount", "document_no")
-        with page_work() as work:
-            use_cases.request_appropriation(
-                work, fund_id=id_of(fund_id), amount_fen=_fen(field("amount")), document_no=field("document_no")
-            )
-    except Problem as problem:
-        return _page(fund_id, refusal_of(problem, lambda path: "amount" if path == "amount_fen" else path))
-    return go(url_for("funds.fund", fund_id=fund_id))
+    """Ask that money be put into a fund, split between regions where shares are given."""
+
+    def ask(work: Work, found: UUID) -> object:
+        return use_cases.request_appropriation(
+            work,
+            fund_id=found,
+            amount_fen=fen_of(field("amount")),
+            document_no=field("document_no"),
+            split=shares_typed(),
+        )
+
+    return act(fund_id, ask, _page, _back, ("amount", "document_no"))
 
 
 @pages.post("/funds/<fund_id>/appropriations/<appropriation_id>/approval")
 def approve(fund_id: str, appropriation_id: str) -> Response:
     """Approve an appropriation that somebody else asked for."""
-    try:
-        with page_work() as work:
-            use_cases.approve_appropriation(work, appropriation_id=id_of(appropriation_id))
-    except Problem as problem:
-        return _page(fund_id, refusal_of(problem))
+
+    def do(work: Work, _fund: UUID) -> object:
+        return use_cases.approve_appropriation(work, appropriation_id=id_of(appropriation_id))
+
+    return act(fund_id, do, _page, _back)
+
+
+@pages.post("/funds/<fund_id>/appropriations/<appropriation_id>/rejection")
+def reject(fund_id: str, appropriation_id: str) -> Response:
+    """Refuse an appropriation that somebody else asked for, with the reason."""
+    return act(fund_id, _ending(use_cases.reject_appropriation, appropriation_id), _page, _back)
+
+
+@pages.post("/funds/<fund_id>/appropriations/<appropriation_id>/withdrawal")
+def withdraw(fund_id: str, appropriation_id: str) -> Response:
+    """Take back an appropriation that is not decided yet, with the reason."""
+    return act(fund_id, _ending(use_cases.withdraw_appropriation, appropriation_id), _page, _back)
+
+
+def _ending(use_case: Callable[..., object], appropriation_id: str) -> Callable[[Work, UUID], object]:
+    def do(work: Work, _fund: UUID) -> object:
+        return use_case(work, appropriation_id=id_of(appropriation_id), reason=field("reason"))
+
+    return do
+
+
+def _back(fund_id: str) -> Response:
     return go(url_for("funds.fund", fund_id=fund_id))
 
 
 def _list(refusal: Refusal | None) -> Response:
     with page_work() as work:
         found = use_cases.list_funds(work)
-    return show("funds/list.html", funds=found, chart=fund_chart(found) if found else None, **_form(refusal))
+        alerts = fund_outlook.list_alerts(work)
+    return show(
+        "funds/list.html",
+        funds=found,
+        alerts=alerts,
+        fund_names={each.id: named(each) for each in found},
+        chart=fund_chart(found) if found else None,
+        **form(refusal),
+    )
 
 
 def _page(fund_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
-        found = use_cases.read_fund(work, fund_id=id_of(fund_id))
+        found, rights = fund_and_rights(work, fund_id)
+        outlook = fund_outlook.read_outlook(work, fund_id=found.id)
         asked = use_cases.list_appropriations(work, fund_id=found.id)
-        entries = use_cases.list_fund_entries(work, fund_id=found.id, limit=20, cursor=request.args.get("cursor"))
+        entries = use_cases.list_fund_entries(work, fund_id=found.id, limit=10)
+        alerts = fund_outlook.list_alerts(work, fund_id=found.id)
+        names = names_of(work, [each.requested_by for each in asked] + [each.approved_by for each in asked])
+        places = places_to_choose(work)
     return show(
         "funds/fund.html",
         fund=found,
         chart=fund_chart((found,)),
+        outlook=outlook,
+        outlook_chart=outlook_chart(outlook, threshold_fen(found)),
         appropriations=asked,
         entries=entries,
-        **_form(refusal),
+        alerts=alerts,
+        names=names,
+        places=places,
+        classes=classes(),
+        split_rows=SPLIT_ROWS,
+        **rights,
+        **form(refusal),
     )
 
 
-def _form(refusal: Refusal | None) -> dict[str, Any]:
-    return {
-        "refusal": refusal,
-        "status": 200 if refusal is None else refusal.status,
-        "typed": {} if refusal is None else given(),
-    }
-
-
-def _required(*names: str) -> None:
-    errors = [FieldError(name, "field.required", _NEEDED) for name in names if not field(name)]
-    if errors:
-        raise Invalid(
-            "form.incomplete", msg("有 {count} 项没有填写。请补充后重新提交。", count=len(errors)), errors=errors
-        )
-
-
-def _year(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 2000 <= int(text) <= 2100):
-        raise _wrong("year", msg("年度须为四位数字，例如 2026。"))
-    return int(text)
-
-
-def _fen(text: str) -> int:
-    """Return yuan as typed, with or without thousands' commas, in whole fen."""
-    try:
-        amount = Decimal(text.replace(",", "").replace("，", "")) * 100
-    except InvalidOperation:
-        raise _wrong("amount", msg("金额须为数字，以元为单位，例如 1000000.00。")) from None
-    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > Decimal(10) ** 17:
-        raise _wrong("amount", msg("金额最多两位小数，且不能过大。请改正金额。"))
-    return int(amount)
-
-
-def _wrong(name: str, message: Message) -> Invalid:
-    return Invalid(f"form.{name}", message, errors=[FieldError(name, f"form.{name}", message)])
+def threshold_fen(found: FundView) -> int | None:
+    """Return the balance at which a fund counts as low; None where it never does."""
+    return None if found.low_share_bp is None else found.budget_fen * found.low_share_bp // 10_000

@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from billing.usecases import alerts, entitlements, funds, programmes, wallets
+from billing.usecases import alerts, entitlements, fund_outlook, fund_transfers, funds, programmes, wallets
 from marketplace.usecases import orders
 from marketplace.web.charts import fund_chart, spend_chart
 from marketplace.web.pages import page_group, page_work
-from marketplace.web.rendering import month_of, show, yuan
+from marketplace.web.rendering import month_of, named, show, yuan
 from marketplace.web.spending import months_of_year, spent_by
-from marketplace.web.words import ALERTS
+from marketplace.web.words import ALERTS, TRANSFERS
 from services.usecases import bookings
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
@@ -92,6 +92,8 @@ def _staff(work: Work) -> dict[str, Any]:
     shown = funds.list_funds(work) if may(Permission.READ_FUND) else ()
     return {
         "funds": shown,
+        "alerts": fund_outlook.list_alerts(work) if may(Permission.READ_FUND) else (),
+        "fund_names": {fund.id: named(fund) for fund in shown},
         "chart": fund_chart(shown) if shown else None,
         "tasks": _tasks(work, [fund.id for fund in shown]),
         "recent": orders.list_orders(work, limit=8).items if may(Permission.READ_ORDER) else (),
@@ -114,6 +116,13 @@ def _tasks(work: Work, fund_ids: list[Any]) -> tuple[Step, ...]:
                 msg("拨款申请 {number} 等待批准", number=each.document_no), url_for("funds.fund", fund_id=each.fund_id)
             )
             for each in open_ones
+        ]
+        found += [
+            Step(
+                msg("{kind}申请等待批准：{reason}", kind=TRANSFERS[each.kind], reason=each.reason),
+                url_for("fund_transfers.transfers", fund_id=each.fund_id),
+            )
+            for each in fund_transfers.undecided_transfers(work)
         ]
     if may(Permission.APPROVE_PROGRAMME):
         found += [

@@ -20,11 +20,13 @@ class Entry:
     permission: Permission | None = None
     park_only: bool = False
     staff_only: bool = False
+    groups: tuple[str, ...] = ()
+    """Further page groups that belong to this line."""
 
     @property
     def is_current(self) -> bool:
-        """Tell whether the shown page belongs to this entry's group."""
-        return request.blueprint == self.endpoint.partition(".")[0]
+        """Tell whether the shown page belongs to this entry's groups."""
+        return request.blueprint in (self.endpoint.partition(".")[0], *self.groups)
 
 
 ENTRIES = (
@@ -39,7 +41,13 @@ ENTRIES = (
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS),
     Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),
-    Entry("funds.funds", msg("专项资金"), Permission.READ_FUND, staff_only=True),
+    Entry(
+        "funds.funds",
+        msg("专项资金"),
+        Permission.READ_FUND,
+        staff_only=True,
+        groups=("fund_transfers", "fund_register", "fund_life"),
+    ),
     Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
     Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),

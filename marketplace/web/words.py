@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marketplace.doors.codes import ACCOUNTS, DELIVERIES, REGION_CLASSES, SIZES, TIERS, VERIFICATION
+from marketplace.doors.fund_words import PLACES, envelope_name
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
 from tenants.kernel.messages import Message, msg
@@ -55,7 +56,16 @@ FUND = {"open": msg("使用中"), "frozen": msg("已冻结"), "closed": msg("已
 APPROPRIATION = {
     "requested": msg("待审批"),
     "approved": msg("已批准"),
+    "rejected": msg("已退回"),
     "withdrawn": msg("已撤回"),
+}
+TRANSFERS = {"transfer": msg("范围间调剂"), "return": msg("退回财政"), "carry_over": msg("结转到下一年度")}
+FUND_ALERTS = {"low_balance": msg("余额不足"), "burn_rate": msg("即将用完")}
+OBSTACLES = {
+    "hold": msg("未了结的预占"),
+    "claim_batch": msg("未完成的兑付批次"),
+    "captured": msg("已核销未拨付"),
+    "available": msg("未结转的余额"),
 }
 POLICY = {
     "draft": msg("草稿"),
@@ -104,14 +114,6 @@ ENTITLEMENT = {
     "undone": msg("订单已退回"),
 }
 ENTITLEMENT_STEPS = {"offered": msg("未申领"), "claimed": msg("已申领"), "withdrawn": msg("已放弃")}
-BALANCE = {
-    "appropriated": msg("拨款"),
-    "available": msg("可用"),
-    "held": msg("预占"),
-    "captured": msg("已核销"),
-    "disbursed": msg("已拨付"),
-    "returned": msg("已退回"),
-}
 ROLES = {
     "park_admin": msg("园区管理员"),
     "park_member": msg("园区成员"),
@@ -169,10 +171,13 @@ KINDS = {
     "wallet": WALLET,
     "credit": CREDITS,
     "claim": CLAIM,
-    "balance": BALANCE,
     "mode": MODES,
     "entitlement": ENTITLEMENT,
     "entitlement_step": ENTITLEMENT_STEPS,
+    "balance": PLACES,
+    "transfer": TRANSFERS,
+    "fund_alert": FUND_ALERTS,
+    "obstacle": OBSTACLES,
     "kpi": KPIS,
     "column": COLUMNS,
     "break": BREAKS,
@@ -255,3 +260,8 @@ def failure(code: str | None) -> str:
 def _said(texts: Mapping[str, Message], code: object) -> str:
     known = texts.get(str(code))
     return str(code) if known is None else translate(known, reader_language())
+
+
+def envelope(code: str) -> str:
+    """Return what a part of a fund is allotted to."""
+    return envelope_name(code, reader_language())
