@@ -72,26 +72,26 @@ class FundAlerts(Answer):
     next_cursor: str | None = None
 
 
-class AlertQuery(Parameters):
+class FundAlertQuery(Parameters):
     """Which alerts."""
 
     standing: bool = Field(True, description="Only those that still stand; false for all there ever were")
 
 
-class AlertNote(Body):
+class FundAlertNote(Body):
     """What is going to be done."""
 
     note: Annotated[str, Field(max_length=200)] = ""
 
 
-class AlertPath(PathParameters):
+class FundAlertPath(PathParameters):
     """An alert of a fund."""
 
     id: UUID
     alert_id: UUID
 
 
-class BurnWindow(Answer):
+class FundBurnWindow(Answer):
     """Days up to today, their weight in the rate, and what was taken from the fund in them."""
 
     days: int
@@ -99,7 +99,7 @@ class BurnWindow(Answer):
     burned_fen: Amount
 
 
-class DayBalance(Answer):
+class FundDayBalance(Answer):
     """What was available at the end of a day."""
 
     day: date
@@ -114,8 +114,8 @@ class FundOutlook(Answer):
     daily_fen: Amount | None
     days_left: int | None
     runs_out_on: date | None
-    basis: list[BurnWindow]
-    history: list[DayBalance]
+    basis: list[FundBurnWindow]
+    history: list[FundDayBalance]
 
 
 @fund_life.post("/funds/<id>/freeze", **call(Fund))
@@ -175,7 +175,7 @@ def what_keeps_open(path: ById) -> Response:
 
 
 @fund_life.post("/funds/<id>/thresholds", **call(Fund))
-def set_thresholds(path: ById, body: FundThresholds, header: Idempotent) -> Response:
+def set_fund_thresholds(path: ById, body: FundThresholds, header: Idempotent) -> Response:
     """Say when a fund counts as low."""
     return command(
         "fund.set_thresholds",
@@ -187,13 +187,13 @@ def set_thresholds(path: ById, body: FundThresholds, header: Idempotent) -> Resp
 
 
 @fund_life.get("/funds/<id>/outlook", **call(FundOutlook))
-def read_outlook(path: ById) -> Response:
+def read_fund_outlook(path: ById) -> Response:
     """Read a fund's last 90 days, and the day it is forecast to run out."""
     return read(FundOutlook, lambda work: fund_outlook.read_outlook(work, fund_id=path.id))
 
 
 @fund_life.get("/funds/<id>/alerts", **call(FundAlerts))
-def list_alerts(path: ById, query: AlertQuery) -> Response:
+def list_fund_alerts(path: ById, query: FundAlertQuery) -> Response:
     """List the alerts of a fund."""
     with working() as work:
         found = fund_outlook.list_alerts(work, fund_id=path.id, standing=query.standing)
@@ -201,7 +201,7 @@ def list_alerts(path: ById, query: AlertQuery) -> Response:
 
 
 @fund_life.post("/funds/<id>/alerts/<alert_id>/acknowledgement", **call(FundAlert))
-def acknowledge_alert(path: AlertPath, body: AlertNote, header: Idempotent) -> Response:
+def acknowledge_fund_alert(path: FundAlertPath, body: FundAlertNote, header: Idempotent) -> Response:
     """Take note of an alert."""
     return command(
         "fund_alert.acknowledge",

@@ -33,7 +33,7 @@ from marketplace.doors.language import reader_language
 from marketplace.formats.tables import CSV, XLSX, csv_file, xlsx_file
 
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 12, 31))]
-Place = Literal["appropriated", "transferred", "carried", "available", "held", "captured", "disbursed", "returned"]
+FundPlace = Literal["appropriated", "transferred", "carried", "available", "held", "captured", "disbursed", "returned"]
 
 funds = noun("funds", "Public money for subsidies.")
 
@@ -151,7 +151,7 @@ class Appropriations(Answer):
     next_cursor: str | None = None
 
 
-class Entry(Answer):
+class FundEntry(Answer):
     """One movement of a fund's money."""
 
     id: UUID
@@ -164,12 +164,12 @@ class Entry(Answer):
     counterpart_id: UUID | None
 
 
-class EntryQuery(Parameters):
+class FundEntryQuery(Parameters):
     """Which entries: of a place (as source or destination), of an envelope (empty for the general one), of days."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    place: Place | None = None
+    place: FundPlace | None = None
     envelope: Annotated[str | None, Field(max_length=64)] = None
     first: Day | None = Field(None, alias="from", description="First day, in China")
     last: Day | None = Field(None, alias="to", description="Last day, in China")
@@ -179,14 +179,14 @@ class EntryQuery(Parameters):
         return entries_of_days(self.place, self.envelope, self.first, self.last)
 
 
-class EntryPage(EntryQuery, Paged):
+class FundEntryPage(FundEntryQuery, Paged):
     """Which entries, and which part of the list."""
 
 
-class Entries(Answer):
+class FundEntries(Answer):
     """Movements of a fund, newest first."""
 
-    items: list[Entry]
+    items: list[FundEntry]
     next_cursor: str | None
 
 
@@ -218,12 +218,12 @@ def read_fund(path: ById) -> Response:
     return read(Fund, lambda work: use_cases.read_fund(work, fund_id=path.id))
 
 
-@funds.get("/funds/<id>/entries", **call(Entries))
-def list_fund_entries(path: ById, query: EntryPage) -> Response:
+@funds.get("/funds/<id>/entries", **call(FundEntries))
+def list_fund_entries(path: ById, query: FundEntryPage) -> Response:
     """List the movements of a fund."""
     wanted = query.wanted()
     return read(
-        Entries,
+        FundEntries,
         lambda work: use_cases.list_fund_entries(
             work, fund_id=path.id, wanted=wanted, limit=query.limit, cursor=query.cursor
         ),
@@ -231,18 +231,18 @@ def list_fund_entries(path: ById, query: EntryPage) -> Response:
 
 
 @funds.get("/funds/<id>/entries.csv", **call(files=[CSV]))
-def export_entries_as_csv(path: ById, query: EntryQuery) -> Response:
+def export_entries_as_csv(path: ById, query: FundEntryQuery) -> Response:
     """Download the register as CSV, in the reader's language."""
     return _register(path.id, query, as_workbook=False)
 
 
 @funds.get("/funds/<id>/entries.xlsx", **call(files=[XLSX]))
-def export_entries_as_xlsx(path: ById, query: EntryQuery) -> Response:
+def export_entries_as_xlsx(path: ById, query: FundEntryQuery) -> Response:
     """Download the register as a workbook, in the reader's language."""
     return _register(path.id, query, as_workbook=True)
 
 
-def _register(fund_id: UUID, query: EntryQuery, *, as_workbook: bool) -> Response:
+def _register(fund_id: UUID, query: FundEntryQuery, *, as_workbook: bool) -> Response:
     wanted = query.wanted()
     with working() as work:
         table = register_table(fund_exports.export_register(work, fund_id=fund_id, wanted=wanted), reader_language())
