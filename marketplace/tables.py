@@ -19,7 +19,7 @@ from billing.store import (
     usage,
     wallets,
 )
-from marketplace.store import orders
+from marketplace.store import orders, simulations
 from services.store import bookings, catalogue, companies, runs
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
@@ -52,6 +52,7 @@ STORES = (
     usage,
     wallets,
     orders,
+    simulations,
 )
 """Named so that no clean-up takes an import for unused; a test counts that no store is left out."""
 

@@ -30,6 +30,7 @@ NOUNS = (
     "ledger",
     "programmes",
     "exemptions",
+    "simulations",
     "funds",
     "fund_transfers",
     "fund_life",

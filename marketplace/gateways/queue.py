@@ -29,6 +29,7 @@ QUEUES: Mapping[str, str] = {
     "run.failed": MONEY,
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
+    "simulation.queued": ENGINES,
 }
 """Which queue the job of an event waits in; an event that is not named here starts no job."""
 

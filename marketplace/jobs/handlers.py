@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from marketplace.composition import Marketplace
-from marketplace.usecases import fulfilment
+from marketplace.usecases import fulfilment, simulations
 from services.usecases import execution
 from tenants.kernel.context import Actor
 
@@ -49,12 +49,18 @@ def fail_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None
         fulfilment.fail_delivery(work, booking_id=_id(payload, "booking_id"), code="inspection.failed")
 
 
+def run_simulation(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Try a policy version on the orders of a long period."""
+    simulations.run_simulation(market.workshop, actor, simulation_id=_id(payload, "simulation_id"))
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
     "run.succeeded": complete_run,
     "run.failed": fail_run,
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
+    "simulation.queued": run_simulation,
 }
 
 

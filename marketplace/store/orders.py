@@ -24,6 +24,7 @@ class Order(TenantOwned, Base):
         one_of("payment_method", ("invoice", "wallet")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         Index(None, "tenant_id", "placed_at"),
+        Index(None, "placed_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

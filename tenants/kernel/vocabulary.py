@@ -99,6 +99,7 @@ class Permission(StrEnum):
     WRITE_PROGRAMME = "programme:write"
     APPROVE_PROGRAMME = "programme:approve"
     READ_PROGRAMME = "programme:read"
+    SIMULATE_PROGRAMME = "programme:simulate"
     WRITE_EXEMPTION = "exemption:write"
     APPROVE_EXEMPTION = "exemption:approve"
     REVOKE_EXEMPTION = "exemption:revoke"

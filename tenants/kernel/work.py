@@ -56,6 +56,14 @@ class WorkShop:
             yield Work(session, actor, self.clock.now(), self.outbox)
 
 
+@contextmanager
+def read_only(work: Work) -> Iterator[None]:
+    """Let nothing be written until the block ends: PostgreSQL refuses it. What the transaction does around it may write."""
+    with work.session.begin_nested():
+        work.connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # ends with the savepoint
+        yield
+
+
 def enter_context(actor: Actor) -> str:
     """Return the SQL that confines a transaction to what ``actor`` may see.
 

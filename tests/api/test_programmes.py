@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from marketplace.demo import world
-from tests.support.province import LEADS, Province
+from tests.support.province import LEADS, Province, in_hours
 from tests.support.web import Caller
 
 BOUNDS = {"small": {"min_bp": 5000, "max_bp": 7000}, "large": {"min_bp": 3000, "max_bp": 3000}}
@@ -165,3 +165,37 @@ def test_there_is_no_version_that_nobody_wrote(province: Province, step: str) ->
     caller = province.approver if step == "approval" else province.officer
     answer = caller.get(path) if step == "diff" else caller.post(path)
     assert (answer.status_code, answer.get_json()["code"]) == (404, "policy.not_found")
+
+
+def test_a_draft_is_tried_on_past_orders_before_anybody_approves_it(province: Province) -> None:
+    province.fund()
+    officer, park = province.officer, province.park()
+    start = in_hours(province.workshop, -1)
+    quote = park.post("/quotes", {"lines": [LEADS]}).get_json()
+    assert park.post("/orders", {"quote_id": quote["id"]}).status_code == 201
+    programme = officer.get("/programmes").get_json()["items"][0]["id"]
+    window = {"from": "2030-01-01", "to": "2031-01-01"}
+    document = world.policy() | {"version": 2, "window": window, "rates": [{"rate_bp": 5000, "when": [SMALL]}]}
+    draft = officer.post(f"/programmes/{programme}/versions", {"policy": document})
+    assert draft.status_code == 201, draft.text
+    path = f"/programmes/{programme}/versions/2"
+    period = {"from": start, "to": in_hours(province.workshop, 1)}
+    answer = province.approver.post(f"{path}/simulate", period)
+    assert answer.status_code == 200, answer.text
+    found = answer.get_json()
+    result = found["result"]
+    given = quote["subsidy_fen"]
+    assert (found["status"], result["orders"], result["parks"]) == ("done", 1, 1)
+    assert (result["before_fen"], result["after_fen"]) == (given, quote["gross_fen"] // 2)
+    assert result["by_park"][0]["change_fen"] == quote["gross_fen"] // 2 - given < 0
+    assert result["losing"] == 1
+    assert officer.get(f"/simulations/{found['id']}").get_json() == found
+    assert officer.get(f"{path}/simulations").get_json()["items"] == [found]
+    table = officer.get(f"/simulations/{found['id']}/parks.csv")
+    header, row = table.data.decode("utf-8-sig").splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["change_fen"] == str(result["change_fen"])
+    refused = officer.post(f"{path}/simulate", period | {"to": start})
+    assert (refused.status_code, refused.get_json()["errors"][0]["field"]) == (422, "to")
+    assert park.post(f"{path}/simulate", period).status_code == 403
+    assert park.get(f"/simulations/{found['id']}").status_code == 403
+    assert officer.post(f"/programmes/{programme}/versions/9/simulate", period).status_code == 404

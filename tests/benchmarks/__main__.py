@@ -24,6 +24,7 @@ from tests.benchmarks.installation import Installation, installation
 from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
+from tests.benchmarks.replays import bench_replay
 from tests.benchmarks.twin import bench_twin
 
 ON_AN_INSTALLATION: dict[str, Callable[[Installation], list[Figure]]] = {
@@ -53,6 +54,12 @@ def _quote() -> list[Figure]:
     return [Figure("quote", f"{bench_quote():.2f} ms", "< 1 ms", "CPU per order line with 20 programmes")]
 
 
+def _replay() -> list[Figure]:
+    speed = bench_replay()
+    detail = "past orders of a year a second that a version is tried on, one process, database included"
+    return [Figure("simulate", f"{speed:,.0f}/s", "> 1,000/s", detail)]
+
+
 def _twin() -> list[Figure]:
     return [Figure("twin", f"{bench_twin():.2f}", "≤ 1.3", "CPU of a year at 15 minutes ÷ CPU of the raw solver")]
 
@@ -62,6 +69,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "ingest": _ingest,
     "ledger": bench_ledger,
     "quote": _quote,
+    "simulate": _replay,
     "twin": _twin,
 }
 
