@@ -40,7 +40,8 @@ _MOVED = """
     ORDER BY e.at
     """
 _KEPT = """
-    SELECT id, facts -> 'facts' AS facts, jsonb_path_query_array(facts, '$.command.order.lines[*].facts') AS lines
+    SELECT id, facts -> 'facts' AS facts, jsonb_path_query_array(facts, '$.command.order.lines[*].facts') AS lines,
+           facts -> 'command' -> 'exemptions' AS exemptions, facts -> 'command' -> 'used' -> 'rolling' AS rolling
     FROM quotes WHERE (tenant_id, id) IN (SELECT * FROM unnest(CAST(:tenants AS uuid[]), CAST(:quotes AS uuid[])))
     """
 _ENDS = """
@@ -58,6 +59,16 @@ class LineEnd:
     held_fen: int
     captured_fen: int
     settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class KeptFacts:
+    """What a quote was made from: facts of the order and of each line, decisions for its park, and its rolling aid."""
+
+    facts: dict[str, Any]
+    lines: list[dict[str, Any]]
+    exemptions: list[dict[str, Any]]
+    rolling: dict[str, int]
 
 
 def ceilings_at(session: Session, since: datetime) -> dict[CounterKey, int]:
@@ -80,12 +91,13 @@ def money_moved(session: Session, since: datetime, until: datetime) -> Iterator[
         yield at, (slug, envelope), int(amount)
 
 
-def kept_facts(
-    session: Session, quotes: Sequence[tuple[UUID, UUID]]
-) -> Mapping[UUID, tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Return the facts of quotes (given by park and id): the order's and each line's."""
+def kept_facts(session: Session, quotes: Sequence[tuple[UUID, UUID]]) -> Mapping[UUID, KeptFacts]:
+    """Return what quotes (given by park and id) kept of what was known."""
     keys = {"tenants": [tenant for tenant, _ in quotes], "quotes": [quote for _, quote in quotes]}
-    return {row.id: (row.facts, row.lines) for row in session.execute(text(_KEPT), keys)}
+    return {
+        row.id: KeptFacts(row.facts, row.lines, row.exemptions or [], row.rolling or {})
+        for row in session.execute(text(_KEPT), keys)
+    }
 
 
 def line_ends(session: Session, lines: Sequence[tuple[UUID, UUID]]) -> Mapping[UUID, LineEnd]:

@@ -19,10 +19,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
-__all__ = ["Awarded", "PastLine", "PastOrder", "check_version_exists", "simulate"]
-
-Awarded = Callable[[UUID], Sequence[Mapping[str, Any]]]
-"""The awards that a line, by id, was really given, as its order keeps them."""
+__all__ = ["PastLine", "PastOrder", "check_version_exists", "simulate"]
 
 
 def simulate(
@@ -33,7 +30,7 @@ def simulate(
     since: datetime,
     until: datetime,
     with_funds: bool,
-    orders: Iterable[tuple[Sequence[PastOrder], Awarded]],
+    orders: Iterable[Sequence[PastOrder]],
     progress: Callable[[int], None] = lambda _done: None,
 ) -> dict[str, Any]:
     """Return the result as JSON (see ``Tally.document``) of trying a version on ``orders``, oldest first, in batches.
@@ -45,9 +42,9 @@ def simulate(
     slug, document = _version(work, programme_id, version)
     replay = Replay(work, read_policy(document), since, until, with_funds=with_funds)
     tally, done = Tally(slug), 0
-    for batch, awarded in orders:
+    for batch in orders:
         for each in replay.place(batch):
-            _count(tally, each, awarded)
+            _count(tally, each)
         done += len(batch)
         progress(done)
     return tally.document()
@@ -69,13 +66,13 @@ def _version(work: Work, programme_id: UUID, version: int) -> tuple[str, Mapping
     raise NotFound("policy.not_found", msg("没有第 {version} 版。请核对版本号。", version=version))
 
 
-def _count(tally: Tally, replayed: Replayed, awarded: Awarded) -> None:
+def _count(tally: Tally, replayed: Replayed) -> None:
     order = replayed.order
     lines = [
         (
             [
                 Given(each["programme"], each["amount_fen"], each["by_fund"], tuple(each["reasons"]))
-                for each in awarded(line.id)
+                for each in line.awards
             ],
             [Given(each.programme, each.amount_fen, each.by_funder, each.reasons) for each in result.awards],
         )

@@ -161,23 +161,18 @@ def _replayed(work: Work, row: Simulation, progress: Callable[[int], None] = lam
     )
 
 
-def _past(
-    work: Work, since: datetime, until: datetime
-) -> Iterator[tuple[Sequence[billing.PastOrder], billing.Awarded]]:
-    """Return the orders of a period in batches, each with a look-up of what its lines were really given."""
+def _past(work: Work, since: datetime, until: datetime) -> Iterator[Sequence[billing.PastOrder]]:
+    """Return the orders of a period in batches, with what their lines were really given."""
     for rows in orders_in(work.session, since, until):
-        awards: dict[UUID, Sequence[Mapping[str, Any]]] = {}
         lines: dict[UUID, list[billing.PastLine]] = {}
         ends = {row.id: row.closed_at for row in rows}
         for line in lines_of_orders(work.session, rows):
-            awards[line.id] = line.awards
             closed_at = ends[line.order_id] if line.status in CLOSED else None
-            past = billing.PastLine(line.id, line.offering, line.gross_fen, line.vat_bp, closed_at)
+            past = billing.PastLine(line.id, line.offering, line.gross_fen, line.vat_bp, line.awards, closed_at)
             lines.setdefault(line.order_id, []).append(past)
-        orders = [
+        yield [
             billing.PastOrder(row.id, row.tenant_id, row.quote_id, row.placed_at, tuple(lines[row.id])) for row in rows
         ]
-        yield orders, awards.__getitem__
 
 
 def _write(workshop: WorkShop, actor: Actor, simulation_id: UUID, **values: Any) -> None:
