@@ -106,6 +106,8 @@ def test_the_version_in_force_gives_what_was_given_and_a_draft_what_it_would(sce
             {"scope": "order", "amount_fen": 6_500 * YUAN},
         ]
         own = world.policy() | {"caps": caps}
+        if seed == 3:
+            own["rolling"] = {"register": "de-minimis", "years": 3, "amount_fen": 9_000 * YUAN}
         programme = found(play, world.PROGRAMME, own)
         other = world.policy() | {"caps": caps[:1], "rates": [{"rate_bp": 500}]}
         found(play, "another-programme", other)
