@@ -1,6 +1,6 @@
 """Policy versions tried on past orders.
 
-Follows 0008. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0014. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0009"
-down_revision = "0008"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
