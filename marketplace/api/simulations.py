@@ -25,7 +25,7 @@ class NewSimulation(Body):
     with_funds: bool = Field(True, description="false: money is no limit")
 
 
-class Sums(Answer):
+class SimulationSums(Answer):
     """Public money before and after: of the programme, and of all programmes together (``all_``)."""
 
     orders: int
@@ -44,14 +44,14 @@ class FundBurn(Answer):
     after_fen: Amount
 
 
-class MonthSums(Sums):
+class MonthSums(SimulationSums):
     """A month."""
 
     month: str
     funds: list[FundBurn]
 
 
-class GroupSums(Sums):
+class GroupSums(SimulationSums):
     """The parks of a size or class of region."""
 
     key: str
@@ -75,7 +75,7 @@ class ReasonCount(Answer):
     after: int
 
 
-class ParkSums(Sums):
+class ParkSums(SimulationSums):
     """A park."""
 
     park_id: UUID
@@ -84,7 +84,7 @@ class ParkSums(Sums):
     park_size: str
 
 
-class SimulationResult(Sums):
+class SimulationResult(SimulationSums):
     """What the version would have changed. Parks come with the greatest gain first."""
 
     lines: int

@@ -128,7 +128,7 @@ def test_the_version_in_force_gives_what_was_given_and_a_draft_what_it_would(sce
         assert half is not None
         assert half["all_before_fen"] == half["all_after_fen"]
         assert half["orders"] < same["orders"]
-        draft = write(play, programme, own | {"caps": caps[2:]})
+        draft = write(play, programme, own | {"caps": caps[2:], "rolling": None})
         free = try_out(play, programme, draft, middle - timedelta(days=400), with_funds=False).result
         assert free is not None
         assert free["after_fen"] > free["before_fen"]
