@@ -117,14 +117,15 @@ def payouts(session: Session, start: datetime, end: datetime) -> Sequence[Payout
 
     Days are counted from the submission of the batch that was paid to the day of the bank's payment.
     """
-    payout, claim, batch, hold = (_table(name).c for name in ("payouts", "claim_lines", "claim_batches", "holds"))
+    payout, claim, batch = (_table(name).c for name in ("payouts", "claim_lines", "claim_batches"))
+    hold, rated = _table("holds").c, _table("rated_usage").c
     month = _month(payout.paid_at)
     submitted = cast(func.timezone(literal(_ZONE, literal_execute=True), batch.submitted_at), Date)
     days = cast(payout.paid_on - submitted, hold.version.type)
     query = (
         select(
             claim.tenant_id,
-            LINE.offering,
+            rated.offering,
             hold.programme,
             month,
             func.count(),
@@ -135,8 +136,8 @@ def payouts(session: Session, start: datetime, end: datetime) -> Sequence[Payout
         .join(_table("claim_lines"), claim.payout_id == payout.id)
         .join(_table("claim_batches"), batch.id == payout.batch_id)
         .join(_table("holds"), (hold.tenant_id == claim.tenant_id) & (hold.id == claim.hold_id))
-        .join(OrderLine, (LINE.tenant_id == hold.tenant_id) & (LINE.id == hold.order_line_id))
+        .join(_table("rated_usage"), (rated.tenant_id == hold.tenant_id) & (rated.order_line_id == hold.order_line_id))
         .where(payout.paid_at >= start, payout.paid_at < end)
-        .group_by(claim.tenant_id, LINE.offering, hold.programme, month)
+        .group_by(claim.tenant_id, rated.offering, hold.programme, month)
     )
     return [PayoutFact(*row) for row in session.execute(query)]
