@@ -10,6 +10,7 @@ from flask import Flask
 from marketplace.doors.faults import FaultPages, show_pages_with
 from marketplace.web import (
     account,
+    aid,
     books,
     catalogue,
     dashboard,
@@ -30,6 +31,7 @@ from marketplace.web import (
     prechecks,
     programmes,
     provider,
+    standing,
     subscription,
     subsidies,
     usage,
@@ -56,6 +58,8 @@ GROUPS = (
     usage.pages,
     keys.pages,
     parks.pages,
+    standing.pages,
+    aid.pages,
     funds.pages,
     fund_transfers.pages,
     fund_register.pages,

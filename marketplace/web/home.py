@@ -18,7 +18,7 @@ from services.usecases import bookings
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
-from tenants.usecases import onboarding
+from tenants.usecases import credit_blocks, onboarding
 from tenants.usecases.views import ParkView
 
 pages = page_group("home")
@@ -55,6 +55,7 @@ def _park(work: Work) -> dict[str, Any]:
         "year": sum((each.gross_fen for each in spent.values()), 0),
         "saved": sum((each.subsidy_fen for each in spent.values()), 0),
         "wallet": wallet,
+        "blocks": credit_blocks.own_blocks(work, uscc=park.uscc) if park.credit_blocked else (),
         "entitled": entitlements.offered_automatically(work),
         "alerts": [(each, _alert_text(each)) for each in alerts.list_alerts(work)],
         "chart": spend_chart(

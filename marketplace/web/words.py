@@ -114,6 +114,12 @@ ENTITLEMENT = {
     "undone": msg("订单已退回"),
 }
 ENTITLEMENT_STEPS = {"offered": msg("未申领"), "claimed": msg("已申领"), "withdrawn": msg("已放弃")}
+ORGANISATIONS = {
+    "park": msg("园区"),
+    "provider": msg("服务机构"),
+    "authority": msg("主管部门"),
+    "operator": msg("运营方"),
+}
 ROLES = {
     "park_admin": msg("园区管理员"),
     "park_member": msg("园区成员"),
@@ -183,6 +189,7 @@ KINDS = {
     "break": BREAKS,
     "receipt": RECEIPTS,
     "role": ROLES,
+    "organisation": ORGANISATIONS,
     "account": ACCOUNTS,
 }
 
