@@ -31,6 +31,7 @@ from tests.support.later_awards import (
     own,
     papers,
     pay_march,
+    pay_out,
     ready,
     send_back,
     withdraw,
@@ -263,3 +264,38 @@ def test_staff_read_and_do_not_claim(world: World) -> None:
     assert own(world, other) == ()
     with world.shop.work(park) as work, pytest.raises(Conflict):
         entitlement_claims.confirm_entitlement(work, entitlement_id=offered.id, amount_fen=200_000)
+
+
+def test_a_grant_is_reviewed_twice_shown_in_public_and_paid_to_the_park_itself(world: World) -> None:
+    park, offered = ready(world)
+    claim(world, park, offered)
+    world.go_to(date(2026, 5, 4))
+    for number, fund in enumerate(("city", "province")):
+        pay_out(world, fund, "2026-04", f"财拨-{number}")
+        assert only(world, park).state is (State.DISBURSED if number else State.CLAIMED)
+    paid = only(world, park)
+    assert (paid.granted_fen, paid.return_reason) == (200_000, None)
+    assert {code: fen for code, fen in world.balances().items() if code.startswith("grants:")} == {
+        f"grants:park:{park.tenant_id}": 0
+    }
+    assert "bank" not in world.balances() or world.balances()["bank"] == 400_000, "the treasury paid the park, not us"
+    assert refused(lambda: withdraw(world, park, paid)) == "entitlement.disbursed"
+    assert refused(lambda: claim(world, park, paid, amount_fen=200_000)) == "entitlement.disbursed"
+
+
+def test_rolling_registers_count_a_later_award_when_it_is_granted(workshop: WorkShop, clock: ManualClock) -> None:
+    world = later_world(workshop, clock, rolling={"register": "aid", "years": 3, "amount_fen": 300_000}, caps=[])
+    park = world.park()
+    world.deliver(park, "twin")
+    world.deliver(park, "twin")
+    pay_march(world)
+    first, second = own(world, park)
+    assert (first.grantable_fen, second.grantable_fen) == (200_000, 200_000)
+    claim(world, park, first)
+    second = next(each for each in own(world, park) if each.id == second.id)
+    assert (second.grantable_fen, second.reasons) == (100_000, ("CAP_ROLLING",))
+    contract = Upload("c.pdf", "application/pdf", b"%PDF another contract")
+    again = papers(str(park.tenant_id)) | {"contract": contract}
+    assert claim(world, park, second, documents=again).granted_fen == 100_000
+    with world.shop.work(park) as work:
+        assert entitlements.replay_entitlement(work, entitlement_id=second.id).amount_fen == 100_000

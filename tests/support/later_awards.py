@@ -7,8 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules.claims import LineStatus
+from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import claim_intake
-from billing.usecases import entitlement_claims, entitlements, invariants, invariants_books
+from billing.usecases import (
+    claim_payouts,
+    claim_review,
+    claims,
+    entitlement_claims,
+    entitlements,
+    invariants,
+    invariants_books,
+)
 from billing.usecases.claim_intake import claims_of_holds, note_step
 from billing.usecases.entitlement_lines import holds_of
 from billing.usecases.entitlements import EntitlementView
@@ -20,6 +29,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.support import subsidies
 from tests.support.billing_world import World, make_world
+from tests.support.claims import FINANCE, FIRST, SECOND
 from tests.support.province import Province
 
 STAFF = system_actor("reviewer", on_behalf_of=new_id())
@@ -107,3 +117,22 @@ def send_back(world: World | Province, entitlement_id: UUID, reason: str) -> Non
                 kind="returned",
                 reason=reason,
             )
+
+
+def pay_out(world: World, fund: str, period: str, reference: str) -> None:
+    """Take a fund's batch of a month all the way: submitted, reviewed by two, shown in public, paid."""
+    finance, first, second = FINANCE, FIRST, SECOND
+    with world.shop.work(finance) as work:
+        (batch,) = (each for each in claims.list_batches(work).items if (each.fund, each.period) == (fund, period))
+        claim_review.submit_batch(work, batch_id=batch.id)
+    with world.shop.work(first) as work:
+        claim_review.review_batch(work, batch_id=batch.id, stage="first", returns=())
+    with world.shop.work(second) as work:
+        noticed = claim_review.review_batch(work, batch_id=batch.id, stage="second", returns=())
+    assert noticed.notice_until is not None
+    world.clock.instant = noticed.notice_until
+    with world.shop.work(finance) as work:
+        (payout,) = claim_payouts.prepare_payouts(work, batch_id=batch.id)
+    with world.shop.work(finance) as work:
+        day = local_day(work.now, DEFAULT_ZONE)
+        claim_payouts.record_payment(work, payout_id=payout.id, payment_reference=reference, paid_on=day)
