@@ -130,3 +130,19 @@ def twin_chart(kpis: Mapping[str, Any]) -> dict[str, Any] | None:
             }
         ],
     }
+
+
+def change_chart(months: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return columns side by side: what the programme gave each month, and what the tried version would have given."""
+    return {
+        "color": [QUIET, FUND],
+        "grid": _GRID,
+        "legend": {"top": 0, "right": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
+        "xAxis": {"type": "category", "data": [each["month"] for each in months], "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
+        "series": [
+            {"name": _("实际"), "type": "bar", "data": [each["before_fen"] for each in months], "barMaxWidth": 28},
+            {"name": _("试算"), "type": "bar", "data": [each["after_fen"] for each in months], "barMaxWidth": 28},
+        ],
+    }

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, make_response, render_template, request, url_for
 from flask_wtf.csrf import generate_csrf
 
+from marketplace.doors import codes
 from marketplace.doors.current import current_market
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import ENGLISH, translate
@@ -36,7 +37,7 @@ def dress(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        _=sentence, asset=asset, price_bar=price_bar, words=words, csrf_token=generate_csrf, named=named
+        _=sentence, asset=asset, price_bar=price_bar, words=words, codes=codes, csrf_token=generate_csrf, named=named
     )
     app.jinja_env.filters.update(
         yuan=yuan, short_yuan=short_yuan, moment=moment, day=day, clock=clock, percent=percent, say=say, number=number,
