@@ -29,8 +29,6 @@ FACTS = {
     "provider_control_group": msg("服务机构实际控制人"),
     "related_party": msg("关联方"),
     "already_subsidised": msg("已享受补贴"),
-    "credit_blocked": msg("园区列入失信名单"),
-    "provider_credit_blocked": msg("服务机构列入失信名单"),
     "credit_blocked": msg("园区在失信名单中"),
     "provider_credit_blocked": msg("服务机构在失信名单中"),
 }
