@@ -95,6 +95,8 @@ def _compare(condition: Condition, facts: Facts) -> Verdict:
         return Verdict(holds=False, unknown=frozenset((condition.fact,)))
     if condition.comparison is Comparison.EQ and type(fact) is type(condition.value):
         return TRUE if fact == condition.value else FALSE
+    if condition.comparison is Comparison.IN and type(fact) is str and isinstance(condition.value, tuple):
+        return TRUE if fact in condition.value else FALSE  # a text equals nothing but a text
     wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     if condition.comparison in _SAMENESS:
         stated = fact if isinstance(fact, tuple) else (fact,)
