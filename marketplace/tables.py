@@ -5,6 +5,7 @@ from sqlalchemy.orm import configure_mappers
 from billing.store import (
     aid,
     alerts,
+    budgets,
     claims,
     entitlements,
     evidence,
@@ -38,6 +39,7 @@ STORES = (
     runs,
     aid,
     alerts,
+    budgets,
     claims,
     entitlements,
     evidence,

@@ -167,6 +167,16 @@ _CLOSED = """
     HAVING c.journals <> count(j.id) OR c.debit_fen <> coalesce(sum(p.debit_fen), 0)
 """
 
+_BUDGETS = """
+    SELECT coalesce(c.tenant_id, u.tenant_id) AS tenant_id, coalesce(c.budget_id, u.budget_id) AS budget_id,
+           coalesce(c.period, u.period) AS period, c.used, u.counted
+    FROM budget_counters c
+    FULL JOIN (SELECT tenant_id, budget_id, period, sum(amount) AS counted FROM budget_uses
+               WHERE given_back_at IS NULL GROUP BY 1, 2, 3) u
+        ON u.tenant_id = c.tenant_id AND u.budget_id = c.budget_id AND u.period = c.period
+    WHERE coalesce(c.used, 0) < coalesce(u.counted, 0)
+"""
+
 INVARIANTS_BOOKS = (
     Invariant("journal-balances", "Every journal has at least two lines, and its debits are its credits.", _JOURNALS),
     Invariant("closed-months", "A closed month has the journals and the debits that it was closed with.", _CLOSED),
@@ -185,6 +195,7 @@ INVARIANTS_BOOKS = (
     Invariant(
         "wallet-credits", "A wallet has what its lots have, and holds what was taken from them.", _WALLET_CREDITS
     ),
+    Invariant("budget-uses", "A budget's counter is never below what its orders count.", _BUDGETS),
     Invariant("wallet-books", "What the books owe a park's wallet is in the wallet, held or available.", _WALLET_BOOKS),
     Invariant("invoice-paid", "An invoice is paid to the sum of its allocations, and has the status of that.", _PAID),
     Invariant("payment-used", "Every payment is allocated to invoices or kept in the wallet, to the fen.", _PAYMENTS),

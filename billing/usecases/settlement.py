@@ -25,6 +25,7 @@ from billing.store import settlements, wallet_movements
 from billing.store.books import post_journal
 from billing.store.usage import RatedUsage
 from billing.store.wallet_movements import Outcome
+from billing.usecases.budgets import give_back
 from billing.usecases.claim_intake import NewClaim, enter_claim_line
 from billing.usecases.entitlement_offers import SettledLine, offer_later_awards
 from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_lines
@@ -130,6 +131,7 @@ def undo_deliveries(work: Work, *, order_line_ids: Sequence[UUID], reason: str) 
     """
     work.actor.require(Permission.CANCEL_ORDER)
     tenant = work.actor.require_tenant()
+    give_back(work, order_line_ids)
     for order_line_id in order_line_ids:
         if settlements.rated_of_line(work.session, tenant, order_line_id) is not None:
             raise Conflict("settlement.settled", msg("该服务已交付并计费，不能撤销。请改用红字更正。"))

@@ -25,6 +25,7 @@ NOUNS = (
     "meters",
     "usage",
     "wallets",
+    "budgets",
     "invoices",
     "books",
     "ledger",

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from billing.usecases import holds, order_contracts, quotes, wallets
+from billing.rules.budgets import Spending
+from billing.usecases import budgets, holds, order_contracts, quotes, wallets
 from marketplace.rules.orders import (
     QUOTE_VALID_FOR,
     LineStatus,
@@ -87,6 +88,7 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
     _insert_order(work, order_id, quote, payment_method)
     _claim_contract(work, order_id, quote, offerings)
     line_ids = [new_id() for _ in quote.lines]
+    budgets.count_order(work, lines=dict(zip(line_ids, spending(work, quote), strict=True)))
     for position, (line_id, line) in enumerate(zip(line_ids, quote.lines, strict=True)):
         wish = LineWish(line.offering, line.request)
         delivery = _start(work, park, wish, line_id, f"lines[{position}]")
@@ -117,6 +119,18 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
     expires_at = hold_until(work.now, (line.booking.ends_at for line in view.lines if line.booking))
     holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=expires_at)
     return view
+
+
+def spending(work: Work, quote: quotes.QuoteView) -> list[Spending]:
+    """Return what a quote's lines would count on the park's budgets, for the acting person."""
+    person = work.actor.user_id
+    return [Spending(line.offering, person, line.payable_fen, line.gross_fen, line.quantity) for line in quote.lines]
+
+
+def exceeded_budgets(work: Work, *, quote_id: UUID) -> tuple[budgets.Exceeded, ...]:
+    """Return the limits that an order of a quote would pass, for the park to see before it confirms."""
+    work.actor.require(Permission.ASK_QUOTE)
+    return budgets.preview(work, lines=spending(work, quotes.read_quote(work, quote_id=quote_id)))
 
 
 def _ordering_park(work: Work) -> ParkView:

@@ -38,6 +38,7 @@ ENTRIES = (
     Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
+    Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS),
     Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),

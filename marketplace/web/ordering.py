@@ -120,6 +120,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         was = request.args.get("was")
         old = quotes.read_quote(work, quote_id=id_of(was)) if was else None
         may_read = work.actor.may(Permission.READ_WALLET)
+        exceeded = checkout.exceeded_budgets(work, quote_id=quote.id)
         wallet = wallets.read_wallet(work, park_id=work.actor.require_tenant()) if may_read else None
     return show(
         "ordering/price.html",
@@ -129,6 +130,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         told=tuple(tuple(tell(each) for each in line) for line in explained),
         old=old,
         wallet=wallet,
+        exceeded=exceeded,
         expired=quote.expires_at <= current_market().clock.now(),
         key=f"quote:{quote.id}",
     )

@@ -76,8 +76,10 @@ POLICY = {
 }
 ALERTS = {
     "wallet.low": msg("钱包可用余额降至 {available_fen}，低于您设定的 {below_fen}。请及时充值，以免影响下单。"),
+    "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
 """What a park is told, by the kind of alert."""
+MEASURES = {"payable_fen": msg("园区支付"), "gross_fen": msg("标价"), "quantity": msg("数量")}
 CREDITS = {"purchased": msg("充值"), "granted": msg("赠送")}
 WALLET = {
     "grant": msg("赠送额度"),
@@ -176,6 +178,7 @@ KINDS = {
     "exemption": EXEMPTION,
     "wallet": WALLET,
     "credit": CREDITS,
+    "measure": MEASURES,
     "claim": CLAIM,
     "mode": MODES,
     "entitlement": ENTITLEMENT,

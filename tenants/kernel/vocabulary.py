@@ -96,6 +96,7 @@ class Permission(StrEnum):
     ISSUE_INVOICE = "invoice:issue"
     TOP_UP_WALLET = "wallet:top_up"
     READ_WALLET = "wallet:read"
+    MANAGE_BUDGET = "budget:manage"
     WRITE_PROGRAMME = "programme:write"
     APPROVE_PROGRAMME = "programme:approve"
     READ_PROGRAMME = "programme:read"

@@ -25,7 +25,7 @@ _MEMBER = frozenset(
 )
 _PARK_FINANCE = frozenset(
     {P.READ_PARK, P.READ_CATALOGUE, P.READ_PROGRAMME, P.READ_ORDER, P.READ_USAGE, P.READ_INVOICE, P.READ_WALLET}
-    | {P.READ_CLAIM, P.CLAIM_ENTITLEMENT}
+    | {P.READ_CLAIM, P.CLAIM_ENTITLEMENT, P.MANAGE_BUDGET}
 )
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -51,7 +51,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PROVIDER: frozenset({P.READ_CATALOGUE, P.REPORT_INSPECTION, P.READ_CLAIM, P.MANAGE_API_KEYS}),
     Role.OPERATOR: _STAFF_READS
     | {P.RUN_PLATFORM, P.VERIFY_PARK, P.MANAGE_STANDING, P.MANAGE_CATALOGUE, P.IMPORT_COMPANIES, P.METER_USAGE}
-    | {P.MANAGE_MEMBERS, P.MANAGE_API_KEYS},
+    | {P.MANAGE_MEMBERS, P.MANAGE_API_KEYS, P.MANAGE_BUDGET},
 }
 """What a role may do. A provider's reach shows it every row, so it has no permission to read orders or parks at large."""
 

@@ -125,6 +125,8 @@ BROKEN = {
     "wallet-entries": "UPDATE wallets SET available_fen = available_fen + 1",
     "wallet-books": "UPDATE wallets SET held_fen = held_fen + 1",
     "wallet-credits": "UPDATE wallet_credits SET amount_fen = amount_fen + 1, available_fen = available_fen + 1",
+    "budget-uses": "INSERT INTO budget_uses SELECT tenant_id, gen_random_uuid(), gen_random_uuid(), '2026-03', 1, NULL"
+    " FROM wallets",
     "closed-months": f"INSERT INTO closed_periods VALUES ('2026-03', 1, 1, '{'0' * 64}', gen_random_uuid(), now())",
     "invoice-paid": "DELETE FROM allocations",
     "payment-used": "UPDATE payments SET amount_fen = amount_fen + 1",

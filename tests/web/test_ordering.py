@@ -112,6 +112,23 @@ def test_a_wallet_that_is_too_small_says_so_and_keeps_the_price(park: Visitor, d
     assert orders(database) == 0
 
 
+def test_a_budget_is_set_shown_before_confirming_and_stops_the_order(park: Visitor, database: Database) -> None:
+    park.get("/budgets")
+    form = {"offering": "", "measure": "payable_fen", "period": "month", "hard_stop": "yes"}
+    assert park.post("/budgets", form | {"limit": "viel"}).status_code == 422
+    listed = park.follow(park.post("/budgets", form | {"limit": "3,999.99"})).text
+    assert "¥3,999.99" in listed
+    address = ask(park)
+    page = park.get(address)
+    assert "超出上限 ¥3,999.99，订单不会被接受" in page.text
+    refused = park.post(address, {"key": form_value(page, "key"), "payment_method": "invoice"})
+    assert (refused.status_code, "本单将超出限额" in refused.text, orders(database)) == (409, True, 0)
+    path = listed.partition('action="/budgets/')[2].partition('"')[0]
+    assert "¥3,999.99" not in park.follow(park.post(f"/budgets/{path}")).text
+    confirmed = park.post(address, {"key": form_value(page, "key"), "payment_method": "invoice"})
+    assert (confirmed.status_code, orders(database)) == (303, 1)
+
+
 def test_a_broken_load_file_is_told_by_row_and_column(park: Visitor) -> None:
     park.get("/rent/digital-twin-run")
     lines = [
