@@ -1,6 +1,6 @@
 """Budgets and quotas of parks.
 
-Follows 0017. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0018. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
