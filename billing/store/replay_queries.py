@@ -30,13 +30,21 @@ _GIVEN_BACK = _COUNTED.format(
     at="h.settled_at",
     condition="h.settled_at >= :since AND h.settled_at < :until AND h.amount_fen > h.captured_fen",
 )
-# What the orders of the period did is replayed; everything else that changed what is available counts as it was.
+# Money that came back after it was spent gave its ceilings back when it did, for holds of any time.
+_CAME_BACK = """
+    SELECT h.programme, c ->> 'scope' AS scope, CAST(c ->> 'owner_id' AS uuid) AS owner_id, c ->> 'key' AS key,
+           c ->> 'period' AS period, e.amount_fen, e.at
+    FROM fund_entries e JOIN holds h ON h.id = e.hold_id CROSS JOIN LATERAL jsonb_array_elements(h.ceilings) AS c
+    WHERE (e.source, e.destination) IN (('captured', 'available'), ('disbursed', 'returned')) AND e.at < :until
+    """
+# What the orders of the period held and released is replayed; everything else that changed what is available counts
+# as it was.
 _MOVED = """
     SELECT f.slug, e.envelope, e.at,
            CASE WHEN e.destination = 'available' THEN e.amount_fen ELSE -e.amount_fen END AS amount_fen
     FROM fund_entries e JOIN funds f ON f.id = e.fund_id LEFT JOIN holds h ON h.id = e.hold_id
     WHERE 'available' IN (e.source, e.destination) AND e.at < :until AND (e.at < :since OR h.created_at IS NULL
-          OR h.created_at < :since)
+          OR h.created_at < :since OR 'held' NOT IN (e.source, e.destination))
     ORDER BY e.at
     """
 _KEPT = """
@@ -79,6 +87,12 @@ def ceilings_at(session: Session, since: datetime) -> dict[CounterKey, int]:
 def given_back(session: Session, since: datetime, until: datetime) -> Sequence[tuple[datetime, CounterKey, int]]:
     """Return what earlier holds gave back to ceilings in a period."""
     rows = session.execute(text(_GIVEN_BACK), {"since": since, "until": until})
+    return [(row.at, CounterKey(*row[:5]), int(row.amount_fen)) for row in rows]
+
+
+def came_back(session: Session, until: datetime) -> Sequence[tuple[datetime, CounterKey, int]]:
+    """Return what spent money that came back before ``until`` gave back to ceilings."""
+    rows = session.execute(text(_CAME_BACK), {"until": until})
     return [(row.at, CounterKey(*row[:5]), int(row.amount_fen)) for row in rows]
 
 

@@ -112,6 +112,9 @@ class Replay:
         self._turn = count()
         for at, counter, amount in replay_queries.given_back(work.session, since, until):
             self._later(at, _Back(counters=((counter, amount),)))
+        for at, counter, amount in replay_queries.came_back(work.session, until):
+            self._later(at, _Back(counters=((counter, amount),)))
+        self._catch_up(since)
         if with_funds:
             for at, place, amount in replay_queries.money_moved(work.session, since, until):
                 if at < since:
