@@ -20,15 +20,7 @@ from tenants.kernel.clock import CHINA
 from tenants.kernel.context import system_actor
 from tenants.kernel.errors import Invalid, Problem
 from tenants.kernel.work import Work, read_only
-from tests.support.plays import (
-    BRIEF,
-    WEEK,
-    Scenery,
-    begin,
-    finish,
-    order,
-    run_of,
-)  # fmt: skip
+from tests.support.plays import BRIEF, WEEK, Scenery, begin, finish, order, run_of, worker_of
 
 YUAN = 100
 JOB = system_actor("simulation.queued")
@@ -77,6 +69,7 @@ def lively_month(play: Play, seed: int) -> None:
             else:
                 begin(play, buyer, run_of(past))
                 finish(play, buyer, run_of(past))
+                play.do(worker_of(buyer), partial(fulfilment.complete_run, run_id=run_of(past)))
     play.clock.advance(timedelta(seconds=1))  # a period ends before its last moment
 
 
