@@ -50,11 +50,11 @@ class BankLine(Base):
 
 
 class Payment(TenantOwned, Base):
-    """Money received from a park. What is not allocated to an invoice is in the park's wallet."""
+    """Money received from a park, or credited to it. What is not allocated to an invoice is in the park's wallet."""
 
     __tablename__ = "payments"
     __table_args__ = (
-        one_of("method", ("bank_transfer", "wallet")),
+        one_of("method", ("bank_transfer", "wallet", "return")),
         CheckConstraint("amount_fen > 0", name="positive"),
         UniqueConstraint("tenant_id", "reference"),
     )
@@ -62,7 +62,7 @@ class Payment(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     method: Mapped[Code]
     reference: Mapped[Name]
-    """The bank's reference, or the invoice that the wallet paid: one payment each."""
+    """The bank's reference, the invoice that the wallet paid, or the return that is credited: one payment each."""
     amount_fen: Mapped[Fen]
     received_at: Mapped[datetime]
     recorded_by: Mapped[UUID | None]

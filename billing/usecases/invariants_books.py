@@ -115,7 +115,9 @@ _RECEIVABLE = """
                FROM postings WHERE account LIKE 'receivable:park:%' GROUP BY tenant_id) b USING (tenant_id)
     LEFT JOIN (SELECT tenant_id, sum(payable_fen - paid_fen) AS open FROM invoices WHERE status <> 'void'
                GROUP BY tenant_id) i USING (tenant_id)
-    LEFT JOIN (SELECT r.tenant_id, sum(r.payable_fen) AS waiting FROM rated_usage r
+    LEFT JOIN (SELECT r.tenant_id, sum(r.payable_fen - coalesce(b.credited, 0)) AS waiting FROM rated_usage r
+               LEFT JOIN (SELECT tenant_id, rated_usage_id, sum(waiting_fen) AS credited FROM line_returns
+                          GROUP BY tenant_id, rated_usage_id) b ON b.tenant_id = r.tenant_id AND b.rated_usage_id = r.id
                WHERE r.payment_method <> 'wallet' AND NOT EXISTS (SELECT FROM invoice_lines l
                    WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id)
                GROUP BY r.tenant_id) u USING (tenant_id)
@@ -133,7 +135,10 @@ _VAT = """
                FROM rated_usage r WHERE NOT EXISTS (SELECT FROM invoice_lines l
                    WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id)
                GROUP BY r.tenant_id) u USING (tenant_id)
-    WHERE coalesce(b.balance, 0) <> coalesce(i.vat, 0) + coalesce(u.vat, 0)
+    LEFT JOIN (SELECT tenant_id, sum(vat_fen) AS vat FROM (
+                   SELECT tenant_id, vat_fen FROM line_returns UNION ALL SELECT tenant_id, vat_fen FROM clawbacks) back
+               GROUP BY tenant_id) t USING (tenant_id)
+    WHERE coalesce(b.balance, 0) <> coalesce(i.vat, 0) + coalesce(u.vat, 0) - coalesce(t.vat, 0)
 """
 _BANK = """
     SELECT l.received, l.unmatched, b.bank, b.suspense
@@ -199,8 +204,16 @@ INVARIANTS_BOOKS = (
     Invariant("wallet-books", "What the books owe a park's wallet is in the wallet, held or available.", _WALLET_BOOKS),
     Invariant("invoice-paid", "An invoice is paid to the sum of its allocations, and has the status of that.", _PAID),
     Invariant("payment-used", "Every payment is allocated to invoices or kept in the wallet, to the fen.", _PAYMENTS),
-    Invariant("park-receivable", "A park owes in the books what is open on invoices or not invoiced yet.", _RECEIVABLE),
-    Invariant("vat-books", "The books owe the VAT of the invoices and of what is not invoiced yet.", _VAT),
+    Invariant(
+        "park-receivable",
+        "A park owes in the books what is open on invoices or not invoiced and not returned yet.",
+        _RECEIVABLE,
+    ),
+    Invariant(
+        "vat-books",
+        "The books owe the VAT of the invoices and of what is not invoiced yet, less that of what was returned.",
+        _VAT,
+    ),
     Invariant("bank-books", "Money that came in is in the books; what has no payer waits on its own account.", _BANK),
     Invariant("fund-books", "A fund owes in the books what its register says is captured.", _FUNDS),
 )

@@ -15,7 +15,7 @@ from billing.rules import ledger
 from billing.rules.invoices import BilledLine, InvoiceStatus, Totals, due_on, invoice_number, totals
 from billing.rules.money import vat_of_gross
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
-from billing.store import invoice_queries
+from billing.store import invoice_queries, return_queries
 from billing.store.books import post_journal
 from billing.store.fund_queries import funds_by_slug
 from billing.store.invoices import Invoice, InvoiceLine
@@ -62,9 +62,11 @@ def issue_invoices(work: Work, *, period: str) -> tuple[InvoiceRow, ...]:
     last = invoice_queries.lock_counter(work.session, LEGAL_ENTITY, year)
     serial = last
     rows = _empty_rows()
+    credits_of = return_queries.waiting_credits(work.session)
     for tenant_id, usages in invoice_queries.pending_usage(work.session, period):
         serial += 1
-        _finalise(work, rows, tenant_id, period, usages, invoice_number(LEGAL_ENTITY, year, serial))
+        credited = [each for usage in usages for each in credits_of.get(usage.id, ())]
+        _finalise(work, rows, tenant_id, period, usages, invoice_number(LEGAL_ENTITY, year, serial), credited)
         if len(rows[Invoice]) >= WRITTEN_AT_ONCE:
             invoice_queries.insert_rows(work.session, rows)
             rows = _empty_rows()
@@ -148,24 +150,28 @@ def _finalise(
     period: str,
     usages: Sequence[RatedUsage],
     number: str,
+    credited: Sequence[tuple[UUID, int]],
 ) -> None:
-    """Add a park's invoice to ``rows``. What the wallet has paid stands on it as paid."""
+    """Add a park's invoice to ``rows``. What the wallet has paid stands on it as paid, and so does what was returned:
+    ``credited`` are the returns of its lines, with their fen.
+    """
     billed = totals([BilledLine(each.gross_fen, each.subsidy_fen, each.payable_fen, each.vat_bp) for each in usages])
     invoice_id = new_id()
     prepaid = sum(each.payable_fen for each in usages if each.payment_method == "wallet")
+    paid = prepaid + sum(fen for _, fen in credited)
     rows[Invoice].append(
         {
             "tenant_id": tenant_id,
             "id": invoice_id,
             "legal_entity": LEGAL_ENTITY,
             "period": period,
-            "status": InvoiceStatus.PAID if prepaid == billed.payable_fen else InvoiceStatus.FINALIZED,
+            "status": InvoiceStatus.PAID if paid == billed.payable_fen else InvoiceStatus.FINALIZED,
             "number": number,
             "gross_fen": billed.gross_fen,
             "subsidy_fen": billed.subsidy_fen,
             "payable_fen": billed.payable_fen,
             "vat_fen": billed.vat_fen,
-            "paid_fen": prepaid,
+            "paid_fen": paid,
             "due_on": due_on(local_day(work.now, DEFAULT_ZONE)),
             "created_at": work.now,
             "finalized_at": work.now,
@@ -177,7 +183,9 @@ def _finalise(
         for place, (usage, vat_fen) in enumerate(zip(usages, billed.line_vat_fen, strict=True), start=1)
     ]
     if prepaid:
-        _prepaid(work, rows, tenant_id, invoice_id, prepaid)
+        _paid_before(work, rows, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", prepaid))
+    for return_id, fen in credited:
+        _paid_before(work, rows, tenant_id, invoice_id, ("return", f"return:{return_id}", fen))
     _post_vat_rounding(work, tenant_id, invoice_id, usages, billed)
 
 
@@ -199,17 +207,22 @@ def _line(tenant_id: UUID, invoice_id: UUID, place: int, usage: RatedUsage, vat_
     }
 
 
-def _prepaid(
-    work: Work, rows: dict[type[Any], list[dict[str, Any]]], tenant_id: UUID, invoice_id: UUID, amount_fen: int
+def _paid_before(
+    work: Work,
+    rows: dict[type[Any], list[dict[str, Any]]],
+    tenant_id: UUID,
+    invoice_id: UUID,
+    payment: tuple[str, str, int],
 ) -> None:
-    """Note the payment that the wallet made at delivery; the books know it since then."""
+    """Note a payment (method, reference, fen) that was made before the invoice; the books know it since then."""
     payment_id = new_id()
+    method, reference, amount_fen = payment
     rows[Payment].append(
         {
             "tenant_id": tenant_id,
             "id": payment_id,
-            "method": "wallet",
-            "reference": f"delivery:{invoice_id}",
+            "method": method,
+            "reference": reference,
             "amount_fen": amount_fen,
             "received_at": work.now,
             "recorded_by": work.actor.user_id,

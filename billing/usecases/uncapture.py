@@ -109,7 +109,7 @@ def recall(work: Work, *, amounts: Mapping[UUID, int]) -> None:
         if _spent(hold).disbursed_fen < amounts[hold.id] or not hold_queries.add_to(
             work.session, hold, recalled_fen=amounts[hold.id]
         ):
-            raise _too_little(amounts[hold.id], _spent(hold).disbursed_fen)
+            raise too_little(amounts[hold.id], _spent(hold).disbursed_fen)
 
 
 def give_up(work: Work, *, amounts: Mapping[UUID, int]) -> None:
@@ -172,7 +172,7 @@ def _give_back(
         added = {column: amount, "recalled_fen": amount} if column == "withdrawn_fen" else {column: amount}
         left = _spent(hold).unpaid_fen if column == "withdrawn_fen" else hold.disbursed_fen - hold.returned_fen
         if amount > left or not hold_queries.add_to(work.session, hold, **added):
-            raise _too_little(amount, left)
+            raise too_little(amount, left)
         if not hold_queries.insert_return(work.session, _return(work, hold, cause, source, amount)):
             raise RuntimeError(f"hold {hold.id} gave back for {cause} while it was under lock")
     taken = tuple(Taken(hold.id, hold.fund_id, amount) for hold, amount in parts)
@@ -233,7 +233,8 @@ def _return(work: Work, hold: Hold, cause: Cause, source: str, amount_fen: int) 
     }
 
 
-def _too_little(wanted_fen: int, left_fen: int) -> Conflict:
+def too_little(wanted_fen: int, left_fen: int) -> Conflict:
+    """Return the refusal of asking more back than may still be asked back."""
     return Conflict(
         "hold.too_little_left",
         msg(

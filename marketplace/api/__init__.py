@@ -18,6 +18,7 @@ NOUNS = (
     "prechecks",
     "quotes",
     "orders",
+    "clawbacks",
     "runs",
     "artefacts",
     "bookings",

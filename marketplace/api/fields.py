@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    Base64Bytes,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -76,6 +77,14 @@ class Body(BaseModel):
     """A JSON body: fields that are not known are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class SentFile(Body):
+    """A file within a JSON body."""
+
+    name: Name
+    media_type: Annotated[str, Field(max_length=100)] = "application/octet-stream"
+    content: Annotated[Base64Bytes, Field(description="The file's bytes in base64")]
 
 
 class Answer(BaseModel):

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from flask import Response
 from pydantic import Field
 
+from billing.rules.returns import ReturnCause
 from marketplace.api.artefacts import Artefact, Artefacts
 from marketplace.api.bookings import Booking
 from marketplace.api.calls import call, command, noun, read, show
-from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged
+from marketplace.api.clawbacks import ClawbackRow, Return, upload
+from marketplace.api.fields import (
+    Amount,
+    Answer,
+    Body,
+    ById,
+    Fen,
+    Idempotent,
+    Moment,
+    Name,
+    Paged,
+    PathParameters,
+    SentFile,
+)
 from marketplace.api.quotes import Award
 from marketplace.api.runs import Run
 from marketplace.doors.identity import working
+from marketplace.doors.requests import takes_files
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
-from marketplace.usecases import checkout, fulfilment
+from marketplace.usecases import checkout, fulfilment, returns
 from marketplace.usecases import orders as use_cases
 
 orders = noun("orders", "What was bought, how far it is, and what was delivered.")
+
+
+class ReturnWish(Body):
+    """What is returned of a delivered line, and who agreed to it for the provider."""
+
+    cause: ReturnCause
+    reason: Name
+    agreement: Annotated[Name, Field(description="Who agreed for the provider, or the document that says so")]
+    amount_fen: Annotated[Fen | None, Field(description="Of the line's price; null for all that is left")] = None
+    evidence: SentFile | None = None
+
+
+class OrderLinePath(PathParameters):
+    """A line of an order."""
+
+    id: UUID
+    line_id: UUID
 
 
 class OrderWish(Body):
@@ -44,6 +77,8 @@ class OrderLine(Answer):
     result_sha256: str | None
     run: Run | None
     booking: Booking | None
+    returns: list[Return]
+    clawbacks: list[ClawbackRow]
 
 
 class Order(Answer):
@@ -129,6 +164,25 @@ def cancel_order(path: ById, header: Idempotent) -> Response:
         None,
         lambda work: Order.of(fulfilment.cancel_order(work, order_id=path.id)),
         about={"order": str(path.id)},
+    )
+
+
+@orders.post("/orders/<id>/lines/<line_id>/return", **call(Return, status=201))
+@takes_files
+def return_order_line(path: OrderLinePath, body: ReturnWish, header: Idempotent) -> Response:
+    """Take a delivered line back, wholly or in part: each payer gets back its own share.
+
+    The park's share pays its open invoice or goes to its wallet, the public share goes back to its funds; what had been
+    paid out is asked of the provider by a clawback that is opened with it.
+    """
+    wish = returns.LineReturn(body.cause, body.reason, body.agreement, body.amount_fen, upload(body.evidence))
+    return command(
+        "delivery.return",
+        header,
+        body,
+        lambda work: Return.of(returns.return_line(work, order_id=path.id, line_id=path.line_id, wish=wish)),
+        status=201,
+        about={"order": str(path.id), "line": str(path.line_id)},
     )
 
 

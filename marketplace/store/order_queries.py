@@ -18,6 +18,11 @@ def order_of(session: Session, order_id: UUID) -> Order | None:
     return session.execute(select(Order).where(Order.id == order_id)).scalar_one_or_none()
 
 
+def line_of(session: Session, line_id: UUID) -> OrderLine | None:
+    """Return an order line that the transaction may see."""
+    return session.execute(select(OrderLine).where(OrderLine.id == line_id)).scalar_one_or_none()
+
+
 def lines_of(session: Session, tenant_id: UUID, order_ids: Sequence[UUID]) -> Sequence[OrderLine]:
     """Return the lines of some orders of one park, in order."""
     where = (OrderLine.tenant_id == tenant_id, OrderLine.order_id.in_(order_ids))

@@ -14,6 +14,7 @@ from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
+from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
 from services.usecases.invariants import INVARIANTS as SERVICES
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
@@ -92,7 +93,7 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ENTITLEMENTS, *ORDERS)
+ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ENTITLEMENTS, *RETURNS, *ORDERS)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from billing.usecases.clawback_cases import ClawbackRow, cases_by_line
+from billing.usecases.return_views import ReturnView, returns_by_line
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, titles_of
 from marketplace.store.orders import Order, OrderLine
@@ -40,7 +42,7 @@ def read_order(work: Work, *, order_id: UUID) -> OrderView:
         park_name=park.name,
         placed_at=order.placed_at,
         closed_at=order.closed_at,
-        lines=tuple(_line_view(work, line) for line in lines),
+        lines=_line_views(work, lines),
     )
 
 
@@ -90,7 +92,16 @@ def _rows(work: Work, orders: list[Order]) -> tuple[OrderRow, ...]:
     )
 
 
-def _line_view(work: Work, line: OrderLine) -> OrderLineView:
+def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, ...]:
+    delivered = [line.id for line in lines if line.status == LineStatus.DELIVERED]
+    returns = returns_by_line(work, order_line_ids=delivered)
+    cases = cases_by_line(work, order_line_ids=delivered)
+    return tuple(_line_view(work, line, returns.get(line.id, ()), cases.get(line.id, ())) for line in lines)
+
+
+def _line_view(
+    work: Work, line: OrderLine, returns: tuple[ReturnView, ...], cases: tuple[ClawbackRow, ...]
+) -> OrderLineView:  # fmt: skip
     source = line.run_id or line.booking_id
     return OrderLineView(
         id=line.id,
@@ -107,4 +118,6 @@ def _line_view(work: Work, line: OrderLine) -> OrderLineView:
         run=runs.read_run(work, run_id=line.run_id) if line.run_id else None,
         booking=bookings.read_booking(work, booking_id=line.booking_id) if line.booking_id else None,
         artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
+        returns=returns,
+        clawbacks=cases,
     )

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from billing.usecases.clawback_cases import ClawbackRow
+from billing.usecases.return_views import ReturnView
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
@@ -31,6 +33,8 @@ class OrderLineView:
     run: RunView | None
     booking: BookingView | None
     artefacts: tuple[ArtefactView, ...]
+    returns: tuple[ReturnView, ...]
+    clawbacks: tuple[ClawbackRow, ...]
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ ENTRIES = (
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
     Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER),
+    Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK),
     Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),

@@ -8,6 +8,7 @@ from marketplace.doors.codes import ACCOUNTS, DELIVERIES, REGION_CLASSES, SIZES,
 from marketplace.doors.fund_words import PLACES, envelope_name
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
+from marketplace.web.clawback_words import KINDS as CLAWBACK_KINDS
 from tenants.kernel.messages import Message, msg
 
 TIER_TEXTS = {
@@ -158,6 +159,7 @@ HOLD = {
     "expired": msg("已到期释放"),
 }
 KINDS = {
+    **CLAWBACK_KINDS,
     "hold": HOLD,
     "tier": TIERS,
     "tier_text": TIER_TEXTS,

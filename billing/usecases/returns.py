@@ -1,0 +1,247 @@
+"""Return of a delivered service (退回): each payer gets back its own share, and no public money goes to the park.
+
+The park's share pays its open invoice, or goes to its wallet when it has paid; a service that stands on no invoice yet
+keeps its credit until that is issued. The public share goes back to its funds while it is not paid out; what was paid
+out is asked of the provider by a clawback that is opened at once. The books take the sale back by the same shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from billing.rules import ledger
+from billing.rules.clawbacks import Bearer, ClawbackCause
+from billing.rules.money import format_yuan
+from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.rules.returns import ReturnCause, Shares, split_return, vat_back
+from billing.store import invoice_queries, return_queries, statement_queries, wallet_movements
+from billing.store.books import post_journal
+from billing.store.return_queries import Before
+from billing.store.usage import RatedUsage
+from billing.usecases import evidence
+from billing.usecases.clawback_cases import NewCase, instant_programmes, open_case, sum_by_fund
+from billing.usecases.invoicing import LEGAL_ENTITY
+from billing.usecases.return_views import ReturnView, return_view
+from billing.usecases.uncapture import Cause, Spent, lock_spent, recall, uncapture
+from billing.usecases.wallets import mover_of
+from tenants.kernel.errors import Conflict, FieldError, Invalid
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.rules.faults import Faults
+from tenants.rules.people import check_name
+from tenants.usecases import audit
+
+REPAY_WITHIN = timedelta(days=30)
+"""How long a provider has to pay back what had been paid out for a returned service."""
+
+
+@dataclass(frozen=True)
+class ReturnWish:
+    """What is returned and why. ``amount_fen`` of the list price, None for all that is left of it.
+
+    ``agreement`` says who agreed for the provider; ``subject`` is what people call the line.
+    """
+
+    cause: ReturnCause
+    reason: str
+    agreement: str
+    subject: str
+    amount_fen: int | None = None
+    file: evidence.Upload | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A return worked out: its shares, and of each hold what is withdrawn and what is recalled."""
+
+    number: int
+    before: Before
+    shares: Shares
+    vat_fen: int
+    withdrawn: dict[UUID, int]
+    recalled: dict[UUID, int]
+
+
+@dataclass(frozen=True)
+class _ParkPart:
+    """Where the park's share goes."""
+
+    invoice_id: UUID | None
+    to_invoice_fen: int
+    to_wallet_fen: int
+    waiting_fen: int
+
+
+def return_delivery(work: Work, *, order_line_id: UUID, provider_id: UUID, wish: ReturnWish) -> ReturnView:
+    """Take a delivered order line back, wholly or in part, and give each payer its share.
+
+    Raises Conflict for a line that was not delivered or has nothing left to return, or while a later grant on it
+    stands (``return.later_grant``), Invalid for an amount above what is left.
+    """
+    work.actor.require(Permission.RETURN_DELIVERY)
+    person = work.actor.require_person()
+    with Faults() as faults:
+        faults.take("reason", check_name, wish.reason)
+        faults.take("agreement", check_name, wish.agreement)
+    spent = lock_spent(work, order_line_ids=[order_line_id])
+    usage = return_queries.usage_of_line(work.session, order_line_id)
+    if usage is None:
+        raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
+    plan = _plan(work, usage, _own_holds(usage, spent), wish)
+    kept = None if wish.file is None else evidence.keep(work, usage.tenant_id, wish.file, field="evidence")
+    recall(work, amounts=plan.recalled)
+    return_id = new_id()
+    park = _give_park_its_part(work, usage, return_id, plan.shares.park_fen)
+    row = {
+        "tenant_id": usage.tenant_id,
+        "id": return_id,
+        "order_line_id": order_line_id,
+        "rated_usage_id": usage.id,
+        "number": plan.number,
+        "gross_fen": usage.gross_fen,
+        "payable_fen": usage.payable_fen,
+        "before_fen": plan.before.amount_fen,
+        "park_before_fen": plan.before.park_fen,
+        "amount_fen": plan.shares.park_fen + plan.shares.public_fen,
+        "park_fen": plan.shares.park_fen,
+        "public_fen": plan.shares.public_fen,
+        "vat_fen": plan.vat_fen,
+        **vars(park),
+        "withdrawn_fen": sum(plan.withdrawn.values()),
+        "recalled_fen": sum(plan.recalled.values()),
+        "cause": wish.cause,
+        "reason": wish.reason.strip(),
+        "agreement": wish.agreement.strip(),
+        "evidence_id": None if kept is None else kept.id,
+        "returned_by": person,
+        "returned_at": work.now,
+    }
+    if not return_queries.insert_line_return(work.session, row):
+        raise Conflict("return.changed", msg("该服务刚刚被他人退回。请刷新后核对剩余可退金额。"))
+    _post(work, usage, return_id, provider_id, plan, park, spent)
+    if plan.recalled:
+        _open_case(work, usage, return_id, provider_id, plan, wish)
+    amount = plan.shares.park_fen + plan.shares.public_fen
+    audit.record(
+        work, "delivery.return", "order_line", order_line_id, tenant_id=usage.tenant_id, amount_fen=amount,
+        park_fen=plan.shares.park_fen, cause=wish.cause.value,
+    )  # fmt: skip
+    if plan.withdrawn:
+        uncapture(
+            work, cause=Cause("line_return", return_id), amounts=plan.withdrawn, reason=f"delivery.{wish.cause.value}"
+        )
+    (made,) = [each for each in return_queries.returns_of_lines(work.session, [order_line_id]) if each.id == return_id]
+    return return_view(made)
+
+
+def _own_holds(usage: RatedUsage, spent: Sequence[Spent]) -> list[Spent]:
+    """Return the holds that paid a part of the price; refuse while a grant that came later stands on it."""
+    instant = instant_programmes(usage)
+    if any(each.open_fen for each in spent if each.programme not in instant):
+        raise Conflict(
+            "return.later_grant",
+            msg("该服务已核定后补助，补贴在园区手中。请先以“不符合条件”追回后补助，再退回服务。"),
+        )
+    return [each for each in spent if each.programme in instant]
+
+
+def _plan(work: Work, usage: RatedUsage, holds: Sequence[Spent], wish: ReturnWish) -> _Plan:
+    before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
+    park_left = usage.payable_fen - before.park_fen
+    left = park_left + sum(each.open_fen for each in holds)
+    if not left:
+        raise Conflict("return.nothing_left", msg("该服务的价款已全部退回或列入追回，没有可退金额。"))
+    amount = left if wish.amount_fen is None else wish.amount_fen
+    if not 0 < amount <= left:
+        message = msg("退回金额须大于零且不超过 {most} 元。请改正金额。", most=format_yuan(left))
+        raise Invalid("return.amount", message, errors=[FieldError("amount_fen", "return.amount", message)])
+    shares = split_return(amount, park_left, [each.open_fen for each in holds])
+    withdrawn: dict[UUID, int] = {}
+    recalled: dict[UUID, int] = {}
+    for hold, part in zip(holds, shares.by_hold, strict=True):
+        unpaid = min(part, hold.unpaid_fen)
+        if unpaid:
+            withdrawn[hold.hold_id] = unpaid
+        if part > unpaid:
+            recalled[hold.hold_id] = part - unpaid
+    vat_fen = vat_back(before.sale_back_fen, amount, usage.vat_bp)
+    return _Plan(before.returns + 1, before, shares, vat_fen, withdrawn, recalled)
+
+
+def _give_park_its_part(work: Work, usage: RatedUsage, return_id: UUID, amount_fen: int) -> _ParkPart:
+    """Credit the park: what it still owes is paid first, the rest goes to its wallet.
+
+    The counter of the invoices is locked, so that none is being issued meanwhile that would miss the credit.
+    """
+    if not amount_fen:
+        return _ParkPart(None, 0, 0, 0)
+    invoice_queries.lock_counter(work.session, LEGAL_ENTITY, local_day(work.now, DEFAULT_ZONE).year)
+    invoice_id = return_queries.invoice_of_usage(work.session, usage.tenant_id, usage.id)
+    prepaid = usage.payment_method == "wallet"
+    if invoice_id is None and not prepaid:
+        return _ParkPart(None, 0, 0, amount_fen)
+    invoice = None if invoice_id is None else invoice_queries.invoice_of(work.session, invoice_id, lock=True)
+    open_fen = 0 if invoice is None or prepaid else invoice.payable_fen - invoice.paid_fen
+    to_invoice = min(amount_fen, open_fen)
+    payment_id = new_id()
+    credit = statement_queries.payment_values(
+        usage.tenant_id, payment_id, f"return:{return_id}", amount_fen, work.now, work.actor.user_id
+    )
+    invoice_queries.insert_payment(work.session, credit | {"method": "return"})
+    if invoice is not None and to_invoice:
+        invoice_queries.pay(work.session, invoice, payment_id, to_invoice, work.now)
+    if amount_fen > to_invoice:
+        wallet_movements.top_up(work.session, mover_of(work, usage.tenant_id), payment_id, amount_fen - to_invoice)
+    return _ParkPart(invoice_id, to_invoice, amount_fen - to_invoice, 0)
+
+
+def _post(
+    work: Work,
+    usage: RatedUsage,
+    return_id: UUID,
+    provider_id: UUID,
+    plan: _Plan,
+    park: _ParkPart,
+    spent: Sequence[Spent],
+) -> None:
+    """Take the sale back. What the provider pays back to a fund itself stands to its credit here."""
+    recalled_fen = sum(plan.recalled.values())
+    draft = ledger.sale_back(
+        park_id=usage.tenant_id,
+        source_kind="line_return",
+        source_id=str(return_id),
+        occurred_at=work.now,
+        vat_fen=plan.vat_fen,
+        park_fen=park.to_invoice_fen + park.waiting_fen,
+        wallet_fen=park.to_wallet_fen,
+        by_fund=sum_by_fund(plan.withdrawn, {each.hold_id: each.fund_id for each in spent}),
+        by_provider={provider_id: recalled_fen} if recalled_fen else {},
+    )
+    assert draft is not None, "a return is not of nothing"  # noqa: S101 - for the type checker
+    post_journal(work.session, draft, user_id=work.actor.user_id)
+
+
+def _open_case(
+    work: Work, usage: RatedUsage, return_id: UUID, provider_id: UUID, plan: _Plan, wish: ReturnWish
+) -> None:  # fmt: skip
+    cause = ClawbackCause.UNDELIVERED if wish.cause is ReturnCause.UNDELIVERED else ClawbackCause.RETURNED
+    open_case(
+        work,
+        NewCase(
+            park_id=usage.tenant_id,
+            order_line_id=usage.order_line_id,
+            subject=wish.subject,
+            cause=cause,
+            bearer=Bearer.PROVIDER,
+            bearer_id=provider_id,
+            amounts=plan.recalled,
+            reason=wish.reason.strip(),
+            due_on=local_day(work.now + REPAY_WITHIN, DEFAULT_ZONE),
+            return_id=return_id,
+        ),
+    )

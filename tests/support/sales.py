@@ -1,0 +1,37 @@
+"""A delivered and settled service behind the API, for tests of what comes after."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from billing.rules.meters import Aggregation
+from billing.usecases.bulk import provide_meter
+from marketplace.usecases import fulfilment
+from tenants.kernel.context import system_actor
+from tests.support.province import Province
+from tests.support.web import Caller
+
+
+def sold_inspection(province: Province, park: Caller) -> tuple[str, str]:
+    """Let a park book an inspection of 600 yuan, and have it reported and settled; return its order and line."""
+    day = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
+    slot = park.post("/slots/search", {"offering": "shared-inspection"} | day).get_json()["items"][0]
+    request = {"instrument_id": slot["instrument_id"], "starts_at": slot["starts_at"], "purpose": "断口分析"}
+    quote = park.post("/quotes", {"lines": [{"offering": "shared-inspection", "request": request}]}).get_json()
+    order = park.post("/orders", {"quote_id": quote["id"]}).get_json()
+    booking = order["lines"][0]["booking"]["id"]
+    with province.workshop.work(system_actor("meters")) as work:
+        provide_meter(
+            work,
+            slug="inspection-hours",
+            name="检测机时",
+            event_type="inspection.report",
+            aggregation=Aggregation.SUM,
+            value_property="$.quantity",
+            group_by={"instrument": "$.instrument_id"},
+        )
+    province.lab.post(f"/bookings/{booking}/report?name=r.pdf", data=b"%PDF", content_type="application/pdf")
+    tenant = UUID(park.get("/me").get_json()["park"]["id"])
+    with province.workshop.work(system_actor("job", tenant_id=tenant)) as work:
+        fulfilment.complete_inspection(work, booking_id=UUID(booking))
+    return order["id"], order["lines"][0]["id"]
