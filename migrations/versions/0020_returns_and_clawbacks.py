@@ -1,6 +1,6 @@
 """Delivered services that are returned, and public money that is asked back: from whom, why, and what of it came.
 
-Follows 0018. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0019. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
