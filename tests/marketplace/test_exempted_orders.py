@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_two_people_of_a_park_never_take_the_last_of_a_limit_twice(play: Play, p
     made = grant(play, park, usual.gross_fen * 9 // 10)
     shown = [plays.ask(play, park, WEEK) for _ in range(2)]
     assert [quote.subsidy_fen for quote in shown] == [usual.gross_fen * 9 // 10] * 2
-    results = at_once([lambda quote=quote: plays.confirm(play, park, quote.id) for quote in shown])
+    results = at_once([partial(plays.confirm, play, park, quote.id) for quote in shown])
     refused = [each for each in results if isinstance(each, str)]
     assert len(refused) == 1
     assert refused[0] in {"cap.reached", "quote.subsidy_changed"}
