@@ -104,5 +104,5 @@ def test_the_pages_speak_english(province: Province, signed_in: Enter) -> None:
     officer.language = "en"
     officer.get("/language/en")
     page = officer.get(address).text
-    for said in ("The rate becomes 90%", "Waits for the first approver", "Exceptions"):
+    for said in ("The rate becomes 90%", "Waits for the first approver", "Case-by-case"):
         assert said in page, said
