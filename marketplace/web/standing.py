@@ -105,7 +105,7 @@ def lift(block_id: str) -> Response:
 
 def _groups(refusal: Refusal | None) -> Response:
     with page_work() as work:
-        page = control_groups.list_groups(work, limit=30, cursor=request.args.get("cursor"))
+        page = control_groups.list_groups(work, limit=100, cursor=request.args.get("cursor"))
     return show(
         "standing/groups.html",
         status=200 if refusal is None else refusal.status,
