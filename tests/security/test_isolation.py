@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -88,7 +89,8 @@ def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/orders", "/orders?park_id={park}", "/api-keys", "/invoices", "/invoices?park_id={park}"]
+    "path",
+    ["/aid-registers", "/orders", "/orders?park_id={park}", "/api-keys", "/invoices", "/invoices?park_id={park}"],
 )
 def test_lists_hold_nothing_of_another_park(province: Province, path: str) -> None:
     owner, stranger = province.park(1), province.park(2)
@@ -107,6 +109,46 @@ def test_a_provider_reads_no_orders_parks_or_files(province: Province) -> None:
         assert province.lab.get(path).status_code == 403, path
 
 
+def smallest(schema: Mapping[str, Any]) -> Any:
+    """Return a small value that a documented schema takes, so that it is the id of a call which is refused."""
+    if "$ref" in schema:
+        return smallest(openapi_document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    for choice in ("allOf", "anyOf", "oneOf"):
+        if choice in schema:
+            return smallest(schema[choice][0])
+    if "enum" in schema or "const" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    match schema.get("type"):
+        case "object":
+            wanted = schema.get("required", ())
+            return {name: smallest(each) for name, each in schema.get("properties", {}).items() if name in wanted}
+        case "array":
+            return [smallest(schema["items"])] * schema.get("minItems", 0)
+        case "integer" | "number":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case _:
+            return TEXTS.get(schema.get("format", ""), TEXTS.get(schema.get("pattern", ""), "x"))
+
+
+TEXTS = {
+    "uuid": "018f0000-0000-7000-8000-000000000002",
+    "date": "2026-03-02",
+    "date-time": "2026-03-02T09:00:00+08:00",
+    r"^20\d{2}-(0[1-9]|1[0-2])$": "2026-03",
+}
+
+
+def smallest_body(method: str, path: str) -> dict[str, Any]:
+    """Return the body that a documented call needs."""
+    documented = openapi_document()["paths"][path][method].get("requestBody", {}).get("content", {})
+    body: dict[str, Any] = (
+        smallest(documented["application/json"]["schema"]) if "application/json" in documented else {}
+    )
+    return body
+
+
 @pytest.mark.parametrize("made_up", ["nonsense", "018f0000-0000-7000-8000-000000000001", "0", "%27%3B--", "..%2f.."])
 def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -> None:
     park = province.park(1)
@@ -114,8 +156,7 @@ def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -
         if "/fund" in path or "/programme" in path:
             continue
         address = path.replace("{id}", made_up)
-        body = {"reason": "x"} if path.endswith("/revocation") else {"approve": True}
-        options: dict[str, Any] = {"json": body} if method == "post" else {}
+        options: dict[str, Any] = {"json": smallest_body(method, path)} if method == "post" else {}
         answer = park.client.open(
             address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options
         )
