@@ -34,7 +34,7 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     UNDONE = "undone"
-    """The order was returned: there is nothing to be paid back."""
+    """The order was returned, or the grant taken back before it was paid: there is nothing to be paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ def state_of(standing: Standing, now: datetime) -> State:
     """Return where an award that comes later is. A claim made in time is not lost while it waits for its review."""
     if standing.status == "withdrawn":
         return State.WITHDRAWN
+    if standing.undone:
+        return State.UNDONE
     if standing.status == "claimed":
         if standing.disbursed:
             return State.DISBURSED
         return State.RETURNED if standing.returned else State.CLAIMED
-    if standing.undone:
-        return State.UNDONE
     if now >= standing.claim_until:
         return State.EXPIRED
     return State.OPEN if standing.paid else State.WAITING
@@ -112,6 +112,13 @@ def check_withdrawable(standing: Standing, now: datetime) -> State:
 def in_review() -> Conflict:
     """Return the refusal to give up what is under review."""
     return Conflict("entitlement.in_review", msg("申领正在审核，不能撤回。如需更改，请联系审核人员退回后办理。"))
+
+
+def left_of_award(amount_fen: int, gross_fen: int, returned_fen: int) -> int:
+    """Return what of an award still stands when a part of the price was given back: the same share, rounded down."""
+    if not returned_fen:
+        return amount_fen
+    return amount_fen * max(0, gross_fen - returned_fen) // gross_fen
 
 
 def grant(

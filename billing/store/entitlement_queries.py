@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from billing.store.entitlements import Entitlement
 from billing.store.funds import Hold
 from billing.store.invoices import Invoice, InvoiceLine
 from billing.store.payments import Allocation, Payment
+from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
 from tenants.kernel.writing import rows_written
 
@@ -29,9 +30,14 @@ _UNOFFERED = """
 
 @dataclass(frozen=True)
 class Paid:
-    """How far the park's own part of a line is paid, and on which invoice it stands (None: on none yet)."""
+    """How far the park's own part of a line is paid, and on which invoice it stands (None: on none yet).
+
+    ``returned_fen`` of its price were given back to those who paid.
+    """
 
     paid: bool
+    gross_fen: int
+    returned_fen: int
     invoice_id: UUID | None
     invoice_number: str | None
     method: str
@@ -51,6 +57,12 @@ def entitlement_of(session: Session, entitlement_id: UUID, *, lock: bool = False
     """Return an entitlement that the transaction may see, under lock where asked: it is granted once."""
     query = select(Entitlement).where(Entitlement.id == entitlement_id).execution_options(populate_existing=True)
     return session.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
+
+
+def lock_of_line(session: Session, order_line_id: UUID) -> None:
+    """Lock the entitlements of an order line: none is granted while the line is returned, nor the other way round."""
+    query = select(Entitlement.id).where(Entitlement.order_line_id == order_line_id).order_by(Entitlement.id)
+    session.execute(query.with_for_update(key_share=True)).all()
 
 
 def entitlement_page(
@@ -102,8 +114,14 @@ def payments_of_lines(session: Session, lines: Collection[tuple[UUID, UUID]]) ->
     """Return how the parks' parts of some (park, order line) are paid."""
     if not lines:
         return {}
+    returned = (
+        select(func.coalesce(func.sum(LineReturn.amount_fen), 0))
+        .where(LineReturn.tenant_id == RatedUsage.tenant_id, LineReturn.order_line_id == RatedUsage.order_line_id)
+        .correlate(RatedUsage)
+        .scalar_subquery()
+    )
     query = (
-        select(RatedUsage, Invoice.id, Invoice.number, Invoice.status)
+        select(RatedUsage, Invoice.id, Invoice.number, Invoice.status, returned)
         .outerjoin(
             InvoiceLine,
             (InvoiceLine.tenant_id == RatedUsage.tenant_id) & (InvoiceLine.rated_usage_id == RatedUsage.id),
@@ -114,11 +132,13 @@ def payments_of_lines(session: Session, lines: Collection[tuple[UUID, UUID]]) ->
     return {
         (usage.tenant_id, usage.order_line_id): Paid(
             paid=usage.payment_method == "wallet" or not usage.payable_fen or status == "paid",
+            gross_fen=usage.gross_fen,
+            returned_fen=int(back),
             invoice_id=invoice_id,
             invoice_number=number,
             method=usage.payment_method,
         )
-        for usage, invoice_id, number, status in session.execute(query)
+        for usage, invoice_id, number, status, back in session.execute(query)
     }
 
 
@@ -135,16 +155,18 @@ def payment_references(session: Session, tenant_id: UUID, invoice_id: UUID) -> S
 
 def holds_of_grants(
     session: Session, grants: Collection[tuple[UUID, UUID, str]]
-) -> dict[tuple[UUID, UUID, str], list[UUID]]:
-    """Return the holds of some grants, each named by park, order line and programme."""
+) -> dict[tuple[UUID, UUID, str], list[tuple[UUID, int]]]:
+    """Return the holds of some grants, each named by park, order line and programme, with what of each was not taken
+    back before it was paid out (fen).
+    """
     if not grants:
         return {}
     query = (
-        select(Hold.tenant_id, Hold.order_line_id, Hold.programme, Hold.id)
+        select(Hold.tenant_id, Hold.order_line_id, Hold.programme, Hold.id, Hold.captured_fen - Hold.withdrawn_fen)
         .where(tuple_(Hold.tenant_id, Hold.order_line_id, Hold.programme).in_(list(grants)))
         .order_by(Hold.id)
     )
-    found: dict[tuple[UUID, UUID, str], list[UUID]] = {}
-    for tenant_id, line_id, programme, hold_id in session.execute(query):
-        found.setdefault((tenant_id, line_id, programme), []).append(hold_id)
+    found: dict[tuple[UUID, UUID, str], list[tuple[UUID, int]]] = {}
+    for tenant_id, line_id, programme, hold_id, kept in session.execute(query):
+        found.setdefault((tenant_id, line_id, programme), []).append((hold_id, int(kept)))
     return found

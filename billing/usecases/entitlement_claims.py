@@ -22,6 +22,7 @@ from billing.store.entitlements import Entitlement
 from billing.store.fund_queries import ids_of_funds
 from billing.usecases import entitlement_lines, evidence, evidence_register
 from billing.usecases.entitlements import (
+    NO_CLAIMS,
     EntitlementView,
     claims_of,
     find,
@@ -129,7 +130,7 @@ def _locked(work: Work, entitlement_id: UUID) -> tuple[Entitlement, State, Paid]
 
 
 def _standing(work: Work, row: Entitlement, paid: Paid) -> Standing:
-    return standing_of(row, paid, claims_of(work, [row]).get(row.id, ()))
+    return standing_of(row, paid, claims_of(work, [row]).get(row.id, NO_CLAIMS))
 
 
 def _documents(work: Work, row: Entitlement, given: Documents) -> dict[str, EvidenceView]:
@@ -170,7 +171,7 @@ def _use(work: Work, row: Entitlement, paid: Paid, kind: str, file: EvidenceView
 
 def _grant(work: Work, row: Entitlement, paid: Paid, amount_fen: int) -> None:
     """Hold, capture and claim what ceilings and funds carry of an award, if it is what the park agreed to."""
-    weighed = weigh_all(work, [row])[row.id]
+    weighed = weigh_all(work, [row], {row.id: paid})[row.id]
     _check_amount(weighed.grant, amount_fen)
     row.status = "claimed"
     row.granted_fen = amount_fen

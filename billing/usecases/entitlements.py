@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules.claims import LineStatus
-from billing.rules.entitlements import Grant, Standing, State, grant, state_of
+from billing.rules.entitlements import Grant, Standing, State, grant, left_of_award, state_of
 from billing.rules.terms import CapScope, Policy
 from billing.store import ceiling_queries
 from billing.store import entitlement_queries as queries
@@ -32,7 +32,7 @@ from tenants.kernel.work import Work
 from tenants.usecases import onboarding
 
 _SCOPES = frozenset(CapScope)
-UNPAID = Paid(paid=False, invoice_id=None, invoice_number=None, method="invoice")
+UNPAID = Paid(paid=False, gross_fen=0, returned_fen=0, invoice_id=None, invoice_number=None, method="invoice")
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,17 @@ class EntitlementView:
 
 
 @dataclass(frozen=True)
+class Claims:
+    """What became of a grant: the claims of its holds, and what of it was not taken back before it was paid out."""
+
+    states: tuple[ClaimState, ...]
+    kept_fen: int
+
+
+NO_CLAIMS = Claims((), 0)
+
+
+@dataclass(frozen=True)
 class Weighed:
     """What is granted of an award at a moment, and all that it was worked out from beside the kept terms."""
 
@@ -93,6 +104,8 @@ class Weighed:
     taken: Mapping[CapScope, int]
     funds: Mapping[str, int]
     rolling: Mapping[str, int]
+    award_fen: int
+    """What of the award still stands: less than ``amount_fen`` where a part of the service was returned."""
     exempted_fen: int | None
     """What is left of the case-by-case decision that the award stands on, None for one without."""
 
@@ -103,6 +116,7 @@ class Weighed:
             "taken": {scope.value: fen for scope, fen in self.taken.items()},
             "funds": dict(self.funds),
             "rolling": dict(self.rolling),
+            "award_fen": self.award_fen,
             "exempted_fen": self.exempted_fen,
             "by_fund": dict(self.grant.by_fund),
             "reasons": list(self.grant.reasons),
@@ -165,7 +179,7 @@ def replay_entitlement(work: Work, *, entitlement_id: UUID) -> Grant:
     (policy,) = (read_policy(each) for each in policy_documents(work.session, [(row.programme, row.version)]))
     return grant(
         _terms(policy, AwardView.from_document(row.award)),
-        row.amount_fen,
+        kept["award_fen"],
         {CapScope(scope): limit for scope, limit in kept["limits"].items()},
         {CapScope(scope): fen for scope, fen in kept["taken"].items()},
         kept["funds"],
@@ -182,15 +196,22 @@ def find(work: Work, entitlement_id: UUID, *, lock: bool = False) -> Entitlement
     return row
 
 
-def standing_of(row: Entitlement, paid: Paid, claims: Sequence[ClaimState]) -> Standing:
+def standing_of(row: Entitlement, paid: Paid, claims: Claims) -> Standing:
     """Return what the rules ask of an entitlement."""
+    granted = row.granted_fen is not None
     return Standing(
         status=row.status,
         paid=paid.paid,
         claim_until=row.claim_until,
-        returned=any(claim.status == LineStatus.RETURNED for claim in claims),
-        disbursed=bool(claims) and all(claim.status == LineStatus.PAID for claim in claims),
+        undone=not claims.kept_fen if granted else not standing_award(row, paid),
+        returned=any(claim.status == LineStatus.RETURNED for claim in claims.states),
+        disbursed=bool(claims.states) and all(claim.status == LineStatus.PAID for claim in claims.states),
     )
+
+
+def standing_award(row: Entitlement, paid: Paid) -> int:
+    """Return what of an award still stands, in fen."""
+    return left_of_award(row.amount_fen, paid.gross_fen, paid.returned_fen)
 
 
 def paid_of(work: Work, row: Entitlement) -> Paid:
@@ -199,41 +220,45 @@ def paid_of(work: Work, row: Entitlement) -> Paid:
     return queries.payments_of_lines(work.session, [key]).get(key, UNPAID)
 
 
-def claims_of(work: Work, rows: Sequence[Entitlement]) -> dict[UUID, tuple[ClaimState, ...]]:
-    """Return by entitlement what became of the claims of its grant; nothing for one that was not granted."""
+def claims_of(work: Work, rows: Sequence[Entitlement]) -> dict[UUID, Claims]:
+    """Return by entitlement what became of its grant; nothing for one that was not granted."""
     keys = {row.id: (row.tenant_id, row.order_line_id, row.programme) for row in rows if row.granted_fen is not None}
     holds = queries.holds_of_grants(work.session, set(keys.values()))
-    states = claims_of_holds(work, hold_ids=[each for ids in holds.values() for each in ids]) if holds else {}
+    states = claims_of_holds(work, hold_ids=[each for parts in holds.values() for each, _ in parts]) if holds else {}
     return {
-        row_id: tuple(states[each] for each in holds.get(key, ()) if each in states) for row_id, key in keys.items()
+        row_id: Claims(
+            states=tuple(states[each] for each, _ in holds.get(key, ()) if each in states),
+            kept_fen=sum(kept for _, kept in holds.get(key, ())),
+        )
+        for row_id, key in keys.items()
     }
 
 
 def views_of(work: Work, rows: Sequence[Entitlement]) -> tuple[EntitlementView, ...]:
     """Return entitlements as they stand now, with as many statements as one takes (more where facts differ)."""
-    paid = queries.payments_of_lines(work.session, {(row.tenant_id, row.order_line_id) for row in rows})
+    payments = queries.payments_of_lines(work.session, {(row.tenant_id, row.order_line_id) for row in rows})
+    paid = {row.id: payments.get((row.tenant_id, row.order_line_id), UNPAID) for row in rows}
     claims = claims_of(work, rows)
     names = onboarding.park_names(work, park_ids={row.tenant_id for row in rows})
     states = {}
     for row in rows:
-        payment = paid.get((row.tenant_id, row.order_line_id), UNPAID)
-        states[row.id] = state_of(standing_of(row, payment, claims.get(row.id, ())), work.now)
-    weighed = weigh_all(work, [row for row in rows if states[row.id] is State.OPEN])
+        states[row.id] = state_of(standing_of(row, paid[row.id], claims.get(row.id, NO_CLAIMS)), work.now)
+    weighed = weigh_all(work, [row for row in rows if states[row.id] is State.OPEN], paid)
     return tuple(
         _view(
             row,
             names.get(row.tenant_id, ""),
             states[row.id],
             weighed.get(row.id),
-            paid.get((row.tenant_id, row.order_line_id), UNPAID),
-            claims.get(row.id, ()),
+            paid[row.id],
+            claims.get(row.id, NO_CLAIMS).states,
         )
         for row in rows
     )
 
 
-def weigh_all(work: Work, rows: Sequence[Entitlement]) -> dict[UUID, Weighed]:
-    """Return what of each award would be granted now if it were the only one."""
+def weigh_all(work: Work, rows: Sequence[Entitlement], paid: Mapping[UUID, Paid]) -> dict[UUID, Weighed]:
+    """Return what of each award would be granted now if it were the only one. ``paid`` is by entitlement."""
     if not rows:
         return {}
     awards = {row.id: AwardView.from_document(row.award) for row in rows}
@@ -255,8 +280,9 @@ def weigh_all(work: Work, rows: Sequence[Entitlement]) -> dict[UUID, Weighed]:
         here = {funder.fund: left[allotments(row.facts)][funder.fund] for funder in policy.funders}
         rolled = used_in_registers(work, [policy], row.tenant_id, row.facts, work.now) if policy.rolling else {}
         exempted = _exempted(work, row, awards[row.id])
-        granted = grant(policy, row.amount_fen, limits, taken, here, rolled, exempted)
-        found[row.id] = Weighed(granted, limits, taken, here, rolled, exempted)
+        award_fen = standing_award(row, paid[row.id])
+        granted = grant(policy, award_fen, limits, taken, here, rolled, exempted)
+        found[row.id] = Weighed(granted, limits, taken, here, rolled, award_fen, exempted)
     return found
 
 

@@ -17,7 +17,7 @@ from billing.rules.clawbacks import Bearer, ClawbackCause
 from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.rules.returns import ReturnCause, Shares, split_return, vat_back
-from billing.store import invoice_queries, return_queries, statement_queries, wallet_movements
+from billing.store import entitlement_queries, invoice_queries, return_queries, statement_queries, wallet_movements
 from billing.store.books import post_journal
 from billing.store.return_queries import Before
 from billing.store.usage import RatedUsage
@@ -88,6 +88,7 @@ def return_delivery(work: Work, *, order_line_id: UUID, provider_id: UUID, wish:
     with Faults() as faults:
         faults.take("reason", check_name, wish.reason)
         faults.take("agreement", check_name, wish.agreement)
+    entitlement_queries.lock_of_line(work.session, order_line_id)
     spent = lock_spent(work, order_line_ids=[order_line_id])
     usage = return_queries.usage_of_line(work.session, order_line_id)
     if usage is None:

@@ -33,6 +33,7 @@ from tests.support.later_awards import (
     withdraw,
 )
 from tests.support.plays import at_once
+from tests.support.returns import Returns
 
 PARKS = 12
 
@@ -57,6 +58,22 @@ def test_one_award_claimed_by_many_at_once_is_granted_once(world: World) -> None
     again = partial(claim, world, park, offered, documents=papers("new"))
     ended = at_once([again, partial(withdraw, world, park, offered)] * 4)
     assert all(isinstance(each, EntitlementView) or each.startswith("entitlement.") for each in ended)
+    assert broken(world.shop, ALL) == {}
+
+
+def test_a_line_is_granted_or_returned_and_never_both(world: World) -> None:
+    parks = [world.park(number) for number in range(1, 7)]
+    for park in parks:
+        world.deliver(park, "twin")
+    pay_march(world)
+    offers = [only(world, park) for park in parks]
+    returning = Returns(world)
+    claims = [partial(claim, world, park, offer) for park, offer in zip(parks, offers, strict=True)]
+    backs = [partial(returning.back, offer.order_line_id) for offer in offers]
+    ended = at_once([task for pair in zip(claims, backs, strict=True) for task in pair])
+    for claimed, returned in zip(ended[::2], ended[1::2], strict=True):
+        assert isinstance(claimed, EntitlementView) == (returned == "return.later_grant")
+        assert isinstance(claimed, EntitlementView) or claimed in {"entitlement.undone", "entitlement.amount_changed"}
     assert broken(world.shop, ALL) == {}
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from billing.rules.clawbacks import ClawbackCause
 from billing.rules.entitlements import State
 from billing.usecases import entitlement_claims, entitlements, reconciliation
 from billing.usecases.claim_intake import claims_of_holds
@@ -36,6 +37,7 @@ from tests.support.later_awards import (
     send_back,
     withdraw,
 )
+from tests.support.returns import Returns
 
 
 @pytest.fixture
@@ -299,3 +301,34 @@ def test_rolling_registers_count_a_later_award_when_it_is_granted(workshop: Work
     assert claim(world, park, second, documents=again).granted_fen == 100_000
     with world.shop.work(park) as work:
         assert entitlements.replay_entitlement(work, entitlement_id=second.id).amount_fen == 100_000
+
+
+def test_what_is_returned_takes_its_share_of_a_later_award_with_it(world: World) -> None:
+    parks = world.park(1), world.park(2), world.park(3)
+    for park in parks:
+        world.deliver(park, "twin")
+    pay_march(world)
+    part, whole, granted = (only(world, park) for park in parks)
+    returning = Returns(world)
+    returning.back(part.order_line_id, 333_333)
+    returning.back(whole.order_line_id)
+    assert only(world, parks[1]).state is State.UNDONE
+    assert refused(lambda: claim(world, parks[1], whole)) == "entitlement.undone"
+    shown = only(world, parks[0])
+    assert (shown.state, shown.grantable_fen) == (State.OPEN, 133_333), "two thirds of the price are left"
+    assert claim(world, parks[0], shown).granted_fen == 133_333
+    with world.shop.work(parks[0]) as work:
+        assert entitlements.replay_entitlement(work, entitlement_id=part.id).amount_fen == 133_333
+    claim(world, parks[2], granted)
+    assert refused(lambda: returning.back(granted.order_line_id)) == "return.later_grant"
+
+
+def test_a_grant_that_is_clawed_back_before_it_was_paid_is_over(world: World) -> None:
+    park, offered = ready(world)
+    claim(world, park, offered)
+    clawing = Returns(world)
+    case = clawing.case(offered.order_line_id, ClawbackCause.INELIGIBLE)
+    clawing.uphold(case.id)
+    assert only(world, park).state is State.UNDONE
+    assert world.balances()[f"grants:park:{park.tenant_id}"] == 0
+    assert refused(lambda: withdraw(world, park, offered)) == "entitlement.undone"
