@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, true, update
+from sqlalchemy import BigInteger, cast, exists, func, select, true, update
 from sqlalchemy.orm import Session
 
 from billing.store.claims import ClaimBatch, ClaimLine, ClaimObjection, Payout
@@ -32,7 +32,7 @@ def batch_rows(
     """Return batches with fund and sums, newest first."""
 
     def total(value: Any, condition: Any) -> Any:
-        return func.coalesce(func.sum(value).filter(condition), 0)
+        return cast(func.coalesce(func.sum(value).filter(condition), 0), BigInteger)
 
     lines = (
         select(

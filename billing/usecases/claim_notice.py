@@ -54,10 +54,10 @@ class Notice:
     lines: tuple[NoticeLine, ...]
 
 
-def list_notices(work: Work) -> tuple[Notice, ...]:
-    """Return the batches under public notice, those that end first first, without their lines."""
+def list_notices(work: Work, *, fund_id: UUID | None = None) -> tuple[Notice, ...]:
+    """Return the batches under public notice, of one fund or of all, those that end first first, without their lines."""
     work.actor.require(Permission.READ_FUND)
-    rows = batches.batch_rows(work.session, status=BatchStatus.NOTICE)
+    rows = batches.batch_rows(work.session, fund_id=fund_id, status=BatchStatus.NOTICE)
     shown = [_notice(row, ()) for row in rows if row.notice_until > work.now]
     return tuple(sorted(shown, key=lambda notice: (notice.until, notice.batch_id)))
 

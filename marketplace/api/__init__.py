@@ -29,6 +29,7 @@ NOUNS = (
     "budgets",
     "invoices",
     "books",
+    "claims",
     "ledger",
     "programmes",
     "exemptions",

@@ -51,13 +51,14 @@ def call(
     files: Iterable[str] = (),
     open_to_all: bool = False,
     conflicts: bool = False,
+    missing: bool = False,
 ) -> dict[str, Any]:
     """Return the documented answers of a call, and who may make it.
 
     ``files`` are the media types of a call that answers with a file; no answer and no files means an empty answer.
-    ``conflicts`` says that a call which is open to all may meet a conflict.
+    ``conflicts`` says that a call which is open to all may meet a conflict, ``missing`` that it may find nothing.
     """
-    refusals = (_OPEN + ((409,) if conflicts else ())) if open_to_all else _KNOWN
+    refusals = (_OPEN + ((409,) if conflicts else ()) + ((404,) if missing else ())) if open_to_all else _KNOWN
     responses: dict[int, Any] = {each: _problem(each) for each in refusals}
     kinds = list(files)
     if kinds:

@@ -1,7 +1,7 @@
 """Three months of the demo province's life, lived through the same use cases as everybody else's.
 
 Engines really run (on a week instead of a year, to be quick), inspections are really booked and reported, invoices are
-issued and most of them paid by a bank statement.
+issued and most of them paid by a bank statement, and what is paid is claimed from the fund.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from billing.usecases import invoicing, payments
 from marketplace.demo import world
+from marketplace.demo.claims import claim_month
 from marketplace.demo.documents import bank_statement, leads_brief, week_of_park
 from marketplace.demo.seeder import Seeder, derived
 from marketplace.rules.orders import PaymentMethod
@@ -41,6 +42,7 @@ def seed_history(seeder: Seeder, limits: RunLimits, *, until: datetime) -> None:
         following = _next_month(first)
         if following + timedelta(days=INVOICE_DAY) < until:
             _close_month(seeder, first, following, until)
+            claim_month(seeder, f"{first:%Y-%m}", following, until)
 
 
 def _months(start: datetime, until: datetime) -> Iterator[datetime]:

@@ -25,7 +25,7 @@ from tenants.rules.uscc import inner_check_digit
 from tenants.usecases import api_keys, onboarding, subscriptions
 
 HISTORY_MONTHS = 3
-API_KEYS = ("park01", "park02", "finance", "policy", "approver", "approver2", "operator", "lab")
+API_KEYS = ("park01", "park02", "finance", "policy", "approver", "approver2", "reviewer", "operator", "lab")
 VAT_BP = 600
 """Rate of modern services."""
 

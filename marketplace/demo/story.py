@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.usecases import claims, funds, invoicing, ledger, payments, quotes, reconciliation
+from marketplace.demo import claims as demo_claims
 from marketplace.demo import world
 from marketplace.demo.documents import bank_statement, leads_brief, year_of_load
 from marketplace.demo.province import credit_code
@@ -204,9 +205,37 @@ def _settle(stage: Stage, play: Play, admin: Actor) -> None:
     total = sum(line.amount_fen for line in claimed)
     stage.note("补贴核销 = 申报", f"{yuan(fund.captured_fen)} = {yuan(total)}", held=fund.captured_fen == total > 0)
     stage.note("用量 = 计费 = 开票 = 收款", f"差异 {len(view.breaks)} 项", held=not view.breaks)
+    _disburse(stage, play, period)
     balance = play.do(play.finance, ledger.trial_balance)
     stage.note("试算平衡", f"借贷差 {yuan(balance.difference_fen)}", held=balance.difference_fen == 0)
     stage.figures["invoice"] = {"payable_fen": invoice.payable_fen, "paid_fen": paid.paid_fen}
+
+
+def _disburse(stage: Stage, play: Play, period: str) -> None:
+    """Lead the month's claims through two reviews and public notice to the treasury's payment."""
+    captured = play.fund().captured_fen
+    play.do(play.finance, lambda work: demo_claims.submit(work, period))
+    play.do(play.reviewer, lambda work: demo_claims.review_first(work, period))
+    (batch,) = play.do(play.finance, lambda work: claims.list_batches(work, status="second_review")).items
+    stage.refused(
+        "初审人又复审同一批次",
+        "claim.same_person",
+        lambda: play.do(play.reviewer, lambda work: demo_claims.review_second(work, period)),
+    )
+    play.do(play.approver, lambda work: demo_claims.review_second(work, period))
+    stage.note("补贴申报:初审、复审两人通过", f"{batch.lines} 笔,{yuan(batch.amount_fen)},公示 7 天")
+    stage.refused(
+        "公示期内拨付", "claim.under_notice", lambda: play.do(play.finance, lambda work: demo_claims.pay(work, period))
+    )
+    play.clock.advance(timedelta(days=8))
+    play.do(play.finance, lambda work: demo_claims.pay(work, period))
+    (done,) = play.do(play.finance, lambda work: claims.list_batches(work, status="done")).items
+    fund = play.fund()
+    stage.note(
+        "公示期满,登记拨付",
+        f"核销 {yuan(fund.captured_fen)},已拨付 {yuan(fund.disbursed_fen)}",
+        held=fund.captured_fen == 0 and fund.disbursed_fen == done.paid_fen == captured,
+    )
 
 
 def failed_run(stage: Stage, theatre: Theatre) -> None:

@@ -74,6 +74,11 @@ class Play:
         return self.person("finance")
 
     @property
+    def reviewer(self) -> Actor:
+        """Who reviews claims first."""
+        return self.person("reviewer")
+
+    @property
     def lab(self) -> Actor:
         """The provider of the instruments."""
         return self.person("lab")

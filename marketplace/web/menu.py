@@ -22,6 +22,8 @@ class Entry:
     staff_only: bool = False
     groups: tuple[str, ...] = ()
     """Further page groups that belong to this line."""
+    without: Permission | None = None
+    """A right whose holders have a fuller page instead."""
 
     @property
     def is_current(self) -> bool:
@@ -52,6 +54,8 @@ ENTRIES = (
     ),
     Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
     Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME),
+    Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True),
+    Entry("claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
@@ -67,6 +71,7 @@ def menu_for(actor: Actor | None) -> tuple[Entry, ...]:
         entry
         for entry in ENTRIES
         if (entry.permission is None or actor.may(entry.permission))
+        and (entry.without is None or not actor.may(entry.without))
         and not (entry.park_only and not is_park)
         and not (entry.staff_only and is_park)
     )

@@ -6,16 +6,18 @@ from typing import Any
 
 from flask import Response, make_response, request, url_for
 
-from marketplace.rules.orders import OrderStatus
+from billing.rules.claims import ACCEPTANCE_DAYS
+from billing.usecases import acceptances
+from marketplace.rules.orders import LineStatus, OrderStatus
 from marketplace.usecases import fulfilment
 from marketplace.usecases import orders as use_cases
 from marketplace.usecases.views import OrderView
 from marketplace.web.charts import twin_chart
-from marketplace.web.pages import go, id_of, page_group, page_work
+from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.usecases import artefacts, bookings
-from tenants.kernel.errors import Conflict
+from tenants.kernel.errors import Conflict, Invalid
 
 pages = page_group("orders")
 
@@ -54,6 +56,18 @@ def cancel(order_id: str) -> Response:
     return go(url_for("orders.order", order_id=order_id))
 
 
+@pages.post("/orders/<order_id>/lines/<line_id>/acceptance")
+def accept(order_id: str, line_id: str) -> Response:
+    """Accept or dispute a delivery."""
+    say = acceptances.dispute_delivery if field("action") == "dispute" else acceptances.accept_delivery
+    try:
+        with page_work() as work:
+            say(work, order_line_id=id_of(line_id), note=field("note"))
+    except (Conflict, Invalid) as problem:
+        return _page(order_id, refusal_of(problem))
+    return go(url_for("orders.order", order_id=order_id))
+
+
 @pages.get("/files/<artefact_id>")
 def file(artefact_id: str) -> Response:
     """Send a file to be kept."""
@@ -85,7 +99,16 @@ def _page(order_id: str, refusal: Refusal | None) -> Response:
 def _context(order_id: str) -> dict[str, Any]:
     with page_work() as work:
         order = use_cases.read_order(work, order_id=id_of(order_id))
-    return {"order": order, "moving": _is_moving(order), "twin_chart": twin_chart}
+        delivered = [line.id for line in order.lines if line.status == LineStatus.DELIVERED and line.subsidy_fen]
+        words = acceptances.read_acceptances(work, order_line_ids=delivered) if delivered else {}
+    return {
+        "delivered": delivered,
+        "acceptances": words,
+        "acceptance_days": ACCEPTANCE_DAYS,
+        "order": order,
+        "moving": _is_moving(order),
+        "twin_chart": twin_chart,
+    }
 
 
 def _is_moving(order: OrderView) -> bool:

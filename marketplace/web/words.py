@@ -8,6 +8,7 @@ from marketplace.doors.codes import ACCOUNTS, DELIVERIES, REGION_CLASSES, SIZES,
 from marketplace.doors.fund_words import PLACES, envelope_name
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
+from marketplace.web.claim_words import CLAIM_KINDS
 from marketplace.web.clawback_words import KINDS as CLAWBACK_KINDS
 from tenants.kernel.messages import Message, msg
 
@@ -103,7 +104,8 @@ CLAIM = {
     "first_review": msg("初审"),
     "second_review": msg("复审"),
     "notice": msg("公示"),
-    "disbursed": msg("已拨付"),
+    "disbursed": msg("拨付中"),
+    "done": msg("已办结"),
 }
 MODES = {"instant": msg("即时抵扣"), "reimburse": msg("后补助"), "auto": msg("免申即享")}
 ENTITLEMENT = {
@@ -182,6 +184,7 @@ KINDS = {
     "credit": CREDITS,
     "measure": MEASURES,
     "claim": CLAIM,
+    **CLAIM_KINDS,
     "mode": MODES,
     "entitlement": ENTITLEMENT,
     "entitlement_step": ENTITLEMENT_STEPS,

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from billing.rules.claims import NOTICE_DAYS, DueLine, LineProof, Proof, end_after_days, missing_proofs, payouts_of
+from billing.rules.claims import (
+    NOTICE_DAYS,
+    DueLine,
+    LineProof,
+    Proof,
+    end_after_days,
+    exemption_of,
+    missing_proofs,
+    payee_kind_of,
+    payouts_of,
+)
 from billing.usecases import acceptances, claim_corrections, claim_notice, claim_payouts, claim_review, claims
 from billing.usecases.claim_review import Return
 from billing.usecases.evidence import Upload
@@ -462,6 +472,16 @@ def test_what_a_line_lacks_is_named() -> None:
         assert missing_proofs(replace(COMPLETE, **change)) == (proof,)
     assert missing_proofs(replace(COMPLETE, invoice_paid=False, payable_fen=0)) == ()
     assert NOTICE_DAYS == 7
+
+
+def test_an_award_says_whom_it_pays_and_which_decision_it_rests_on() -> None:
+    awards = [
+        {"programme": "tech", "version": 1, "payee": "provider", "exemption": None},
+        {"programme": "later", "version": 2, "payee": "tenant", "exemption": {"document_no": "园议〔2026〕3 号"}},
+    ]
+    assert (payee_kind_of(awards, "tech", 1), exemption_of(awards, "tech", 1)) == ("provider", None)
+    assert (payee_kind_of(awards, "later", 2), exemption_of(awards, "later", 2)) == ("tenant", "园议〔2026〕3 号")
+    assert (payee_kind_of(awards, "later", 1), exemption_of(awards, "later", 1)) == ("provider", None)
 
 
 def test_the_notice_cannot_be_cut_short(story: Claims) -> None:

@@ -42,6 +42,7 @@ class Province:
     officer: Caller
     approver: Caller
     approver2: Caller
+    reviewer: Caller
     finance: Caller
     operator: Caller
     lab: Caller
@@ -86,6 +87,7 @@ def build_province(workshop: WorkShop) -> Keys:
         "officer": (OrganisationKind.AUTHORITY, Role.SUBSIDY_OFFICER),
         "approver": (OrganisationKind.AUTHORITY, Role.SUBSIDY_APPROVER),
         "approver2": (OrganisationKind.AUTHORITY, Role.SUBSIDY_APPROVER),
+        "reviewer": (OrganisationKind.AUTHORITY, Role.CLAIM_REVIEWER),
         "finance": (OrganisationKind.AUTHORITY, Role.FINANCE),
         "operator": (OrganisationKind.OPERATOR, Role.OPERATOR),
         "lab": (OrganisationKind.PROVIDER, Role.PROVIDER),

@@ -1,0 +1,32 @@
+"""The lines of claim batches as a table for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from billing.usecases.claim_views import LineDetail
+from marketplace.formats.tables import Cell, Table
+
+HEADER = (
+    "园区", "资金池", "月份", "政策", "版本", "服务", "订单", "申报金额(元)", "园区自付(元)", "收款方", "状态", "验收",
+    "账单", "付款凭证", "计量事件", "成果哈希", "一事一议文号", "退回原因",
+)  # fmt: skip
+
+
+def claims_table(title: str, lines: Sequence[LineDetail]) -> Table:
+    """Return the lines with their amounts, proofs and the numbers of case-by-case decisions."""
+    return Table(title, HEADER, [_cells(line) for line in lines])
+
+
+def _cells(line: LineDetail) -> Sequence[Cell]:
+    return (
+        line.park_name, line.fund_name, line.period, line.programme_name, line.version, line.title, line.order,
+        _yuan(line.due_fen), _yuan(line.payable_fen or 0), line.payee_name, line.status, line.acceptance,
+        line.invoice_number, "、".join(line.payment_references), line.event_id, line.report_sha256, line.exemption,
+        line.reason,
+    )  # fmt: skip
+
+
+def _yuan(fen: int) -> Decimal:
+    return Decimal(fen) / 100
