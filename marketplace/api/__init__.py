@@ -25,6 +25,7 @@ NOUNS = (
     "events",
     "meters",
     "usage",
+    "traces",
     "wallets",
     "budgets",
     "invoices",

@@ -39,6 +39,7 @@ from marketplace.web import (
     standing,
     subscription,
     subsidies,
+    traces,
     usage,
 )
 from marketplace.web.pages import guard_forms
@@ -63,6 +64,7 @@ GROUPS = (
     subsidies.pages,
     usage.pages,
     budgets.pages,
+    traces.pages,
     keys.pages,
     parks.pages,
     standing.pages,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, url_for
 
 from billing.rules.money import yuan
-from billing.usecases import alerts, wallets
+from billing.usecases import alerts, traces, wallets
 from marketplace.web.amounts import fen_of
 from marketplace.web.charts import spend_chart
 from marketplace.web.pages import given, go, id_of, page_group, page_work
@@ -18,6 +18,8 @@ from tenants.kernel.vocabulary import Permission
 from tenants.usecases import onboarding
 
 pages = page_group("usage")
+SHOWN = 20
+"""Deliveries that the page shows; the API lists them all."""
 
 
 @pages.get("/usage")
@@ -54,6 +56,7 @@ def _page(refusal: Refusal | None) -> Response:
         offerings = {each.slug: each for each in catalogue.list_offerings(work)}
         wallet = wallets.read_wallet(work, park_id=park.id) if work.actor.may(Permission.READ_WALLET) else None
         months = months_of_year(work.now)
+        charged = traces.list_charged(work, limit=SHOWN).items
     chart = spend_chart(
         months,
         [by_month[month].subsidy_fen if month in by_month else 0 for month in months],
@@ -69,6 +72,7 @@ def _page(refusal: Refusal | None) -> Response:
         by_offering=by_offering,
         offerings=offerings,
         wallet=wallet,
+        charged=charged,
         chart=chart,
     )
 

@@ -160,7 +160,16 @@ HOLD = {
     "released": msg("已释放"),
     "expired": msg("已到期释放"),
 }
+STANDINGS = {
+    "not_charged": msg("只计数，未计费"),
+    "not_invoiced": msg("已计费，列入下一张账单"),
+    "invoiced": msg("已列入账单"),
+}
+JOURNALS = {"delivery": msg("服务交付"), "wallet_capture": msg("钱包扣款")}
+
 KINDS = {
+    "standing": STANDINGS,
+    "journal": JOURNALS,
     **CLAWBACK_KINDS,
     "hold": HOLD,
     "tier": TIERS,
