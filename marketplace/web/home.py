@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from billing.usecases import alerts, entitlements, fund_outlook, fund_transfers, funds, programmes, wallets
+from billing.usecases import alerts, claim_queue, entitlements, fund_outlook, fund_transfers, funds, programmes, wallets
 from marketplace.usecases import orders
 from marketplace.web.charts import fund_chart, spend_chart
 from marketplace.web.pages import page_group, page_work
@@ -124,6 +124,14 @@ def _tasks(work: Work, fund_ids: list[Any]) -> tuple[Step, ...]:
                 url_for("fund_transfers.transfers", fund_id=each.fund_id),
             )
             for each in fund_transfers.undecided_transfers(work)
+        ]
+    if may(Permission.READ_FUND):
+        found += [
+            Step(
+                msg("补贴申报 {period} 等您处理（{count} 笔）", period=batch.period, count=batch.lines),
+                url_for("claims.batch", batch_id=batch.id),
+            )
+            for batch, _step in claim_queue.list_waiting(work)
         ]
     if may(Permission.APPROVE_PROGRAMME):
         found += [

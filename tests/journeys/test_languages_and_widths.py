@@ -20,7 +20,8 @@ PAGES = {
     "park08": ("/catalogue",),
     "policy": ("/", "/dashboard", "/parks", "/funds", "/programmes"),
     "finance": ("/", "/books", "/invoices"),
-    "lab": ("/", "/bookings"),
+    "reviewer": ("/", "/claims", "/notices"),
+    "lab": ("/", "/claim-lines", "/bookings"),
 }  # fmt: skip
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 TEXTS = """() => [...document.querySelectorAll('main h2, main h3, main th, main legend, main label, main button, nav a')]
