@@ -295,7 +295,7 @@ class ClaimExportQuestion(TableQuestion):
 class EvidenceQuestion(Parameters):
     """What the file proves, and its name when the body is the file itself."""
 
-    kind: Annotated[str, Field(min_length=1, max_length=32)]
+    kind: Annotated[str, Field(max_length=32, description="What it proves, such as contract")] = ""
     name: Annotated[str | None, Field(max_length=200)] = None
 
 
