@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from billing.formats.cost_sharing import read_agreement, settlement_json
 from billing.formats.quotes import quote_json, read_quote
 from billing.formats.usage import rate_json, read_rate
+from billing.rules.cost_sharing import settle
 from billing.rules.meters import Aggregation, Reading, aggregate, windows
 from billing.rules.rating import rate
 from billing.rules.subsidies import quote
@@ -26,6 +28,11 @@ def rate_document(document: object) -> dict[str, Any]:
     amount = rate(command.charge, quantity, _event_values(command.meter.aggregation, readings))
     found = windows(command.meter, readings, command.period, command.timezone, command.window_size, command.carry_in)
     return rate_json(command, quantity, amount, found)
+
+
+def settle_document(document: object) -> dict[str, Any]:
+    """Return the contract's answer to the ``settle`` command. Raises Invalid with the path of every fault."""
+    return settlement_json(settle(read_agreement(document)))
 
 
 def _event_values(aggregation: Aggregation, readings: list[Reading]) -> list[Decimal] | None:

@@ -153,6 +153,16 @@ def rate(source: str) -> None:
 
 @main.command()
 @input_option
+@reports_problems
+def settle(source: str) -> None:
+    """Settle a year of a joint facility between its parks, purely."""
+    from billing.usecases.alone import settle_document
+
+    print_document(settle_document(read_document(source)))
+
+
+@main.command()
+@input_option
 @output_option
 @reports_problems
 def twin(source: str, folder: Path) -> None:
