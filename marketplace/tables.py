@@ -14,6 +14,7 @@ from billing.store import (
     fund_transfers,
     funds,
     invoices,
+    issuers,
     ledger,
     payments,
     programmes,
@@ -22,7 +23,7 @@ from billing.store import (
     usage,
     wallets,
 )
-from marketplace.store import orders, simulations
+from marketplace.store import invoice_batches, orders, simulations
 from services.store import bookings, catalogue, companies, runs
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
@@ -50,6 +51,7 @@ STORES = (
     fund_transfers,
     funds,
     invoices,
+    issuers,
     ledger,
     payments,
     programmes,
@@ -59,6 +61,7 @@ STORES = (
     wallets,
     orders,
     simulations,
+    invoice_batches,
 )
 """Named so that no clean-up takes an import for unused; a test counts that no store is left out."""
 

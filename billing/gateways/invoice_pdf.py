@@ -10,19 +10,26 @@ from typing import Any
 TEMPLATE = Path(__file__).with_name("invoice.typ")
 
 
-def render_invoice(document: Mapping[str, Any]) -> bytes:
-    """Return the PDF of an invoice; the same values give the same bytes."""
-    import pylopdf_fonts_zh_cn
-    import typst
+class InvoicePrinter:
+    """Sets one invoice after another; the fonts are read once. For one thread."""
 
-    fonts = Path(str(pylopdf_fonts_zh_cn.sans_path())).parent
-    pdf = typst.compile(
-        str(TEMPLATE),
-        root=str(TEMPLATE.parent),
-        font_paths=[str(fonts)],
-        ignore_system_fonts=True,
-        format="pdf",
-        sys_inputs={"invoice": json.dumps(document, ensure_ascii=False)},
-    )
-    assert isinstance(pdf, bytes)  # noqa: S101 - one document, no output file: typst answers with its bytes
-    return pdf
+    def __init__(self) -> None:
+        import pylopdf_fonts_zh_cn
+        import typst
+
+        fonts = Path(str(pylopdf_fonts_zh_cn.sans_path())).parent
+        self._compiler = typst.Compiler(
+            str(TEMPLATE), root=str(TEMPLATE.parent), font_paths=[str(fonts)], ignore_system_fonts=True
+        )
+
+    def render(self, document: Mapping[str, Any]) -> bytes:
+        """Return the PDF of an invoice; the same values give the same bytes."""
+        inputs = {"invoice": json.dumps(document, ensure_ascii=False)}
+        pdf = self._compiler.compile(format="pdf", sys_inputs=inputs)
+        assert isinstance(pdf, bytes)  # noqa: S101 - one document, no output file: typst answers with its bytes
+        return pdf
+
+
+def render_invoice(document: Mapping[str, Any]) -> bytes:
+    """Return the PDF of one invoice."""
+    return InvoicePrinter().render(document)

@@ -10,6 +10,8 @@ from enum import StrEnum
 from billing.rules.money import allocate, vat_of_gross
 
 PAYMENT_DAYS = 30
+LEGAL_ENTITY = "PTM"
+"""The legal entity in whose name invoices are issued; numbers run on within it and a year."""
 
 
 class InvoiceStatus(StrEnum):

@@ -100,6 +100,18 @@ def invoice_page(
     return session.execute(query.execution_options(populate_existing=True)).scalars().all()
 
 
+def issued_between(
+    session: Session, *, first_period: str, last_period: str, park_id: UUID | None, limit: int
+) -> Sequence[Invoice]:
+    """Return the issued invoices of some months (both included) that are not void, by number."""
+    months = Invoice.period.between(first_period, last_period)
+    query = select(Invoice).where(months, Invoice.status.in_(("finalized", "paid")))
+    if park_id is not None:
+        query = query.where(Invoice.tenant_id == park_id)
+    found = query.order_by(Invoice.number).limit(limit).execution_options(populate_existing=True)
+    return session.execute(found).scalars().all()
+
+
 def lines_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> Sequence[LineRow]:
     """Return the lines of an invoice in order."""
     query = (

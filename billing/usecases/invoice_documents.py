@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from billing.rules.capitals import capitals
@@ -10,12 +11,28 @@ from billing.rules.meters import plain
 from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceView
+from billing.usecases.issuers import IssuerView
 
 STATUS = {"draft": "草稿", "finalized": "待付款", "paid": "已付清", "void": "作废"}
 
 
-def invoice_document(invoice: InvoiceView, buyer_uscc: str, fund_names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of the invoice's page. ``fund_names`` are those of the funds' slugs."""
+@dataclass(frozen=True)
+class InvoicePaper:
+    """An invoice with all that its paper names: ``fund_names`` are those of the funds' slugs.
+
+    ``issuer`` is None as long as nobody has confirmed the particulars of the legal entity.
+    """
+
+    invoice: InvoiceView
+    buyer_uscc: str
+    issuer: IssuerView | None
+    virtual_account: str | None
+    fund_names: Mapping[str, str]
+
+
+def invoice_document(paper: InvoicePaper) -> dict[str, Any]:
+    """Return the values of the invoice's page."""
+    invoice = paper.invoice
     issued = local_day(invoice.finalized_at, DEFAULT_ZONE).isoformat() if invoice.finalized_at else ""
     return {
         "number": invoice.number,
@@ -24,11 +41,13 @@ def invoice_document(invoice: InvoiceView, buyer_uscc: str, fund_names: Mapping[
         "due_on": "" if invoice.due_on is None else invoice.due_on.isoformat(),
         "status": STATUS[invoice.status],
         "buyer": invoice.park_name,
-        "buyer_uscc": buyer_uscc,
+        "buyer_uscc": paper.buyer_uscc,
+        "issuer": _issuer(paper.issuer),
+        "virtual_account": paper.virtual_account or "",
         "reference": invoice.payment_reference,
-        "lines": [_line(line, invoice.period) for line in invoice.lines],
+        "lines": [_line(line, invoice.period, paper.fund_names) for line in invoice.lines],
         "funds": [
-            {"fund": fund_names.get(fund, fund), "amount": format_yuan(fen)}
+            {"fund": paper.fund_names.get(fund, fund), "amount": format_yuan(fen)}
             for fund, fen in sorted(by_fund(invoice).items())
         ],
         "gross": format_yuan(invoice.gross_fen),
@@ -42,30 +61,47 @@ def invoice_document(invoice: InvoiceView, buyer_uscc: str, fund_names: Mapping[
     }
 
 
-def _line(line: InvoiceLineView, period: str) -> dict[str, Any]:
-    notes = [f"{line.period} 的用量"] if line.period != period else []
-    if line.paid:
-        notes.append("已由钱包支付")
+def _issuer(issuer: IssuerView | None) -> dict[str, str]:
+    if issuer is None:
+        return {}
+    names = ("name", "uscc", "address", "phone", "bank", "account")
+    return {name: str(getattr(issuer, name)) for name in names}
+
+
+def _line(line: InvoiceLineView, period: str, fund_names: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "title": line.title,
-        "notes": "，".join(notes),
+        "place": str(line.line),
+        "title": line.title or line.offering,
+        "notes": "，".join(notes_of(line, period)),
         "quantity": plain(line.quantity),
         "gross": format_yuan(line.gross_fen),
         "subsidy": format_yuan(line.subsidy_fen),
         "payable": format_yuan(line.payable_fen),
         "vat_rate": f"{plain_percent(line.vat_bp)}%",
         "vat": format_yuan(line.vat_fen),
-        "awards": [_award(award) for award in line.awards if award.get("amount_fen")],
+        "awards": [_award(award, fund_names) for award in line.awards if award.get("amount_fen")],
     }
 
 
-def _award(award: Mapping[str, Any]) -> str:
+def notes_of(line: InvoiceLineView, period: str) -> Sequence[str]:
+    """Return what stands below a line's title: another month than the invoice's, and what paid it."""
+    notes = [f"{line.period} 的用量"] if line.period != period else []
+    return [*notes, "已由钱包支付"] if line.paid else notes
+
+
+def _award(award: Mapping[str, Any], fund_names: Mapping[str, str]) -> str:
     name = award.get("programme_name") or award["programme"]
     rate = plain_percent(int(award.get("rate_bp") or 0))
-    later = "" if award["mode"] == "instant" else "（交付后另行兑付）"
+    later = "" if award["mode"] == "instant" else "，交付后另行兑付"
     exemption = award.get("exemption")
     decided = f"，一事一议批复 {exemption['document_no']}" if exemption else ""
-    return f"{name}（第 {award['version']} 版，{rate}%{decided}）{format_yuan(award['amount_fen'])} 元{later}"
+    shares = "、".join(
+        f"{fund_names.get(fund, fund)} {format_yuan(int(fen))}"
+        for fund, fen in sorted((award.get("by_fund") or {}).items())
+        if fen
+    )
+    paid_by = f"（{shares}）" if shares else ""
+    return f"{name} 第 {award['version']} 版，补贴率 {rate}%{decided}{later}：{format_yuan(award['amount_fen'])} 元{paid_by}"
 
 
 def plain_percent(rate_bp: int) -> str:

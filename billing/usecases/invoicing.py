@@ -10,18 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from billing.gateways.invoice_pdf import render_invoice
 from billing.rules import ledger
-from billing.rules.invoices import BilledLine, InvoiceStatus, Totals, due_on, invoice_number, totals
+from billing.rules.invoices import (
+    LEGAL_ENTITY,
+    BilledLine,
+    InvoiceStatus,
+    Totals,
+    due_on,
+    invoice_number,
+    totals,
+)
 from billing.rules.money import vat_of_gross
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
 from billing.store import invoice_queries, return_queries
 from billing.store.books import post_journal
-from billing.store.fund_queries import funds_by_slug
 from billing.store.invoices import Invoice, InvoiceLine
 from billing.store.payments import Allocation, Payment
 from billing.store.usage import RatedUsage
-from billing.usecases.invoice_documents import by_fund, invoice_document
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, line_view, row_fields
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
@@ -35,14 +40,12 @@ __all__ = [
     "InvoiceLineView",
     "InvoiceRow",
     "InvoiceView",
-    "invoice_pdf",
+    "invoices_between",
     "issue_invoices",
     "list_invoices",
     "read_invoice",
 ]
 
-LEGAL_ENTITY = "PTM"
-"""The legal entity in whose name invoices are issued; numbers run on within it and a year."""
 WRITTEN_AT_ONCE = 200
 
 
@@ -103,6 +106,17 @@ def list_invoices(
     return Page(_rows(work, page.items), page.next_cursor)
 
 
+def invoices_between(
+    work: Work, *, first_period: str, last_period: str, park_id: UUID | None, limit: int
+) -> tuple[InvoiceRow, ...]:
+    """Return the issued invoices of the months from ``first_period`` to ``last_period``, by number; void ones left out."""
+    work.actor.require(Permission.READ_INVOICE)
+    found = invoice_queries.issued_between(
+        work.session, first_period=first_period, last_period=last_period, park_id=park_id, limit=limit
+    )
+    return _rows(work, found)
+
+
 def read_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
     """Return an invoice with its lines; NotFound for another park's."""
     work.actor.require(Permission.READ_INVOICE)
@@ -112,16 +126,6 @@ def read_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
     (name,) = _names(work, [invoice]).values()
     lines = invoice_queries.lines_of(work.session, invoice.tenant_id, invoice.id)
     return InvoiceView(**row_fields(invoice, name), lines=tuple(line_view(row) for row in lines))
-
-
-def invoice_pdf(work: Work, *, invoice_id: UUID) -> bytes:
-    """Return an invoice as an A4 page in Chinese; NotFound for another park's."""
-    work.actor.require(Permission.READ_INVOICE)
-    invoice = read_invoice(work, invoice_id=invoice_id)
-    buyer = onboarding.read_organisation(work, organisation_id=invoice.park_id)
-    funds = funds_by_slug(work.session, by_fund(invoice))
-    names = {slug: fund.name for slug, fund in funds.items()}
-    return render_invoice(invoice_document(invoice, buyer.uscc, names))
 
 
 def check_period(period: str) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from billing.rules import ledger
 from billing.rules.clawbacks import Bearer, ClawbackCause
+from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.rules.returns import ReturnCause, Shares, split_return, vat_back
@@ -23,7 +24,6 @@ from billing.store.return_queries import Before
 from billing.store.usage import RatedUsage
 from billing.usecases import evidence
 from billing.usecases.clawback_cases import NewCase, instant_programmes, open_case, sum_by_fund
-from billing.usecases.invoicing import LEGAL_ENTITY
 from billing.usecases.return_views import ReturnView, return_view
 from billing.usecases.uncapture import Cause, Spent, lock_spent, recall, uncapture
 from billing.usecases.wallets import mover_of

@@ -29,6 +29,8 @@ NOUNS = (
     "wallets",
     "budgets",
     "invoices",
+    "invoice_batches",
+    "issuers",
     "books",
     "claims",
     "ledger",

@@ -9,12 +9,15 @@ from uuid import UUID
 from flask import Response
 from pydantic import Field
 
+from billing.usecases import invoice_papers
 from billing.usecases import invoicing as use_cases
 from marketplace.api.artefacts import download
 from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged, Period, Quantity
 from marketplace.api.quotes import Award
 from marketplace.doors.identity import working
+from marketplace.formats.invoice_tables import invoice_book
+from marketplace.formats.tables import XLSX
 from tenants.kernel.work import Work
 
 invoices = noun("invoices", "What parks owe.")
@@ -113,5 +116,14 @@ def read_invoice(path: ById) -> Response:
 def invoice_pdf(path: ById) -> Response:
     """Download an invoice as a page."""
     with working() as work:
-        content = use_cases.invoice_pdf(work, invoice_id=path.id)
+        content = invoice_papers.invoice_pdf(work, invoice_id=path.id)
     return download(f"invoice-{path.id}.pdf", "application/pdf", content)
+
+
+@invoices.get("/invoices/<id>.xlsx", **call(files=[XLSX]))
+def invoice_xlsx(path: ById) -> Response:
+    """Download an invoice as a workbook."""
+    with working() as work:
+        paper = invoice_papers.read_paper(work, invoice_id=path.id)
+        made_at = work.now
+    return download(f"invoice-{path.id}.xlsx", XLSX, invoice_book(paper, made_at))

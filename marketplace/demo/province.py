@@ -10,7 +10,7 @@ from uuid import UUID
 
 from stdnum.cn import uscc
 
-from billing.usecases import funds, pricing, programmes
+from billing.usecases import funds, issuers, pricing, programmes
 from marketplace.composition import Marketplace
 from marketplace.demo import history, world
 from marketplace.demo.logins import ApiKey, Login, Logins
@@ -80,7 +80,20 @@ def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
     for instrument in world.INSTRUMENTS:
         seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
     seeder.step("companies", operator, partial(_import_companies, start=start))
+    finance = seeder.person("finance", world.PASSWORD)
+    said = seeder.step("issuer", operator, partial(_propose_issuer, organisation_id=organisations["operator"]))
+    seeder.step("issuer confirmed", finance, partial(_confirm_issuer, issuer_id=_id(said)))
     return organisations
+
+
+def _propose_issuer(work: Work, *, organisation_id: UUID) -> dict[str, Any]:
+    operator = onboarding.read_organisation(work, organisation_id=organisation_id)
+    proposed = issuers.propose_issuer(work, name=operator.name, uscc=operator.uscc, **world.ISSUER)
+    return {"id": proposed.id}
+
+
+def _confirm_issuer(work: Work, *, issuer_id: UUID) -> dict[str, Any]:
+    return {"id": issuers.confirm_issuer(work, issuer_id=issuer_id).id}
 
 
 def open_fund(seeder: Seeder, slug: str, year: int, amount_fen: int) -> UUID:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.usecases import claims, funds, invoicing, ledger, payments, quotes, reconciliation
+from billing.usecases import claims, funds, invoice_papers, invoicing, ledger, payments, quotes, reconciliation
 from marketplace.demo import claims as demo_claims
 from marketplace.demo import world
 from marketplace.demo.documents import bank_statement, leads_brief, year_of_load
@@ -192,7 +192,7 @@ def _settle(stage: Stage, play: Play, admin: Actor) -> None:
         f"应付 {yuan(invoice.payable_fen)}",
         held=invoice.gross_fen == invoice.subsidy_fen + invoice.payable_fen,
     )
-    pdf = play.do(admin, lambda work: invoicing.invoice_pdf(work, invoice_id=invoice.id))
+    pdf = play.do(admin, lambda work: invoice_papers.invoice_pdf(work, invoice_id=invoice.id))
     stage.note("发票 PDF", f"{len(pdf):,} 字节", held=pdf.startswith(b"%PDF"))
     day = f"{play.clock.now().astimezone(CHINA):%Y%m%d}"
     content = bank_statement([("0001", invoice.payable_fen, PARK.name, invoice.payment_reference)])(day)

@@ -72,6 +72,14 @@ ORGANISATIONS = (
     DemoOrganisation("lab", OrganisationKind.PROVIDER, "豫西材料检测共享中心", "410311"),
 )
 
+ISSUER = {
+    "address": "河南省郑州市金水区演示路 1 号",
+    "phone": "0371-00000000",
+    "bank": "演示银行郑州分行",
+    "account": "4100000000000001",
+}
+"""Where the operator's invoices say it is found and paid: made up, as every name here."""
+
 PEOPLE = (
     DemoPerson("policy", "政策专员(演示)", "authority", (Role.SUBSIDY_OFFICER,)),
     DemoPerson("approver", "资金审批人(演示)", "authority", (Role.SUBSIDY_APPROVER,)),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import xlsxwriter
 
@@ -15,6 +16,8 @@ Cell = str | int | float | Decimal | None
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+MOST_OF_A_SHEETS_NAME = 31
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,30 @@ def csv_file(table: Table) -> bytes:
 
 def xlsx_file(table: Table, made_at: datetime) -> bytes:
     """Return a workbook of one sheet. ``made_at`` is the workbook's own date."""
+    return xlsx_book((table,), made_at)
+
+
+def xlsx_book(tables: Sequence[Table], made_at: datetime) -> bytes:
+    """Return a workbook with a sheet for each table, named by its title when there are several."""
     target = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book = xlsxwriter.Workbook(target, options)
-    book.set_properties({"title": table.title, "created": made_at.replace(tzinfo=None)})
+    book.set_properties({"title": tables[0].title, "created": made_at.replace(tzinfo=None)})
     bold, money = book.add_format({"bold": True, "bg_color": "#E5F0EA"}), book.add_format({"num_format": "#,##0.00"})
-    sheet = book.add_worksheet()
+    for table in tables:
+        sheet = book.add_worksheet(table.title[:MOST_OF_A_SHEETS_NAME] if len(tables) > 1 else None)
+        _fill(sheet, table, bold, money)
+    book.close()
+    return target.getvalue()
+
+
+def _fill(sheet: Any, table: Table, bold: Any, money: Any) -> None:
     sheet.freeze_panes(1, 1)
     sheet.autofilter(0, 0, max(1, len(table.rows)), len(table.header) - 1)
-    sheet.write_row(0, 0, table.header, bold)
+    for place, name in enumerate(table.header):
+        sheet.write_string(0, place, name, bold)
     sheet.set_column(0, 0, 28)
-    sheet.set_column(1, len(table.header) - 1, 16)
+    sheet.set_column(1, max(1, len(table.header) - 1), 16)
     for number, row in enumerate(table.rows, start=1):
         for place, cell in enumerate(row):
             if isinstance(cell, Decimal):
@@ -57,8 +73,6 @@ def xlsx_file(table: Table, made_at: datetime) -> bytes:
                 sheet.write_number(number, place, cell)
             else:
                 sheet.write_string(number, place, cell or "")
-    book.close()
-    return target.getvalue()
 
 
 def _quoted(cell: Cell) -> Cell:

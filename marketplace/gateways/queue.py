@@ -30,6 +30,7 @@ QUEUES: Mapping[str, str] = {
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
     "simulation.queued": ENGINES,
+    "invoice_batch.queued": ENGINES,
 }
 """Which queue the job of an event waits in; an event that is not named here starts no job."""
 

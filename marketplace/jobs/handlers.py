@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from marketplace.composition import Marketplace
-from marketplace.usecases import fulfilment, simulations
+from marketplace.usecases import fulfilment, invoice_batches, simulations
 from services.usecases import execution
 from tenants.kernel.context import Actor
 
@@ -54,6 +54,13 @@ def run_simulation(market: Marketplace, actor: Actor, payload: Payload) -> None:
     simulations.run_simulation(market.workshop, actor, simulation_id=_id(payload, "simulation_id"))
 
 
+def run_invoice_batch(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Make the invoices of a batch."""
+    invoice_batches.run_batch(
+        market.workshop, actor, batch_id=_id(payload, "batch_id"), stopping=market.stopping.is_set
+    )
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
     "run.succeeded": complete_run,
@@ -61,6 +68,7 @@ HANDLERS: Mapping[str, Handler] = {
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
     "simulation.queued": run_simulation,
+    "invoice_batch.queued": run_invoice_batch,
 }
 
 

@@ -1,10 +1,13 @@
-"""Invoices: the list, one invoice with both payers' parts, and its PDF."""
+"""Invoices: the list, one invoice with both payers' parts, and its PDF and workbook."""
 
 from __future__ import annotations
 
 from flask import Response, make_response, request, url_for
 
-from billing.usecases import invoicing, payments, wallets
+from billing.usecases import invoice_papers, invoicing, payments, wallets
+from marketplace.api.artefacts import download
+from marketplace.formats.invoice_tables import invoice_book
+from marketplace.formats.tables import XLSX
 from marketplace.web.pages import go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
@@ -33,11 +36,20 @@ def pdf(invoice_id: str) -> Response:
     """Send an invoice as a PDF."""
     with page_work() as work:
         found = invoicing.read_invoice(work, invoice_id=id_of(invoice_id))
-        content = invoicing.invoice_pdf(work, invoice_id=found.id)
+        content = invoice_papers.invoice_pdf(work, invoice_id=found.id)
     response = make_response(content)
     response.headers["Content-Type"] = "application/pdf"
     response.headers.set("Content-Disposition", "inline", filename=f"{found.number or 'draft'}.pdf")
     return response
+
+
+@pages.get("/invoices/<invoice_id>.xlsx")
+def xlsx(invoice_id: str) -> Response:
+    """Send an invoice as a workbook."""
+    with page_work() as work:
+        paper = invoice_papers.read_paper(work, invoice_id=id_of(invoice_id))
+        made_at = work.now
+    return download(f"{paper.invoice.number or 'draft'}.xlsx", XLSX, invoice_book(paper, made_at))
 
 
 @pages.post("/invoices/<invoice_id>/pay")

@@ -166,10 +166,12 @@ STANDINGS = {
     "invoiced": msg("已列入账单"),
 }
 JOURNALS = {"delivery": msg("服务交付"), "wallet_capture": msg("钱包扣款")}
+BATCHES = {"queued": msg("生成中"), "done": msg("已完成"), "cancelled": msg("已取消")}
 
 KINDS = {
     "standing": STANDINGS,
     "journal": JOURNALS,
+    "batch": BATCHES,
     **CLAWBACK_KINDS,
     "hold": HOLD,
     "tier": TIERS,

@@ -94,6 +94,7 @@ class Permission(StrEnum):
     READ_USAGE = "usage:read"
     READ_INVOICE = "invoice:read"
     ISSUE_INVOICE = "invoice:issue"
+    MANAGE_ISSUER = "issuer:manage"
     TOP_UP_WALLET = "wallet:top_up"
     READ_WALLET = "wallet:read"
     MANAGE_BUDGET = "budget:manage"

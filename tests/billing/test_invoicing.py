@@ -10,7 +10,7 @@ import pytest
 
 from billing.store import wallet_movements
 from billing.store.wallet_movements import Mover
-from billing.usecases import invoicing
+from billing.usecases import invoice_papers, invoicing
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound
@@ -145,6 +145,6 @@ def test_an_invoice_is_a_page_that_is_the_same_every_time(world: World) -> None:
     world.deliver(park, "twin")
     (row,) = world.issue("2026-03")
     with world.shop.work(park) as work:
-        pdf = invoicing.invoice_pdf(work, invoice_id=row.id)
-        assert invoicing.invoice_pdf(work, invoice_id=row.id) == pdf
+        pdf = invoice_papers.invoice_pdf(work, invoice_id=row.id)
+        assert invoice_papers.invoice_pdf(work, invoice_id=row.id) == pdf
     assert pdf.startswith(b"%PDF")
