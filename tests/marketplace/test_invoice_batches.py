@@ -7,6 +7,7 @@ import io
 import zipfile
 from datetime import date
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import openpyxl
@@ -27,7 +28,7 @@ from tests.support.crashes import CrashError, before_statement, worker_process
 from tests.support.databases import RecordingOutbox
 from tests.support.plays import WEEK, begin, finish, order, run_of, worker_of
 
-MONTH = {"kind": "pdf", "first_period": "2026-03"}
+MONTH: dict[str, Any] = {"kind": "pdf", "first_period": "2026-03"}
 
 
 @pytest.fixture
