@@ -13,19 +13,30 @@ from sqlalchemy.orm import Session
 from billing.store.programmes import PolicyVersion, Price, Programme
 
 
-def prices_at(session: Session, offerings: Collection[str], at: datetime) -> dict[str, Price]:
-    """Return the price of each offering that has one at ``at``."""
+def prices_at(session: Session, offerings: Collection[str], at: datetime) -> Sequence[Price]:
+    """Return the prices that hold for some offerings at ``at``, of every scope, in one read."""
     if not offerings:
-        return {}
+        return []
     holds = (Price.valid_from <= at, or_(Price.valid_to.is_(None), Price.valid_to > at))
-    found = session.execute(select(Price).where(Price.offering.in_(offerings), *holds)).scalars()
-    return {price.offering: price for price in found}
+    return session.execute(select(Price).where(Price.offering.in_(offerings), *holds)).scalars().all()
 
 
 def lock_prices(session: Session, offering: str) -> Sequence[Price]:
     """Return an offering's prices in time order under lock."""
-    query = select(Price).where(Price.offering == offering).order_by(Price.valid_from).with_for_update()
+    query = select(Price).where(Price.offering == offering).order_by(Price.valid_from, Price.id).with_for_update()
     return session.execute(query.execution_options(populate_existing=True)).scalars().all()
+
+
+def prices_of(session: Session, offering: str) -> Sequence[Price]:
+    """Return every price that an offering had, has or will have, scope by scope, the newest first."""
+    query = select(Price).where(Price.offering == offering)
+    order = (Price.region, Price.region_class, Price.tier, Price.valid_from.desc(), Price.id.desc())
+    return session.execute(query.order_by(*order).execution_options(populate_existing=True)).scalars().all()
+
+
+def offering_of_price(session: Session, price_id: UUID) -> str | None:
+    """Return what a price is for."""
+    return session.execute(select(Price.offering).where(Price.id == price_id)).scalar_one_or_none()
 
 
 def approved_versions(session: Session, at: datetime) -> Sequence[tuple[Programme, PolicyVersion]]:

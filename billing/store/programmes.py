@@ -11,19 +11,30 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Name, one_of
+from tenants.kernel.vocabulary import Tier
 
 RULES = {"info": {"shared": "prices and policies are public and the same for every park"}}
 
 
 class Price(Base):
-    """What an offering costs from ``valid_from`` until ``valid_to``; two never hold at once."""
+    """What an offering costs the parks of a scope from ``valid_from`` until ``valid_to``; two of one scope never overlap.
+
+    An empty ``tier``, ``region_class`` or ``region`` means any. One that ends where it begins was withdrawn before its
+    time came: it holds at no moment.
+    """
 
     __tablename__ = "prices"
     __table_args__ = (
-        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
+        CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="order"),
         CheckConstraint("vat_bp BETWEEN 0 AND 10000", name="vat"),
+        one_of("tier", ("", *Tier)),
+        one_of("region_class", ("", "eastern", "central", "western")),
+        CheckConstraint("region ~ '^([0-9]{6})?$'", name="region"),
         ExcludeConstraint(
             ("offering", "="),
+            ("tier", "="),
+            ("region_class", "="),
+            ("region", "="),
             (func.tstzrange(text("valid_from"), text("valid_to")), "&&"),
             using="gist",
             name="ex_prices_one_at_a_time",
@@ -33,6 +44,9 @@ class Price(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     offering: Mapped[Code]
+    tier: Mapped[Code] = mapped_column(server_default="")
+    region_class: Mapped[Code] = mapped_column(server_default="")
+    region: Mapped[str] = mapped_column(String(6), server_default="")
     charge: Mapped[dict[str, Any]]
     """The charge model of the contract; unit prices are decimal strings in yuan, VAT included."""
     vat_bp: Mapped[int] = mapped_column(Integer)

@@ -61,7 +61,7 @@ def try_draft(
             "policy.invalid", msg("政策版本有 {count} 处问题。请按所列字段逐一改正。", count=len(errors)), errors=errors
         )
     if vat_bp is None:
-        prices = find_prices(work, offerings={offering}, at=work.now)
+        prices = find_prices(work, offerings={offering}, at=work.now, facts=facts)
         vat_bp = prices[offering].vat_bp if offering in prices else DEFAULT_VAT_BP
     line = OrderLine(offering, gross_fen, vat_bp, {name: parse_fact(value) for name, value in facts.items()})
     now = [each.policy for each in policies_in_force(work, at=work.now) if each.policy.programme == programme.slug]

@@ -54,7 +54,7 @@ def estimate(work: Work, *, lines: Sequence[QuoteLineRequest], facts: Mapping[st
     so no answer tells a balance; how much a fund has left is said as a ``FundState``.
     """
     work.actor.require(Permission.ASK_QUOTE)
-    prices = find_prices(work, offerings={line.offering for line in lines}, at=work.now)
+    prices = find_prices(work, offerings={line.offering for line in lines}, at=work.now, facts=facts)
     in_force = policies_in_force(work, at=work.now)
     policies = [each.policy for each in in_force]
     funders = {funder.fund for policy in policies for funder in policy.funders}

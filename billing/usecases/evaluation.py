@@ -74,7 +74,8 @@ def evaluate_each(
 
     Raises as ``evaluate`` does, for the first order that cannot be priced.
     """
-    prices = find_prices(work, offerings={line.offering for lines in orders for line in lines}, at=at)
+    offerings = {line.offering for lines in orders for line in lines}
+    prices = find_prices(work, offerings=offerings, at=at, facts=facts)
     asked = [_order(lines, prices, facts, at) for lines in orders]
     exemptions = exemptions_in_force(work, tenant_id, at)
     in_force = policies_in_force(work, at=at, exemptions=exemptions)

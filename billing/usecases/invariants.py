@@ -147,10 +147,11 @@ INVARIANTS = (
     ),
     Invariant(
         "prices-follow-each-other",
-        "An offering has at most one price at any moment.",
+        "An offering has at most one price of a scope at any moment.",
         """
         SELECT a.offering, a.id, b.id FROM prices a JOIN prices b ON a.offering = b.offering AND a.id < b.id
-        WHERE tstzrange(a.valid_from, a.valid_to) && tstzrange(b.valid_from, b.valid_to)
+        WHERE (a.tier, a.region_class, a.region) = (b.tier, b.region_class, b.region)
+          AND tstzrange(a.valid_from, a.valid_to) && tstzrange(b.valid_from, b.valid_to)
         """,
     ),
     *INVARIANTS_FUNDS,

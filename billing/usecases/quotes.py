@@ -110,12 +110,12 @@ def confirm_quote(
     shown = _view(_row(work, quote_id))
     if shown.expires_at <= work.now:
         raise Conflict("quote.expired", msg("报价已过期。请重新询价并确认。"))
-    _check_prices(work, shown)
+    stated = shown.facts if facts is None else facts
+    _check_prices(work, shown, stated)
     lines = [
         QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title)
         for line, own in zip(shown.lines, line_facts or [line.facts for line in shown.lines], strict=True)
     ]
-    stated = shown.facts if facts is None else facts
     now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=stated, at=work.now).preview
     if [_money(line) for line in now.lines] != [_money(line) for line in shown.lines]:
         raise Conflict(
@@ -145,8 +145,8 @@ def _replayed(work: Work, quote_id: UUID) -> tuple[QuoteCommand, Priced]:
     return command, apply_rules(command.policies, command.order, command.used, command.funds, command.exemptions)
 
 
-def _check_prices(work: Work, shown: QuoteView) -> None:
-    prices = find_prices(work, offerings={line.offering for line in shown.lines}, at=work.now)
+def _check_prices(work: Work, shown: QuoteView, facts: Mapping[str, Any]) -> None:
+    prices = find_prices(work, offerings={line.offering for line in shown.lines}, at=work.now, facts=facts)
     for line in shown.lines:
         if line.offering not in prices:
             raise no_price(line.offering)

@@ -15,6 +15,7 @@ NOUNS = (
     "subscriptions",
     "api_keys",
     "offerings",
+    "prices",
     "prechecks",
     "quotes",
     "orders",

@@ -44,11 +44,13 @@ def read_shop_item(work: Work, *, slug: str) -> ShopItem:
 
 
 def _items(work: Work, offerings: tuple[catalogue.OfferingView, ...]) -> tuple[ShopItem, ...]:
-    prices = pricing.list_prices(work, offerings=[offering.slug for offering in offerings], at=work.now)
+    slugs = [offering.slug for offering in offerings]
     tenant_id = work.actor.tenant_id
     if tenant_id is None:
+        prices = pricing.list_prices(work, offerings=slugs, at=work.now)
         return tuple(ShopItem(offering, prices.get(offering.slug), None, None) for offering in offerings)
     park = onboarding.read_park(work, park_id=tenant_id)
+    prices = pricing.list_prices(work, offerings=slugs, at=work.now, facts=park_facts(park))
     lines = _lines(work, [offering for offering in offerings if offering.slug in prices], park)
     return tuple(
         ShopItem(

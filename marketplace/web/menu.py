@@ -43,6 +43,7 @@ ENTRIES = (
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
     Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),
+    Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS),
     Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),
     Entry(
