@@ -21,7 +21,7 @@ from billing.store.programme_queries import all_programmes
 from billing.store.programmes import Programme
 from billing.usecases import evidence
 from billing.usecases.exemption_views import ExemptionState, ExemptionUseView, ExemptionView, view_of
-from billing.usecases.pricing import find_prices
+from billing.usecases.pricing import is_priced
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import Message, msg
@@ -234,7 +234,7 @@ def _scope_faults(work: Work, wish: ExemptionWish, programme: Programme | None) 
     if programme is None:
         text = msg("没有补贴项目 {slug}。请从补贴政策列表中选择。", slug=wish.programme)
         yield FieldError("programme", "exemption.no_programme", text)
-    if wish.offering is not None and wish.offering not in find_prices(work, offerings={wish.offering}, at=work.now):
+    if wish.offering is not None and not is_priced(work, wish.offering):
         text = msg("没有在售的服务 {slug}。请从服务目录中选择，或留空以适用于全部服务。", slug=wish.offering)
         yield FieldError("offering", "exemption.no_offering", text)
 

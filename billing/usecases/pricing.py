@@ -176,6 +176,11 @@ def find_prices(
     return {slug: _view(price) for slug, price in best.items()}
 
 
+def is_priced(work: Work, offering: str) -> bool:
+    """Tell whether any park may rent ``offering`` now."""
+    return bool(prices_at(work.session, [offering], work.now))
+
+
 def no_price(offering: str) -> Conflict:
     """Return the refusal for an offering without a price."""
     return Conflict(
