@@ -72,6 +72,7 @@ def test_prices_are_set_and_ended_on_the_page(province: Province) -> None:
     assert [answer.status_code for answer in gone] == [303, 303]
     reader = Visitor(province.app, "en")
     reader.sign_in("operator")
+    reader.get("/language/en")
     english = reader.get(f"/prices/{LEADS_SLUG}").text
     assert "Withdrawn" in english
     assert reader.get("/prices").status_code == 200
