@@ -144,7 +144,7 @@ class ClawbackWish(Body):
     evidence: SentFile
 
 
-class Decision(Body):
+class ClawbackDecision(Body):
     """Whether a case is upheld."""
 
     decision: Literal["uphold", "dismiss"]
@@ -203,7 +203,7 @@ def read_clawback(path: ById) -> Response:
 
 
 @clawbacks.post("/clawbacks/<id>/decision", **call(Clawback))
-def decide_clawback(path: ById, body: Decision, header: Idempotent) -> Response:
+def decide_clawback(path: ById, body: ClawbackDecision, header: Idempotent) -> Response:
     """Uphold or dismiss a case that somebody else opened; what is not paid out yet goes back to its fund at once."""
     return command(
         "clawback.decide",
