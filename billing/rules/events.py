@@ -5,6 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+PLATFORM = "marketplace"
+"""The source of what the platform meters itself, also with a path behind it: nobody sends events from there."""
+
+
+def is_platform_source(source: str) -> bool:
+    """Tell whether a source is the platform's own, however it is written."""
+    name = source.strip().casefold()
+    return name == PLATFORM or name.startswith(f"{PLATFORM}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Which event another one takes the place of. A void one leaves the place empty."""
+
+    source: str
+    id: str
+    void: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return the key of the event that is corrected."""
+        return self.source, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class IncomingEvent:
@@ -17,6 +40,7 @@ class IncomingEvent:
     time: datetime
     data: str
     body_hash: str
+    corrects: Correction | None = None
 
     @property
     def key(self) -> tuple[str, str]:

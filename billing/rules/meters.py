@@ -52,6 +52,8 @@ class Meter:
     value_path: str | None = None
     group_by: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allow_negative: bool = True
+    """Without it a negative value is refused on its way in, and does not count where it came before the meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,9 @@ def read_event(meter: Meter, event: UsageEvent, number: Callable[[object], Decim
         text = text_of(value)
         return None if text is None else Reading(event.time, Decimal(1), text, group)
     exact = number(value)
-    return None if exact is None else Reading(event.time, exact, group=group)
+    return (
+        None if exact is None or (exact < 0 and not meter.allow_negative) else Reading(event.time, exact, group=group)
+    )
 
 
 def aggregate(

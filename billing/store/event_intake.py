@@ -6,16 +6,18 @@ table would cost more than it saves. Measured: see billing/README.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection as Psycopg
-from sqlalchemy import Result, text
+from sqlalchemy import Result, insert, text
 from sqlalchemy.orm import Session
 
-from billing.rules.events import IncomingEvent
+from billing.rules.events import Correction, IncomingEvent
+from billing.store.usage import RejectedEvent
 
 BULK_FROM = 500
 """From how many events on the way by COPY is the faster one."""
@@ -36,9 +38,11 @@ _TAKE = text(
 )
 _KNOWN = text(
     """
-    SELECT e.source, e.event_id, e.type, e.subject, e.data
+    SELECT e.source, e.event_id, e.type, e.subject, e.data, c.corrected_source, c.corrected_id, c.void
     FROM incoming_events i JOIN usage_events e
       ON e.tenant_id = :tenant AND e.source = i.source AND e.event_id = i.event_id
+    LEFT JOIN event_corrections c
+      ON c.tenant_id = e.tenant_id AND c.source = e.source AND c.event_id = e.event_id
     WHERE e.body_hash <> i.body_hash
     """
 )
@@ -56,13 +60,83 @@ _TAKE_FEW = text(
 )
 _KNOWN_FEW = text(
     """
-    SELECT e.source, e.event_id, e.type, e.subject, e.data
+    SELECT e.source, e.event_id, e.type, e.subject, e.data, c.corrected_source, c.corrected_id, c.void
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:hashes AS text[]))
          AS i (source, event_id, body_hash)
     JOIN usage_events e ON e.tenant_id = :tenant AND e.source = i.source AND e.event_id = i.event_id
+    LEFT JOIN event_corrections c
+      ON c.tenant_id = e.tenant_id AND c.source = e.source AND c.event_id = e.event_id
     WHERE e.body_hash <> i.body_hash
     """
 )
+_CORRECT = text(
+    """
+    INSERT INTO event_corrections (tenant_id, source, event_id, corrected_source, corrected_id, void)
+    SELECT e.tenant_id, e.source, e.event_id, i.corrected_source, i.corrected_id, i.void
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:hashes AS text[]),
+                CAST(:corrected_sources AS text[]), CAST(:corrected_ids AS text[]), CAST(:voids AS boolean[]))
+         AS i (source, event_id, body_hash, corrected_source, corrected_id, void)
+    JOIN usage_events e ON e.tenant_id = :tenant AND e.source = i.source AND e.event_id = i.event_id
+                       AND e.body_hash = i.body_hash AND e.written_in = pg_current_xact_id()
+    ON CONFLICT DO NOTHING
+    """
+)
+_TARGETS = text(
+    """
+    SELECT e.source, e.event_id, e.type, c.source AS by_source, c.event_id AS by_id,
+           EXISTS (SELECT FROM rated_usage r WHERE r.tenant_id = e.tenant_id AND r.event_source = e.source
+                                               AND r.event_id = e.event_id) AS charged
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS i (source, event_id)
+    JOIN usage_events e ON e.tenant_id = :tenant AND e.source = i.source AND e.event_id = i.event_id
+    LEFT JOIN event_corrections c
+      ON c.tenant_id = e.tenant_id AND c.corrected_source = e.source AND c.corrected_id = e.event_id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stored event that somebody wants to correct: what corrects it already, and whether it was charged."""
+
+    type: str
+    corrected_by: tuple[str, str] | None
+    charged: bool
+
+
+def targets(session: Session, tenant_id: UUID, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Target]:
+    """Return those of the events of these keys that are stored."""
+    asked = {"tenant": tenant_id, "sources": [key[0] for key in keys], "ids": [key[1] for key in keys]}
+    return {
+        (row.source, row.event_id): Target(
+            row.type, None if row.by_source is None else (row.by_source, row.by_id), row.charged
+        )
+        for row in session.execute(_TARGETS, asked)
+    }
+
+
+def note_corrections(session: Session, tenant_id: UUID, events: Sequence[IncomingEvent]) -> int:
+    """Write what the events of this transaction correct; return how many were written.
+
+    Fewer than were stored means that somebody corrects one of their events at this moment.
+    """
+    corrections = [(event, event.corrects) for event in events if event.corrects is not None]
+    columns = {
+        "tenant": tenant_id,
+        "sources": [event.source for event, _ in corrections],
+        "ids": [event.id for event, _ in corrections],
+        "hashes": [event.body_hash for event, _ in corrections],
+        "corrected_sources": [correction.source for _, correction in corrections],
+        "corrected_ids": [correction.id for _, correction in corrections],
+        "voids": [correction.void for _, correction in corrections],
+    }
+    written: int = session.execute(_CORRECT, columns).rowcount  # type: ignore[attr-defined]
+    return written
+
+
+def note_rejected(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what was refused of a batch whose rest was taken."""
+    if rows:
+        session.execute(insert(RejectedEvent), [{**row, "tenant_id": tenant_id} for row in rows])
 
 
 def take_in(
@@ -125,4 +199,14 @@ def _few(
 
 
 def _dicts(rows: Result[Any]) -> list[dict[str, Any]]:
-    return [dict(row) for row in rows.mappings()]
+    return [
+        {
+            "source": row.source,
+            "event_id": row.event_id,
+            "type": row.type,
+            "subject": row.subject,
+            "data": row.data,
+            "corrects": None if row.void is None else Correction(row.corrected_source, row.corrected_id, row.void),
+        }
+        for row in rows
+    ]

@@ -13,14 +13,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, String, Text, case, cast, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, String, Text, case, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Numeric
 
 from billing.rules.meters import Aggregation, Meter, WindowSize
 from billing.rules.periods import Period
-from billing.store.usage import UsageEvent
+from billing.store.usage import EventCorrection, UsageEvent
 
 DECIMAL = r"^[+-]?\d{1,18}(\.\d{1,12})?$"
 SUBJECT = "subject"
@@ -83,6 +83,7 @@ def _where(question: MeterQuestion, number: ColumnElement[Any]) -> list[ColumnEl
         UsageEvent.time >= period.start,
         UsageEvent.time < period.end,
         number.is_not(None),
+        *still_counts(),
     ]
     if question.tenant_id is not None:
         where.append(UsageEvent.tenant_id == question.tenant_id)
@@ -90,6 +91,22 @@ def _where(question: MeterQuestion, number: ColumnElement[Any]) -> list[ColumnEl
         where.append(UsageEvent.subject.in_(question.subjects))
     where += [_text(path).in_(wanted) for path, wanted in meter.filters.items()]
     return where
+
+
+def still_counts() -> tuple[ColumnElement[bool], ...]:
+    """Return what keeps events out that are corrected, and the corrections that only void another."""
+    corrected = exists().where(
+        EventCorrection.tenant_id == UsageEvent.tenant_id,
+        EventCorrection.corrected_source == UsageEvent.source,
+        EventCorrection.corrected_id == UsageEvent.event_id,
+    )
+    voiding = exists().where(
+        EventCorrection.tenant_id == UsageEvent.tenant_id,
+        EventCorrection.source == UsageEvent.source,
+        EventCorrection.event_id == UsageEvent.event_id,
+        EventCorrection.void,
+    )
+    return ~corrected, ~voiding
 
 
 def _window(question: MeterQuestion) -> ColumnElement[Any]:
@@ -129,7 +146,8 @@ def _number(meter: Meter) -> ColumnElement[Any]:
         return _text(path)
     plain = UsageEvent.data.op("#>>")(_at(path))
     kind = func.jsonb_typeof(UsageEvent.data.op("#>")(_at(path)))
-    return case((kind.in_(("number", "string")) & plain.op("~")(DECIMAL), cast(plain, Numeric)))
+    number = case((kind.in_(("number", "string")) & plain.op("~")(DECIMAL), cast(plain, Numeric)))
+    return number if meter.allow_negative else case((number >= 0, number))
 
 
 def _aggregate(meter: Meter, number: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -25,6 +25,7 @@ def meter_of(row: usage.Meter) -> meters.Meter:
         value_path=row.value_property,
         group_by=row.group_by,
         filters={path: tuple(meters.text_of(value) or "" for value in values) for path, values in row.filters.items()},
+        allow_negative=row.allow_negative,
     )
 
 

@@ -15,7 +15,10 @@ from sqlalchemy import (
     Numeric,
     String,
     UniqueConstraint,
+    false,
+    func,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -50,6 +53,9 @@ class Meter(Base):
     value_property: Mapped[str | None] = mapped_column(String(200))
     group_by: Mapped[dict[str, Any]]
     filters: Mapped[dict[str, Any]]
+    allow_negative: Mapped[bool] = mapped_column(server_default=true())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
 
 
 class UsageEvent(TenantOwned, Base):
@@ -67,6 +73,51 @@ class UsageEvent(TenantOwned, Base):
     body_hash: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[datetime]
     written_in: Mapped[int] = mapped_column(TransactionId(), server_default=text("pg_current_xact_id()"))
+
+
+class EventCorrection(TenantOwned, Base):
+    """Which event another one takes the place of. One is corrected once: a second correction corrects the first.
+
+    Both are of one type. What is corrected does not count any more, nor does a void correction itself.
+    """
+
+    __tablename__ = "event_corrections"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "source", "event_id"],
+            ["usage_events.tenant_id", "usage_events.source", "usage_events.event_id"],
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "corrected_source", "corrected_id"],
+            ["usage_events.tenant_id", "usage_events.source", "usage_events.event_id"],
+            name="fk_event_corrections_corrected",
+        ),
+        UniqueConstraint("tenant_id", "corrected_source", "corrected_id"),
+        CheckConstraint("(source, event_id) <> (corrected_source, corrected_id)", name="not_itself"),
+        Index(None, "written_in"),
+    )
+
+    source: Mapped[str] = mapped_column(String(200), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    corrected_source: Mapped[str] = mapped_column(String(200))
+    corrected_id: Mapped[str] = mapped_column(String(200))
+    void: Mapped[bool] = mapped_column(server_default=false())
+    written_in: Mapped[int] = mapped_column(TransactionId(), server_default=text("pg_current_xact_id()"))
+
+
+class RejectedEvent(TenantOwned, Base):
+    """An event that was refused while the rest of its batch was kept: what its sender was told, for those who help."""
+
+    __tablename__ = "rejected_events"
+    __table_args__ = (Index(None, "tenant_id", "received_at"), Index(None, "received_at"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(200))
+    event_id: Mapped[str] = mapped_column(String(200))
+    field: Mapped[str] = mapped_column(String(200))
+    code: Mapped[Code]
+    reason: Mapped[str] = mapped_column(String(1000))
 
 
 class RatedUsage(TenantOwned, Base):

@@ -1,28 +1,28 @@
 """Usage events in, quantities out. Events are added and never changed; a correction is an event of its own.
 
 What is done with the unusual: an event of a type that no meter knows is stored (a meter may be defined later) and
-counted as unmetered; a late event is taken however late; one more than an hour ahead of the clock is refused; a
-subject is the park's own name for a part of itself (empty: the park), but never another park's id.
+counted as unmetered; a late event is taken however late, and charged with the next invoice; one more than an hour ahead
+of the clock is refused; a subject is the park's own name for a part of itself (empty: the park), but never another
+park's id. Sources that begin with ``marketplace/`` are the platform's own, so nobody can claim an id that a delivery
+will be settled by.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
-from billing.formats.events import BadEvent, differences, make_event, read_event
+from billing.formats.events import BadEvent, differences, make_event
 from billing.rules.events import IncomingEvent
-from billing.store.event_intake import take_in
-from billing.store.usage import Meter
+from billing.rules.periods import month_of
+from billing.store.event_intake import note_corrections, note_rejected, take_in, targets
+from billing.usecases.event_batches import Batch, Refused, value_rules
 from billing.usecases.usage import MeterAnswer, MeterRow, MeterView, UsageSum, list_meters, list_usage, query_meter
-from tenants.kernel.errors import Conflict, FieldError, Invalid, TooLarge
-from tenants.kernel.identifiers import parse_id
+from tenants.kernel.errors import Conflict, Invalid, TooLarge
+from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -33,8 +33,6 @@ __all__ = [
 ]  # fmt: skip
 
 MOST_EVENTS = 10_000
-CLOCK_SKEW = timedelta(hours=1)
-UUID_LENGTH = 36
 SHOWN_FAULTS = 100
 
 
@@ -45,7 +43,9 @@ class IngestResult:
     accepted: int
     duplicates: int
     unmetered: int
-    rejected: tuple[FieldError, ...] = ()
+    late: int = 0
+    """Of a month that is over: they are charged with the next invoice, which names their month."""
+    rejected: tuple[Refused, ...] = ()
 
 
 def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False) -> IngestResult:
@@ -53,43 +53,87 @@ def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False
 
     A retry that says the same, at whatever time, is a duplicate and changes nothing. Without ``partial`` one bad event
     refuses the whole batch: Invalid names it as ``events[i].field``, Conflict names in what an event differs from the
-    one of its id that came first. With ``partial`` the good ones are kept and the others listed. TooLarge for more
-    than 10,000 events.
+    one of its id that came first. With ``partial`` the good ones are kept and the others listed, and noted for those
+    who look after it. TooLarge for more than 10,000 events.
     """
-    work.actor.require(Permission.METER_USAGE)
+    work.actor.require(Permission.SEND_EVENTS)
     tenant = work.actor.require_tenant()
     if len(events) > MOST_EVENTS:
         raise TooLarge("event.too_many", msg("一批最多 {most} 个事件。请分批发送。", most=MOST_EVENTS))
-    sorted_in = _SortedEvents(tenant, work.now)
+    batch = Batch(tenant, work.now)
     for index, raw in enumerate(events):
-        sorted_in.take(index, raw)
-    if sorted_in.invalid and not partial:
+        batch.take(index, raw)
+    rules = value_rules(work.session, {event.type for event in batch.events.values()})
+    batch.check_values(rules)
+    _refuse_whole(batch, partial)
+    new = _store(work, tenant, batch)
+    _refuse_whole(batch, partial)
+    refused = sorted((*batch.invalid, *batch.conflicts), key=lambda each: each.index)
+    note_rejected(work.session, tenant, [_rejected_row(work, each) for each in refused[:SHOWN_FAULTS]])
+    first_of_month = month_of(work.now).start
+    return IngestResult(
+        accepted=new,
+        duplicates=len(events) - new - len(refused),
+        unmetered=sum(event.type not in rules for event in batch.events.values()),
+        late=sum(event.time < first_of_month for event in batch.events.values()),
+        rejected=tuple(refused),
+    )
+
+
+def _store(work: Work, tenant: UUID, batch: Batch) -> int:
+    """Store what is good of a batch, corrections last; return how many were new."""
+    corrections = batch.corrections()
+    plain = [event for event in batch.events.values() if event.corrects is None]
+    new = _take(work, tenant, batch, plain)
+    if not corrections:
+        return new
+    found = targets(work.session, tenant, {event.corrects.key for event in corrections if event.corrects})
+    kept = batch.check_corrections(found, may_correct_platform=work.actor.may(Permission.METER_USAGE))
+    added = _take(work, tenant, batch, kept)
+    if note_corrections(work.session, tenant, kept) != added:
+        raise Conflict("event.corrected_meanwhile", msg("同一事件正被另一请求更正，本批未保存。请稍后重发。"))
+    return new + added
+
+
+def _take(work: Work, tenant: UUID, batch: Batch, events: Sequence[IncomingEvent]) -> int:
+    new, known = take_in(work.session, tenant, events, work.now)
+    for row in known:
+        batch.compare(row, batch.events[row["source"], row["event_id"]])
+    return new
+
+
+def _refuse_whole(batch: Batch, partial: bool) -> None:
+    """Refuse the whole batch for what is wrong with it so far, unless the good events are to be kept."""
+    if partial:
+        return
+    if batch.invalid:
         raise Invalid(
             "event.invalid",
-            msg("{count} 个事件无法接收，本批未保存。请按所列位置改正后重发。", count=len(sorted_in.invalid)),
-            errors=sorted_in.invalid[:SHOWN_FAULTS],
+            msg("{count} 个事件无法接收，本批未保存。请按所列位置改正后重发。", count=len(batch.invalid)),
+            errors=[each.fault for each in batch.invalid[:SHOWN_FAULTS]],
         )
-    fresh = list(sorted_in.events.values())
-    new, known = take_in(work.session, tenant, fresh, work.now)
-    for row in known:
-        key = (row["source"], row["event_id"])
-        sorted_in.compare(row, sorted_in.events[key], sorted_in.places[key])
-    if sorted_in.conflicts and not partial:
+    if batch.conflicts:
         raise Conflict(
             "event.conflict",
             msg(
                 "{count} 个事件与同一来源和编号的已有事件内容不同，本批未保存。首个有效；更正请用新编号。",
-                count=len(sorted_in.conflicts),
+                count=len(batch.conflicts),
             ),
-            errors=sorted_in.conflicts[:SHOWN_FAULTS],
+            errors=[each.fault for each in batch.conflicts[:SHOWN_FAULTS]],
         )
-    rejected = (*sorted_in.invalid, *sorted_in.conflicts)
-    return IngestResult(
-        accepted=new,
-        duplicates=len(events) - new - len(rejected),
-        unmetered=_unmetered(work, fresh),
-        rejected=rejected,
-    )
+
+
+def _rejected_row(work: Work, refused: Refused) -> dict[str, Any]:
+    return {
+        "tenant_id": work.actor.require_tenant(),
+        "id": new_id(),
+        "received_at": work.now,
+        "source": refused.source,
+        "event_id": refused.id,
+        "field": refused.fault.field[:200],
+        "code": refused.fault.code,
+        "reason": str(refused.fault.message)[:1000],
+    }
 
 
 def record_event(
@@ -119,55 +163,3 @@ def record_event(
             ),
         )
     return bool(new)
-
-
-class _SortedEvents:
-    """The events of a batch by key, and what is wrong with the others."""
-
-    def __init__(self, tenant: UUID, now: datetime) -> None:
-        self._tenant = str(tenant)
-        self._now = now
-        self._latest = now + CLOCK_SKEW
-        self.events: dict[tuple[str, str], IncomingEvent] = {}
-        self.places: dict[tuple[str, str], int] = {}
-        self.invalid: list[FieldError] = []
-        self.conflicts: list[FieldError] = []
-
-    def take(self, index: int, raw: object) -> None:
-        """Read one event; of two with one key in the batch the first counts."""
-        try:
-            event = self._checked(read_event(raw, now=self._now, subject=self._tenant))
-        except BadEvent as bad:
-            field = f"events[{index}].{bad.fault.field}".rstrip(".")
-            self.invalid.append(FieldError(field, bad.fault.code, bad.fault.message))
-            return
-        first = self.events.setdefault(event.key, event)
-        if first is event:
-            self.places[event.key] = index
-        elif first.body_hash != event.body_hash:
-            stored = {"type": first.type, "subject": first.subject, "data": json.loads(first.data)}
-            self.compare(stored, event, index)
-
-    def compare(self, stored: Mapping[str, Any], event: IncomingEvent, index: int) -> None:
-        """Note in what an event differs from the one that came first; nothing when only the writing differs."""
-        paths = differences(stored, event)
-        if paths:
-            message = msg("与已有事件不同：{paths}。首个有效；更正请用新编号。", paths=", ".join(paths[:10]))
-            self.conflicts.append(FieldError(f"events[{index}]", "event.conflict", message))
-
-    def _checked(self, event: IncomingEvent) -> IncomingEvent:
-        if event.time > self._latest:
-            message = msg("时间晚于现在一小时以上。请检查设备时钟。")
-            raise BadEvent(FieldError("time", "event.in_future", message))
-        subject = event.subject
-        if subject != self._tenant and len(subject) == UUID_LENGTH and parse_id(subject) is not None:
-            message = msg("主体是另一园区的编号。请填写本园区编号，或本园区内部的名称。")
-            raise BadEvent(FieldError("subject", "event.foreign_subject", message))
-        return event
-
-
-def _unmetered(work: Work, events: Sequence[IncomingEvent]) -> int:
-    types = {event.type for event in events}
-    known = set(work.session.execute(select(Meter.event_type).where(Meter.event_type.in_(types))).scalars())
-    unknown = types - known
-    return sum(event.type in unknown for event in events) if unknown else 0

@@ -9,14 +9,16 @@ from flask import Response, request
 from pydantic import Field
 
 from billing.usecases import metering
-from marketplace.api.calls import call, noun
-from marketplace.api.fields import Parameters
+from marketplace.api.calls import call, noun, show
+from marketplace.api.fields import Answer, Parameters
 from marketplace.doors.current import current_market
 from marketplace.doors.identity import bearer_actor
+from marketplace.doors.language import reader_language
+from marketplace.doors.texts import translate
 from tenants.kernel.errors import Invalid, NotFound
 from tenants.kernel.messages import msg
 
-events = noun("events", "What was used.")
+events = noun("events", "What was used, and what was refused of it.")
 
 SINGLE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -33,6 +35,13 @@ _EVENT = {
         "subject": {"type": "string", "maxLength": 200},
         "time": {"type": "string", "format": "date-time"},
         "data": {"type": "object"},
+        "correctsid": {"type": "string", "maxLength": 200, "description": "The id of the event that this one corrects"},
+        "correctssource": {
+            "type": "string",
+            "maxLength": 200,
+            "description": "Its source; the event's own if not given",
+        },
+        "correction": {"enum": ["replace", "void"], "description": "Stands in its place, or leaves it empty"},
     },
 }
 _BODY: dict[str, Any] = {
@@ -41,6 +50,7 @@ _BODY: dict[str, Any] = {
         "content": {
             SINGLE: {"schema": _EVENT},
             BATCH: {"schema": {"type": "array", "items": _EVENT, "maxItems": metering.MOST_EVENTS}},
+            PLAIN: {"schema": {"oneOf": [_EVENT, {"type": "array", "items": _EVENT}]}},
         },
     }
 }
@@ -50,11 +60,43 @@ class Whose(Parameters):
     """The park whose use it is; a park's own programs need not say it."""
 
     park_id: UUID | None = Field(None, description="For staff: the park whose use it is")
+    partial: bool = Field(False, description="Keep the good events of a batch and answer what was refused")
 
 
-@events.post("/events", **call(status=204), openapi_extensions=_BODY)
+class Refused(Answer):
+    """An event that was not taken, and why. What it was is told as far as it could be read."""
+
+    index: int
+    source: str
+    id: str
+    field: str
+    code: str
+    detail: str
+
+
+class Taken(Answer):
+    """What became of a batch whose good events were kept.
+
+    ``late`` ones are of a month that is over and charged with the next invoice; ``unmetered`` ones wait for a meter.
+    """
+
+    accepted: int
+    duplicates: int
+    unmetered: int
+    late: int
+    rejected: list[Refused]
+
+
+_ANSWERS = call(status=204)
+_ANSWERS["responses"] = {200: Taken, **_ANSWERS["responses"]}
+
+
+@events.post("/events", **_ANSWERS, openapi_extensions=_BODY)
 def ingest_events(query: Whose) -> Response:
-    """Take in events. One that is known already changes nothing; one bad event refuses its whole batch."""
+    """Take in events. One that is known already changes nothing.
+
+    One bad event refuses its whole batch; with ``partial`` the others are kept, and 200 tells what became of each.
+    """
     actor = bearer_actor()
     if query.park_id is not None:
         if actor.tenant_id not in {None, query.park_id}:
@@ -62,8 +104,29 @@ def ingest_events(query: Whose) -> Response:
         actor = actor.acting_for(query.park_id)
     found = _events()
     with current_market().workshop.work(actor) as work:
-        metering.ingest_events(work, events=found)
-    return Response(status=204)
+        result = metering.ingest_events(work, events=found, partial=query.partial)
+    return show(_taken(result)) if query.partial else Response(status=204)
+
+
+def _taken(result: metering.IngestResult) -> Taken:
+    rejected = [
+        Refused(
+            index=each.index,
+            source=each.source,
+            id=each.id,
+            field=each.fault.field,
+            code=each.code,
+            detail=translate(each.fault.message, reader_language()),
+        )
+        for each in result.rejected
+    ]
+    return Taken(
+        accepted=result.accepted,
+        duplicates=result.duplicates,
+        unmetered=result.unmetered,
+        late=result.late,
+        rejected=rejected,
+    )
 
 
 def _events() -> list[Any]:

@@ -91,6 +91,7 @@ class Permission(StrEnum):
     EXECUTE_RUN = "run:execute"
     REPORT_INSPECTION = "inspection:report"
     METER_USAGE = "usage:meter"
+    SEND_EVENTS = "usage:send"
     READ_USAGE = "usage:read"
     READ_INVOICE = "invoice:read"
     ISSUE_INVOICE = "invoice:issue"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 
 import pytest
 
@@ -222,3 +223,42 @@ def test_events_are_taken_once_alone_and_in_batches(province: Province) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (409, "event.conflict")
     answer = province.operator.post(path, data=b"{}", content_type="application/cloudevents-batch+json")
     assert answer.status_code == 422
+
+
+def test_a_park_sends_and_corrects_its_own_events(province: Province) -> None:
+    """Single, as a batch and as plain JSON, as the public OpenMeter client sends them; per-item answers when asked for."""
+    park = province.park()
+    event = {"specversion": "1.0", "id": "1", "source": "meter/1", "type": "energy", "data": {"kwh": 1.5}}
+
+    def send(body: Any, kind: str, path: str = "/events") -> Any:
+        return park.post(path, data=json.dumps(body), content_type=kind)
+
+    batch = "application/cloudevents-batch+json"
+    assert send(event, "application/cloudevents+json").status_code == 204
+    assert send([event, event | {"id": "2"}], batch).status_code == 204
+    assert send(event | {"id": "3"}, "application/json").status_code == 204
+    assert send([event | {"id": "4"}], "application/json").status_code == 204
+    assert (
+        send(event | {"id": "5", "correctsid": "1", "data": {"kwh": 2}}, "application/cloudevents+json").status_code
+        == 204
+    )
+    refused = send(event | {"source": "marketplace/twin"}, "application/cloudevents+json")
+    assert (refused.status_code, refused.get_json()["errors"][0]["code"]) == (422, "event.reserved_source")
+    mixed = [
+        event,
+        event | {"id": "6"},
+        event | {"id": "7", "data": {"text": "x" * 2**20}},
+        event | {"id": "2", "data": {}},
+    ]
+    answer = send(mixed, batch, "/events?partial=true")
+    taken = answer.get_json()
+    assert (answer.status_code, taken["accepted"], taken["duplicates"], taken["unmetered"]) == (200, 1, 1, 3)
+    found = [(each["index"], each["id"], each["field"], each["code"]) for each in taken["rejected"]]
+    assert found == [(2, "7", "events[2].data", "event.too_large"), (3, "2", "events[3]", "event.conflict")]
+    assert "data.kwh" in taken["rejected"][1]["detail"]
+    not_finite = park.post(
+        "/events", data=json.dumps(event | {"id": "8", "data": {"kwh": float("inf")}}), content_type="application/json"
+    )
+    assert not_finite.status_code == 422
+    many = send([{"id": str(number)} for number in range(100_000)], batch, "/events?partial=true")
+    assert (many.status_code, many.get_json()["code"]) == (413, "event.too_many")

@@ -1,0 +1,214 @@
+"""Sorting a batch of events: which are good, which are refused and why, which say something else than before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.formats.events import BadEvent, differences, read_event
+from billing.formats.fields import parse_number
+from billing.rules.events import IncomingEvent, is_platform_source
+from billing.rules.meters import Aggregation, value_at
+from billing.store.event_intake import Target
+from billing.store.usage import Meter
+from tenants.kernel.errors import FieldError
+from tenants.kernel.identifiers import parse_id
+from tenants.kernel.messages import Message, msg
+
+CLOCK_SKEW = timedelta(hours=1)
+UUID_LENGTH = 36
+_TEXT_ONLY = (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that was not taken: where it stands in its batch, its source and id as far as they can be read, and why."""
+
+    index: int
+    source: str
+    id: str
+    fault: FieldError
+
+    @property
+    def code(self) -> str:
+        """Return the stable code of the reason."""
+        return self.fault.code
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """What a meter asks of the value it reads."""
+
+    slug: str
+    path: str
+    allow_negative: bool
+
+
+def value_rules(session: Session, types: Collection[str]) -> dict[str, list[ValueRule]]:
+    """Return the meters of each type that is metered, as far as they ask something of a value."""
+    rows = session.execute(
+        select(Meter.event_type, Meter.slug, Meter.aggregation, Meter.value_property, Meter.allow_negative).where(
+            Meter.event_type.in_(types), Meter.archived_at.is_(None)
+        )
+    )
+    found: dict[str, list[ValueRule]] = {}
+    for event_type, slug, aggregation, path, allow_negative in rows:
+        rules = found.setdefault(event_type, [])
+        if path and aggregation not in _TEXT_ONLY:
+            rules.append(ValueRule(slug, path, allow_negative))
+    return found
+
+
+class Batch:
+    """The events of a batch by key, and what is wrong with the others."""
+
+    def __init__(self, tenant: UUID, now: datetime) -> None:
+        self._tenant = str(tenant)
+        self._now = now
+        self._latest = now + CLOCK_SKEW
+        self.events: dict[Key, IncomingEvent] = {}
+        self.places: dict[Key, int] = {}
+        self.invalid: list[Refused] = []
+        self.conflicts: list[Refused] = []
+
+    def take(self, index: int, raw: object) -> None:
+        """Read one event; of two with one key in the batch the first counts."""
+        try:
+            event = self._checked(read_event(raw, now=self._now, subject=self._tenant))
+        except BadEvent as bad:
+            given = raw if isinstance(raw, Mapping) else {}
+            self._refuse(index, _shown(given.get("source")), _shown(given.get("id")), bad.fault)
+            return
+        first = self.events.setdefault(event.key, event)
+        if first is event:
+            self.places[event.key] = index
+        elif first.body_hash != event.body_hash:
+            data = json.loads(first.data)
+            stored = {"type": first.type, "subject": first.subject, "data": data, "corrects": first.corrects}
+            self.compare(stored, event, index)
+
+    def compare(self, stored: Mapping[str, Any], event: IncomingEvent, index: int | None = None) -> None:
+        """Note in what an event differs from the one that came first; nothing when only the writing differs."""
+        paths = differences(stored, event)
+        if paths:
+            place = self.places[event.key] if index is None else index
+            message = msg("与已有事件不同：{paths}。首个有效；更正请用新编号。", paths=", ".join(paths[:10]))
+            fault = FieldError(f"events[{place}]", "event.conflict", message)
+            self.conflicts.append(Refused(place, event.source, event.id, fault))
+
+    def check_values(self, rules: Mapping[str, Sequence[ValueRule]]) -> None:
+        """Refuse the events whose value a meter of their type forbids."""
+        if not any(rules.values()):
+            return
+        for event in [event for event in self.events.values() if rules.get(event.type)]:
+            if event.corrects is None or not event.corrects.void:
+                fault = _value_fault(json.loads(event.data), rules[event.type])
+                if fault is not None:
+                    self._drop(event, fault)
+
+    def corrections(self) -> list[IncomingEvent]:
+        """Return the corrections, as they came."""
+        return [event for event in self.events.values() if event.corrects is not None]
+
+    def check_corrections(self, known: Mapping[Key, Target], *, may_correct_platform: bool) -> list[IncomingEvent]:
+        """Return the corrections that may stand; the others are refused.
+
+        ``known`` has the stored ones of the events they name, those of this batch that correct nothing included. A
+        correction of a correction in the same batch comes after it, so no chain ever closes to a ring.
+        """
+        kept: dict[Key, IncomingEvent] = {}
+        taken: dict[Key, Key] = {}
+        for event in self.corrections():
+            assert event.corrects is not None  # noqa: S101 - corrections() gives no others
+            key = event.corrects.key
+            target = known.get(key)
+            if target is None and key in kept:
+                target = Target(kept[key].type, None, charged=False)
+            by = taken.get(key) or (None if target is None else target.corrected_by)
+            message = _correction_fault(event, target, by, may_correct_platform=may_correct_platform)
+            if message is not None:
+                self._drop(event, FieldError("correctsid", *message))
+            else:
+                kept[event.key] = event
+                taken[key] = event.key
+        return list(kept.values())
+
+    def _checked(self, event: IncomingEvent) -> IncomingEvent:
+        if is_platform_source(event.source):
+            message = msg("来源 {source} 由平台专用。请改用贵单位自己的来源名称。", source=event.source)
+            raise BadEvent(FieldError("source", "event.reserved_source", message))
+        if event.time > self._latest:
+            message = msg("时间晚于现在一小时以上。请检查设备时钟。")
+            raise BadEvent(FieldError("time", "event.in_future", message))
+        subject = event.subject
+        if subject != self._tenant and len(subject) == UUID_LENGTH and parse_id(subject) is not None:
+            message = msg("主体是另一园区的编号。请填写本园区编号，或本园区内部的名称。")
+            raise BadEvent(FieldError("subject", "event.foreign_subject", message))
+        return event
+
+    def _drop(self, event: IncomingEvent, fault: FieldError) -> None:
+        del self.events[event.key]
+        self._refuse(self.places[event.key], event.source, event.id, fault)
+
+    def _refuse(self, index: int, source: str, event_id: str, fault: FieldError) -> None:
+        field = f"events[{index}].{fault.field}".rstrip(".")
+        self.invalid.append(Refused(index, source, event_id, FieldError(field, fault.code, fault.message)))
+
+
+def _correction_fault(
+    event: IncomingEvent, target: Target | None, by: Key | None, *, may_correct_platform: bool
+) -> tuple[str, Message] | None:
+    """Return why a correction may not stand, or None."""
+    assert event.corrects is not None  # noqa: S101 - the caller has corrections only
+    named = event.corrects.id
+    if is_platform_source(event.corrects.source) and not may_correct_platform:
+        return "event.correction_not_yours", msg("平台计量的事件不能由园区更正。请联系运营方。")
+    if target is None:
+        return "event.corrects_unknown", msg("没有找到被更正的事件 {id}。请核对来源和编号，并先发送原事件。", id=named)
+    if target.type != event.type:
+        return "event.correction_type", msg("更正须与原事件同类型（{type}）。请改正类型。", type=target.type)
+    if target.charged:
+        return "event.charged", msg("事件 {id} 已计费，不能用事件更正。请申请红字更正。", id=named)
+    if by is not None and by != event.key:
+        return "event.corrected_already", msg("事件 {id} 已由 {by} 更正。请更正后者。", id=named, by=by[1])
+    return None
+
+
+def _value_fault(data: Mapping[str, object], rules: Iterable[ValueRule]) -> FieldError | None:
+    for rule in rules:
+        value = value_at(data, rule.path)
+        number = parse_number(value)
+        field = f"data{rule.path.removeprefix('$')}"
+        if number is not None and number < 0 and not rule.allow_negative:
+            message = msg("计量 {meter} 不接受负数。更正请用 correctsid 指明原事件。", meter=rule.slug)
+            return FieldError(field, "event.negative", message)
+        if number is None and isinstance(value, str) and not _finite(value):
+            message = msg("计量 {meter} 须为有限的数值。请改正。", meter=rule.slug)
+            return FieldError(field, "event.not_finite", message)
+    return None
+
+
+def _finite(value: str) -> bool:
+    """Tell False for a text that stands for no number or an endless one: ``NaN``, ``-Infinity``."""
+    try:
+        return Decimal(value).is_finite()
+    except InvalidOperation:
+        return True
+
+
+def _shown(value: object) -> str:
+    """Return an unchecked name so that it can be stored and shown."""
+    if not isinstance(value, str):
+        return ""
+    clean = value[:200].encode(errors="replace").decode()
+    return "".join(letter if letter.isprintable() else "?" for letter in clean)
