@@ -63,7 +63,7 @@ class Whose(Parameters):
     partial: bool = Field(False, description="Keep the good events of a batch and answer what was refused")
 
 
-class Refused(Answer):
+class RefusedEvent(Answer):
     """An event that was not taken, and why. What it was is told as far as it could be read."""
 
     index: int
@@ -74,7 +74,7 @@ class Refused(Answer):
     detail: str
 
 
-class Taken(Answer):
+class TakenEvents(Answer):
     """What became of a batch whose good events were kept.
 
     ``late`` ones are of a month that is over and charged with the next invoice; ``unmetered`` ones wait for a meter.
@@ -84,11 +84,11 @@ class Taken(Answer):
     duplicates: int
     unmetered: int
     late: int
-    rejected: list[Refused]
+    rejected: list[RefusedEvent]
 
 
 _ANSWERS = call(status=204)
-_ANSWERS["responses"] = {200: Taken, **_ANSWERS["responses"]}
+_ANSWERS["responses"] = {200: TakenEvents, **_ANSWERS["responses"]}
 
 
 @events.post("/events", **_ANSWERS, openapi_extensions=_BODY)
@@ -108,9 +108,9 @@ def ingest_events(query: Whose) -> Response:
     return show(_taken(result)) if query.partial else Response(status=204)
 
 
-def _taken(result: metering.IngestResult) -> Taken:
+def _taken(result: metering.IngestResult) -> TakenEvents:
     rejected = [
-        Refused(
+        RefusedEvent(
             index=each.index,
             source=each.source,
             id=each.id,
@@ -120,7 +120,7 @@ def _taken(result: metering.IngestResult) -> Taken:
         )
         for each in result.rejected
     ]
-    return Taken(
+    return TakenEvents(
         accepted=result.accepted,
         duplicates=result.duplicates,
         unmetered=result.unmetered,
