@@ -1,6 +1,6 @@
 """Events that correct others, refused events, and meters that are made and laid down by the operator.
 
-Follows 0020. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0022. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
