@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billing.rules.money import allocate, vat_of_gross
+from billing.rules.periods import DEFAULT_ZONE, Period, local_day, start_of_day
 
 PAYMENT_DAYS = 30
 LEGAL_ENTITY = "PTM"
@@ -85,3 +86,8 @@ def invoice_number(legal_entity: str, year: int, serial: int) -> str:
 def due_on(finalized_on: date) -> date:
     """Return the day by which an invoice is to be paid."""
     return finalized_on + timedelta(days=PAYMENT_DAYS)
+
+
+def grace_ends(month: Period, grace_days: int, timezone: str = DEFAULT_ZONE) -> datetime:
+    """Return the moment until which late use of a month is waited for: so many whole days of the next month."""
+    return start_of_day(local_day(month.end, timezone) + timedelta(days=grace_days), timezone)

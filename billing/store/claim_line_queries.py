@@ -113,7 +113,9 @@ def line_rows(
         )
         .outerjoin(
             InvoiceLine,
-            (InvoiceLine.tenant_id == RatedUsage.tenant_id) & (InvoiceLine.rated_usage_id == RatedUsage.id),
+            (InvoiceLine.tenant_id == RatedUsage.tenant_id)
+            & (InvoiceLine.rated_usage_id == RatedUsage.id)
+            & ~InvoiceLine.voided,
         )
         .outerjoin(
             Invoice,

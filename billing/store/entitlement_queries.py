@@ -124,7 +124,9 @@ def payments_of_lines(session: Session, lines: Collection[tuple[UUID, UUID]]) ->
         select(RatedUsage, Invoice.id, Invoice.number, Invoice.status, returned)
         .outerjoin(
             InvoiceLine,
-            (InvoiceLine.tenant_id == RatedUsage.tenant_id) & (InvoiceLine.rated_usage_id == RatedUsage.id),
+            (InvoiceLine.tenant_id == RatedUsage.tenant_id)
+            & (InvoiceLine.rated_usage_id == RatedUsage.id)
+            & ~InvoiceLine.voided,
         )
         .outerjoin(Invoice, (Invoice.tenant_id == InvoiceLine.tenant_id) & (Invoice.id == InvoiceLine.invoice_id))
         .where(tuple_(RatedUsage.tenant_id, RatedUsage.order_line_id).in_(list(lines)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -51,20 +51,81 @@ def set_counter(session: Session, legal_entity: str, year: int, last_number: int
     )
 
 
-def pending_usage(session: Session, period: str) -> Iterator[tuple[UUID, list[RatedUsage]]]:
-    """Yield, park by park, the usage up to a month that is on no invoice, for parks without that month's invoice."""
-    on_line = exists().where(InvoiceLine.tenant_id == RatedUsage.tenant_id, InvoiceLine.rated_usage_id == RatedUsage.id)
-    has_invoice = exists().where(
-        Invoice.tenant_id == RatedUsage.tenant_id, Invoice.period == period, Invoice.status != "void"
-    )
+def pending_parks(session: Session, period: str) -> Sequence[UUID]:
+    """Return the parks that have usage up to a month on no invoice, and no invoice of that month, in order."""
+    query = select(RatedUsage.tenant_id).where(*_pending(period)).distinct().order_by(RatedUsage.tenant_id)
+    return session.execute(query).scalars().all()
+
+
+def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Iterator[tuple[UUID, list[RatedUsage]]]:
+    """Yield, park by park, the usage up to a month that is on no invoice, for those without that month's invoice."""
     query = (
         select(RatedUsage)
-        .where(RatedUsage.period <= period, ~on_line, ~has_invoice)
+        .where(RatedUsage.tenant_id.in_(parks), *_pending(period))
         .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
         .execution_options(yield_per=READ_AT_ONCE)
     )
     for tenant_id, rows in groupby(session.execute(query).scalars(), key=lambda row: row.tenant_id):
         yield tenant_id, list(rows)
+
+
+@dataclass(frozen=True)
+class PendingSum:
+    """What a park's next invoice has at one rate of VAT; ``prepaid_fen`` of it the wallet has paid."""
+
+    tenant_id: UUID
+    vat_bp: int
+    lines: int
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    prepaid_fen: int
+
+
+def pending_sums(session: Session, period: str) -> Iterator[PendingSum]:
+    """Yield the sums of what ``pending_usage`` yields, by park and rate of VAT, worked out by the database."""
+    total = func.sum
+    query = (
+        select(
+            RatedUsage.tenant_id,
+            RatedUsage.vat_bp,
+            func.count(),
+            total(RatedUsage.gross_fen),
+            total(RatedUsage.subsidy_fen),
+            total(RatedUsage.payable_fen),
+            func.coalesce(total(RatedUsage.payable_fen).filter(RatedUsage.payment_method == "wallet"), 0),
+        )
+        .where(*_pending(period))
+        .group_by(RatedUsage.tenant_id, RatedUsage.vat_bp)
+        .order_by(RatedUsage.tenant_id, RatedUsage.vat_bp)
+    )
+    for tenant_id, vat_bp, *figures in session.execute(query):
+        yield PendingSum(tenant_id, vat_bp, *(int(figure) for figure in figures))
+
+
+def event_times(session: Session, tenant_id: UUID, usages: Sequence[RatedUsage]) -> dict[UUID, datetime]:
+    """Return when some of a park's usage was used, by its id."""
+    query = (
+        select(RatedUsage.id, UsageEvent.time)
+        .join(
+            UsageEvent,
+            (UsageEvent.tenant_id == RatedUsage.tenant_id)
+            & (UsageEvent.source == RatedUsage.event_source)
+            & (UsageEvent.event_id == RatedUsage.event_id),
+        )
+        .where(RatedUsage.tenant_id == tenant_id, RatedUsage.id.in_([usage.id for usage in usages]))
+    )
+    return {row.id: row.time for row in session.execute(query)}
+
+
+def _pending(period: str) -> tuple[ColumnElement[bool], ...]:
+    on_line = exists().where(
+        InvoiceLine.tenant_id == RatedUsage.tenant_id, InvoiceLine.rated_usage_id == RatedUsage.id, ~InvoiceLine.voided
+    )
+    has_invoice = exists().where(
+        Invoice.tenant_id == RatedUsage.tenant_id, Invoice.period == period, Invoice.status != "void"
+    )
+    return RatedUsage.period <= period, ~on_line, ~has_invoice
 
 
 def insert_rows(session: Session, rows: Mapping[type[Any], list[dict[str, Any]]]) -> None:
@@ -78,6 +139,12 @@ def invoice_of(session: Session, invoice_id: UUID, *, lock: bool = False) -> Inv
     """Return an invoice that the transaction may see, under lock where asked."""
     query = select(Invoice).where(Invoice.id == invoice_id).execution_options(populate_existing=True)
     return session.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
+
+
+def void_lines(session: Session, tenant_id: UUID, invoice_id: UUID) -> None:
+    """Free the deliveries of an invoice that is void: they go to another one."""
+    where = (InvoiceLine.tenant_id == tenant_id, InvoiceLine.invoice_id == invoice_id)
+    session.execute(update(InvoiceLine).where(*where).values(voided=True))
 
 
 def invoice_page(

@@ -7,14 +7,49 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Index, Integer, Numeric, String, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
 
 
+class LegalEntity(Base):
+    """In whose name invoices are issued, and the rules it issues them by."""
+
+    __tablename__ = "legal_entities"
+    __table_args__ = (
+        CheckConstraint("grace_days BETWEEN 0 AND 27", name="grace"),
+        CheckConstraint("alone_up_to_fen >= 0", name="alone"),
+        {"info": {"shared": "the sellers' own settings, the same for every park"}},
+    )
+
+    slug: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[Name]
+    grace_days: Mapped[int] = mapped_column(SmallInteger)
+    """Days of the next month in which late usage of a month is waited for."""
+    alone_up_to_fen: Mapped[Fen]
+    """The largest credit note that one person may issue; above it takes two."""
+    changed_by: Mapped[UUID | None]
+    changed_at: Mapped[datetime | None]
+
+
 class Invoice(TenantOwned, Base):
-    """What a park owes for one month: list price, the fund's part, and the rest."""
+    """What a park owes for one month: list price, the fund's part, and the rest.
+
+    A trigger keeps it on its way, ``draft -> finalized -> paid | void``, and everything on it as it was finalised.
+    """
 
     __tablename__ = "invoices"
     __table_args__ = (
@@ -25,10 +60,16 @@ class Invoice(TenantOwned, Base):
         CheckConstraint("paid_fen BETWEEN 0 AND payable_fen", name="paid"),
         CheckConstraint("(status = 'draft') = (number IS NULL)", name="numbered"),
         CheckConstraint("(status <> 'paid') OR (paid_fen = payable_fen)", name="paid_in_full"),
+        CheckConstraint("status <> 'void' OR paid_fen = 0", name="void_unpaid"),
+        CheckConstraint("(status = 'void') = (voided_by IS NOT NULL)", name="void"),
+        CheckConstraint(
+            "voided_by IS NULL OR (void_asked_by IS NOT NULL AND void_asked_by <> voided_by)", name="void_by_two"
+        ),
+        CheckConstraint("num_nonnulls(void_asked_by, void_asked_at, void_reason) IN (0, 3)", name="void_asked"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    legal_entity: Mapped[Code]
+    legal_entity: Mapped[Code] = mapped_column(ForeignKey("legal_entities.slug"))
     period: Mapped[str] = mapped_column(String(7))
     status: Mapped[Code]
     number: Mapped[Code | None]
@@ -42,6 +83,11 @@ class Invoice(TenantOwned, Base):
     created_at: Mapped[datetime]
     finalized_at: Mapped[datetime | None]
     finalized_by: Mapped[UUID | None]
+    void_reason: Mapped[str | None] = mapped_column(String(500))
+    void_asked_by: Mapped[UUID | None]
+    void_asked_at: Mapped[datetime | None]
+    voided_by: Mapped[UUID | None]
+    voided_at: Mapped[datetime | None]
 
 
 class InvoiceLine(TenantOwned, Base):
@@ -51,7 +97,13 @@ class InvoiceLine(TenantOwned, Base):
     __table_args__ = (
         owned_reference("invoice_id", "invoices"),
         ForeignKeyConstraint(["tenant_id", "rated_usage_id"], ["rated_usage.tenant_id", "rated_usage.id"]),
-        UniqueConstraint("tenant_id", "rated_usage_id"),
+        Index(
+            "uq_invoice_lines_one_a_delivery",
+            "tenant_id",
+            "rated_usage_id",
+            unique=True,
+            postgresql_where="NOT voided",
+        ),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
     )
 
@@ -67,6 +119,8 @@ class InvoiceLine(TenantOwned, Base):
     vat_bp: Mapped[int] = mapped_column(Integer)
     vat_fen: Mapped[Fen]
     awards: Mapped[list[Any]]
+    voided: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    """Its invoice is void: the delivery goes to another one."""
 
 
 class InvoiceCounter(Base):
@@ -78,3 +132,28 @@ class InvoiceCounter(Base):
     legal_entity: Mapped[str] = mapped_column(String(64), primary_key=True)
     year: Mapped[int] = mapped_column(Integer, primary_key=True)
     last_number: Mapped[int] = mapped_column(Integer)
+
+
+class InvoiceRun(Base):
+    """Issuing a month's invoices to all parks, as a job. What is done is counted with the invoices it issued."""
+
+    __tablename__ = "invoice_runs"
+    __table_args__ = (
+        one_of("status", ("queued", "done")),
+        CheckConstraint("parks_done BETWEEN 0 AND parks_total", name="progress"),
+        CheckConstraint("(status = 'done') = (finished_at IS NOT NULL)", name="done"),
+        Index(
+            "uq_invoice_runs_one_at_a_time", "legal_entity", "period", unique=True, postgresql_where="status = 'queued'"
+        ),
+        {"info": {"shared": "over all parks; only staff may read it"}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    legal_entity: Mapped[str] = mapped_column(String(64), ForeignKey("legal_entities.slug"))
+    period: Mapped[str] = mapped_column(String(7))
+    status: Mapped[Code]
+    parks_total: Mapped[int] = mapped_column(Integer)
+    parks_done: Mapped[int] = mapped_column(Integer)
+    asked_by: Mapped[UUID | None]
+    asked_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -60,7 +60,9 @@ def rated_of_month(session: Session, period: str) -> Iterator[tuple[RatedUsage, 
         )
         .outerjoin(
             InvoiceLine,
-            (InvoiceLine.tenant_id == RatedUsage.tenant_id) & (InvoiceLine.rated_usage_id == RatedUsage.id),
+            (InvoiceLine.tenant_id == RatedUsage.tenant_id)
+            & (InvoiceLine.rated_usage_id == RatedUsage.id)
+            & ~InvoiceLine.voided,
         )
         .where(RatedUsage.period == period)
         .order_by(RatedUsage.tenant_id, RatedUsage.id)

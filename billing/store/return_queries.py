@@ -54,7 +54,7 @@ def returned_before(session: Session, tenant_id: UUID, order_line_id: UUID) -> B
 def invoice_of_usage(session: Session, tenant_id: UUID, usage_id: UUID) -> UUID | None:
     """Return the invoice that a delivery stands on, if it does yet."""
     query = select(InvoiceLine.invoice_id).where(
-        InvoiceLine.tenant_id == tenant_id, InvoiceLine.rated_usage_id == usage_id
+        InvoiceLine.tenant_id == tenant_id, InvoiceLine.rated_usage_id == usage_id, ~InvoiceLine.voided
     )
     return session.execute(query).scalar_one_or_none()
 
@@ -71,13 +71,26 @@ def returns_of_lines(session: Session, order_line_ids: Collection[UUID]) -> Sequ
     return session.execute(query.order_by(LineReturn.order_line_id, LineReturn.number)).scalars().all()
 
 
-def waiting_credits(session: Session) -> dict[UUID, list[tuple[UUID, int]]]:
-    """Return, by rated usage, the returns (id and fen) whose credit waits for the usage's invoice."""
+def waiting_credits(session: Session, parks: Collection[UUID]) -> dict[UUID, list[tuple[UUID, int]]]:
+    """Return, by rated usage of some parks, the returns (id and fen) whose credit waits for the usage's invoice."""
     credited = select(Payment.reference).where(Payment.tenant_id == LineReturn.tenant_id, Payment.method == "return")
     query = select(LineReturn.rated_usage_id, LineReturn.id, LineReturn.waiting_fen).where(
-        LineReturn.waiting_fen > 0, func.concat("return:", LineReturn.id).not_in(credited)
+        LineReturn.tenant_id.in_(parks),
+        LineReturn.waiting_fen > 0,
+        func.concat("return:", LineReturn.id).not_in(credited),
     )
     found: dict[UUID, list[tuple[UUID, int]]] = {}
     for usage_id, return_id, fen in session.execute(query.order_by(LineReturn.id)):
         found.setdefault(usage_id, []).append((return_id, fen))
     return found
+
+
+def waiting_sums(session: Session) -> dict[UUID, int]:
+    """Return, by park, the credit that waits for invoices, in fen."""
+    credited = select(Payment.reference).where(Payment.tenant_id == LineReturn.tenant_id, Payment.method == "return")
+    query = (
+        select(LineReturn.tenant_id, func.sum(LineReturn.waiting_fen).label("fen"))
+        .where(LineReturn.waiting_fen > 0, func.concat("return:", LineReturn.id).not_in(credited))
+        .group_by(LineReturn.tenant_id)
+    )
+    return {row.tenant_id: int(row.fen) for row in session.execute(query)}

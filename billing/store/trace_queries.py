@@ -78,7 +78,7 @@ def place_of_usage(session: Session, usage: RatedUsage) -> LinePlace | None:
         .where(
             InvoiceLine.tenant_id == usage.tenant_id,
             InvoiceLine.rated_usage_id == usage.id,
-            Invoice.status != "void",
+            ~InvoiceLine.voided,
         )
     )
     found = session.execute(query).one_or_none()
@@ -124,7 +124,7 @@ def charged_page(
     standing = (
         select(Invoice.tenant_id, Invoice.id, Invoice.number, InvoiceLine.line, InvoiceLine.rated_usage_id)
         .join(InvoiceLine, (InvoiceLine.tenant_id == Invoice.tenant_id) & (InvoiceLine.invoice_id == Invoice.id))
-        .where(Invoice.status != "void")
+        .where(~InvoiceLine.voided)
         .subquery()
     )
     query = (

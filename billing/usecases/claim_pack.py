@@ -16,7 +16,7 @@ from billing.store.claims import ClaimBatch, ClaimLine, ClaimLineEvent
 from billing.store.evidence import EvidenceFile
 from billing.usecases.claim_views import BatchView, LineDetail, line_views, payout_views
 from billing.usecases.claims import no_batch, read_batch
-from billing.usecases.invoicing import check_period
+from billing.usecases.invoice_drafts import check_period
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit, people

@@ -25,7 +25,7 @@ from billing.usecases.claim_views import (
     payout_views,
     step_view,
 )
-from billing.usecases.invoicing import check_period
+from billing.usecases.invoice_drafts import check_period
 from tenants.kernel.errors import FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of

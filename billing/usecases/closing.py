@@ -11,7 +11,7 @@ from billing.rules.closing import BookedJournal, BookedPosting, journals_hash
 from billing.rules.periods import month_name
 from billing.store import books
 from billing.store.ledger import ClosedPeriod, Journal
-from billing.usecases.invoicing import check_period
+from billing.usecases.invoice_drafts import check_period
 from billing.usecases.reconciliation import reconcile
 from tenants.kernel.errors import Conflict, FieldError
 from tenants.kernel.messages import msg

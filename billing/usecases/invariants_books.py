@@ -119,7 +119,7 @@ _RECEIVABLE = """
                LEFT JOIN (SELECT tenant_id, rated_usage_id, sum(waiting_fen) AS credited FROM line_returns
                           GROUP BY tenant_id, rated_usage_id) b ON b.tenant_id = r.tenant_id AND b.rated_usage_id = r.id
                WHERE r.payment_method <> 'wallet' AND NOT EXISTS (SELECT FROM invoice_lines l
-                   WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id)
+                   WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id AND NOT l.voided)
                GROUP BY r.tenant_id) u USING (tenant_id)
     WHERE coalesce(b.balance, 0) <> coalesce(i.open, 0) + coalesce(u.waiting, 0)
 """
@@ -133,7 +133,7 @@ _VAT = """
     LEFT JOIN (SELECT r.tenant_id,
                       sum((2 * r.gross_fen * r.vat_bp + 10000 + r.vat_bp) / (2 * (10000 + r.vat_bp))) AS vat
                FROM rated_usage r WHERE NOT EXISTS (SELECT FROM invoice_lines l
-                   WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id)
+                   WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = r.id AND NOT l.voided)
                GROUP BY r.tenant_id) u USING (tenant_id)
     LEFT JOIN (SELECT tenant_id, sum(vat_fen) AS vat FROM (
                    SELECT tenant_id, vat_fen FROM line_returns UNION ALL SELECT tenant_id, vat_fen FROM clawbacks) back

@@ -22,7 +22,7 @@ _RETURN_MONEY = """
         WHERE tenant_id = r.tenant_id AND cause = 'line_return' AND cause_id = r.id) h ON true
     LEFT JOIN clawbacks c ON c.tenant_id = r.tenant_id AND c.return_id = r.id
     LEFT JOIN payments p ON p.tenant_id = r.tenant_id AND p.method = 'return' AND p.reference = 'return:' || r.id
-    LEFT JOIN invoice_lines l ON l.tenant_id = r.tenant_id AND l.rated_usage_id = r.rated_usage_id
+    LEFT JOIN invoice_lines l ON l.tenant_id = r.tenant_id AND l.rated_usage_id = r.rated_usage_id AND NOT l.voided
     WHERE j.total IS DISTINCT FROM r.amount_fen OR h.withdrawn <> r.withdrawn_fen
        OR coalesce(c.amount_fen, 0) <> r.recalled_fen
        OR coalesce(p.amount_fen, 0) <> r.to_invoice_fen + r.to_wallet_fen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from billing.store.invoice_queries import LineRow
 from billing.store.invoices import Invoice
+from billing.store.usage import RatedUsage
 from tenants.rules.organisations import payment_reference
 
 
@@ -63,8 +64,12 @@ class InvoiceLineView:
 
 @dataclass(frozen=True)
 class InvoiceView(InvoiceRow):
-    """An invoice with its lines."""
+    """An invoice with its lines. Somebody may have asked for it to be voided; a void one says who did it and why."""
 
+    void_reason: str | None
+    void_asked_by: UUID | None
+    void_asked_at: datetime | None
+    voided_at: datetime | None
     lines: tuple[InvoiceLineView, ...]
 
 
@@ -86,6 +91,40 @@ def row_fields(invoice: Invoice, park_name: str) -> dict[str, Any]:
         "finalized_at": invoice.finalized_at,
         "payment_reference": payment_reference(invoice.tenant_id),
     }
+
+
+def invoice_view(invoice: Invoice, park_name: str, lines: Iterable[LineRow]) -> InvoiceView:
+    """Return a stored invoice with its lines."""
+    return InvoiceView(
+        **row_fields(invoice, park_name),
+        void_reason=invoice.void_reason,
+        void_asked_by=invoice.void_asked_by,
+        void_asked_at=invoice.void_asked_at,
+        voided_at=invoice.voided_at,
+        lines=tuple(line_view(row) for row in lines),
+    )
+
+
+def draft_line(place: int, usage: RatedUsage, vat_fen: int, used_at: datetime) -> InvoiceLineView:
+    """Return a line that is on no invoice yet."""
+    return InvoiceLineView(
+        line=place,
+        offering=usage.offering,
+        title=usage.title,
+        quantity=usage.quantity,
+        gross_fen=usage.gross_fen,
+        subsidy_fen=usage.subsidy_fen,
+        payable_fen=usage.payable_fen,
+        vat_bp=usage.vat_bp,
+        vat_fen=vat_fen,
+        awards=tuple(usage.awards),
+        period=usage.period,
+        paid=usage.payment_method == "wallet",
+        rated_usage_id=usage.id,
+        event_source=usage.event_source,
+        event_id=usage.event_id,
+        used_at=used_at,
+    )
 
 
 def line_view(row: LineRow) -> InvoiceLineView:

@@ -1,40 +1,35 @@
 """Invoices: once per park and month, numbered without a gap, and never changed afterwards.
 
 An invoice holds all usage up to its month that is on no invoice yet; usage that came late is on the next one, as a
-line that names its own month. It becomes final in the transaction that drafts it, so no draft is ever seen.
+line that names its own month. It becomes final in the transaction that drafts it anew (``invoice_drafts``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from billing.rules import ledger
-from billing.rules.invoices import (
-    LEGAL_ENTITY,
-    BilledLine,
-    InvoiceStatus,
-    Totals,
-    due_on,
-    invoice_number,
-    totals,
-)
+from billing.rules.invoices import LEGAL_ENTITY, InvoiceStatus, Totals, due_on, invoice_number
 from billing.rules.money import vat_of_gross
-from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
-from billing.store import invoice_queries, return_queries
+from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.store import invoice_queries
 from billing.store.books import post_journal
 from billing.store.invoices import Invoice, InvoiceLine
 from billing.store.payments import Allocation, Payment
 from billing.store.usage import RatedUsage
-from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, line_view, row_fields
-from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from billing.usecases.invoice_drafts import Draft, check_period_begun, drafts
+from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
+from tenants.kernel.errors import NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit, onboarding
+
+Rows = dict[type[Any], list[dict[str, Any]]]
 
 __all__ = [
     "InvoiceLineView",
@@ -46,41 +41,49 @@ __all__ = [
     "read_invoice",
 ]
 
-WRITTEN_AT_ONCE = 200
+PARKS_AT_ONCE = 50
 
 
-def issue_invoices(work: Work, *, period: str) -> tuple[InvoiceRow, ...]:
-    """Issue the invoices of a month (``YYYY-MM``) to all parks that used something, and return that month's invoices.
+def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> tuple[InvoiceRow, ...]:
+    """Issue the invoices of a month (``YYYY-MM``) now, to all parks that used something or to one of them, and return
+    that month's invoices (of that park).
 
-    Issuing again changes nothing for parks that have theirs. Two who issue at once do so one after the other. Raises
-    Invalid for a text that is no month, Conflict for a month that has not begun.
+    Late use is not waited for: who asks has looked at the drafts (``invoice_runs`` waits). Issuing again changes
+    nothing for parks that have theirs. Two who issue at once do so one after the other. Raises Invalid for a text that
+    is no month, Conflict for a month that has not begun.
     """
     work.actor.require(Permission.ISSUE_INVOICE)
-    check_period(period)
-    if period > month_name(work.now):
-        raise Conflict(
-            "invoice.period_not_begun", msg("{period} 尚未开始，不能开票。请选择已有用量的月份。", period=period)
-        )
+    check_period_begun(work, period)
+    parks = [park_id] if park_id is not None else list(invoice_queries.pending_parks(work.session, period))
+    for some in chunks(parks, PARKS_AT_ONCE):
+        issue_to(work, period, some)
+    found = invoice_queries.invoice_page(
+        work.session, period=period, park_id=park_id, status=None, before=None, limit=None
+    )
+    return _rows(work, found)
+
+
+def issue_to(work: Work, period: str, parks: Sequence[UUID]) -> int:
+    """Finalise the drafts of some parks and return how many there were, for use cases that have asked for their own
+    permission. What is held in memory is one park's lines, whatever the number of parks.
+    """
     year = local_day(work.now, DEFAULT_ZONE).year
     last = invoice_queries.lock_counter(work.session, LEGAL_ENTITY, year)
     serial = last
-    rows = _empty_rows()
-    credits_of = return_queries.waiting_credits(work.session)
-    for tenant_id, usages in invoice_queries.pending_usage(work.session, period):
-        serial += 1
-        credited = [each for usage in usages for each in credits_of.get(usage.id, ())]
-        _finalise(work, rows, tenant_id, period, usages, invoice_number(LEGAL_ENTITY, year, serial), credited)
-        if len(rows[Invoice]) >= WRITTEN_AT_ONCE:
-            invoice_queries.insert_rows(work.session, rows)
-            rows = _empty_rows()
-    invoice_queries.insert_rows(work.session, rows)
+    for serial, draft in enumerate(drafts(work, period, parks), start=last + 1):
+        rows: Rows = {Invoice: [], InvoiceLine: [], Payment: [], Allocation: []}
+        _finalise(work, rows, draft, invoice_number(LEGAL_ENTITY, year, serial))
+        invoice_queries.insert_rows(work.session, rows)
     if serial > last:
         invoice_queries.set_counter(work.session, LEGAL_ENTITY, year, serial)
         audit.record(work, "invoice.issue", "period", period, count=serial - last)
-    found = invoice_queries.invoice_page(
-        work.session, period=period, park_id=None, status=None, before=None, limit=None
-    )
-    return _rows(work, found)
+    return serial - last
+
+
+def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
+    """Yield parks in groups of ``size``, in order."""
+    for first in range(0, len(parks), size):
+        yield parks[first : first + size]
 
 
 def list_invoices(
@@ -124,18 +127,7 @@ def read_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
     if invoice is None:
         raise invoice_not_found()
     (name,) = _names(work, [invoice]).values()
-    lines = invoice_queries.lines_of(work.session, invoice.tenant_id, invoice.id)
-    return InvoiceView(**row_fields(invoice, name), lines=tuple(line_view(row) for row in lines))
-
-
-def check_period(period: str) -> None:
-    """Raise Invalid unless ``period`` is a month."""
-    if parse_month(period) is None:
-        raise Invalid(
-            "period.not_a_month",
-            msg("月份须写作 YYYY-MM，如 2026-03。请改正。"),
-            errors=[FieldError("period", "period.not_a_month", msg("须为 YYYY-MM"))],
-        )
+    return invoice_view(invoice, name, invoice_queries.lines_of(work.session, invoice.tenant_id, invoice.id))
 
 
 def invoice_not_found() -> NotFound:
@@ -143,39 +135,23 @@ def invoice_not_found() -> NotFound:
     return NotFound("invoice.not_found", msg("没有找到该账单。请核对账单编号。"))
 
 
-def _empty_rows() -> dict[type[Any], list[dict[str, Any]]]:
-    return {Invoice: [], InvoiceLine: [], Payment: [], Allocation: []}
-
-
-def _finalise(
-    work: Work,
-    rows: dict[type[Any], list[dict[str, Any]]],
-    tenant_id: UUID,
-    period: str,
-    usages: Sequence[RatedUsage],
-    number: str,
-    credited: Sequence[tuple[UUID, int]],
-) -> None:
-    """Add a park's invoice to ``rows``. What the wallet has paid stands on it as paid, and so does what was returned:
-    ``credited`` are the returns of its lines, with their fen.
-    """
-    billed = totals([BilledLine(each.gross_fen, each.subsidy_fen, each.payable_fen, each.vat_bp) for each in usages])
+def _finalise(work: Work, rows: Rows, draft: Draft, number: str) -> None:
+    """Add a draft's invoice to ``rows``. What the wallet has paid stands on it as paid, and so does what was returned."""
+    billed, tenant_id, usages = draft.billed, draft.park_id, draft.usages
     invoice_id = new_id()
-    prepaid = sum(each.payable_fen for each in usages if each.payment_method == "wallet")
-    paid = prepaid + sum(fen for _, fen in credited)
     rows[Invoice].append(
         {
             "tenant_id": tenant_id,
             "id": invoice_id,
             "legal_entity": LEGAL_ENTITY,
-            "period": period,
-            "status": InvoiceStatus.PAID if paid == billed.payable_fen else InvoiceStatus.FINALIZED,
+            "period": draft.period,
+            "status": InvoiceStatus.PAID if draft.paid_fen == billed.payable_fen else InvoiceStatus.FINALIZED,
             "number": number,
             "gross_fen": billed.gross_fen,
             "subsidy_fen": billed.subsidy_fen,
             "payable_fen": billed.payable_fen,
             "vat_fen": billed.vat_fen,
-            "paid_fen": paid,
+            "paid_fen": draft.paid_fen,
             "due_on": due_on(local_day(work.now, DEFAULT_ZONE)),
             "created_at": work.now,
             "finalized_at": work.now,
@@ -186,9 +162,9 @@ def _finalise(
         _line(tenant_id, invoice_id, place, usage, vat_fen)
         for place, (usage, vat_fen) in enumerate(zip(usages, billed.line_vat_fen, strict=True), start=1)
     ]
-    if prepaid:
-        _paid_before(work, rows, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", prepaid))
-    for return_id, fen in credited:
+    if draft.prepaid_fen:
+        _paid_before(work, rows, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", draft.prepaid_fen))
+    for return_id, fen in draft.credited:
         _paid_before(work, rows, tenant_id, invoice_id, ("return", f"return:{return_id}", fen))
     _post_vat_rounding(work, tenant_id, invoice_id, usages, billed)
 
@@ -213,7 +189,7 @@ def _line(tenant_id: UUID, invoice_id: UUID, place: int, usage: RatedUsage, vat_
 
 def _paid_before(
     work: Work,
-    rows: dict[type[Any], list[dict[str, Any]]],
+    rows: Rows,
     tenant_id: UUID,
     invoice_id: UUID,
     payment: tuple[str, str, int],

@@ -10,7 +10,7 @@ from billing.rules.periods import DEFAULT_ZONE, local_day, parse_month
 from billing.store import books
 from billing.usecases.account_names import AccountView, account_views
 from billing.usecases.closing import booked_journals
-from billing.usecases.invoicing import check_period
+from billing.usecases.invoice_drafts import check_period
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 

@@ -19,7 +19,7 @@ from billing.store import reconciliation_queries as queries
 from billing.store.books import balances
 from billing.store.invoices import Invoice
 from billing.store.statement_queries import unmatched_lines
-from billing.usecases.invoicing import check_period
+from billing.usecases.invoice_drafts import check_period
 from billing.usecases.ledger import BalanceRow, TrialBalance
 from billing.usecases.rated import charge_of, quantity_of
 from tenants.kernel.vocabulary import Permission

@@ -31,6 +31,7 @@ QUEUES: Mapping[str, str] = {
     "inspection.failed": MONEY,
     "simulation.queued": ENGINES,
     "invoice_batch.queued": ENGINES,
+    "invoices.run": MONEY,
 }
 """Which queue the job of an event waits in; an event that is not named here starts no job."""
 

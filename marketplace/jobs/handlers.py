@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
+from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
 from marketplace.usecases import fulfilment, invoice_batches, simulations
 from services.usecases import execution
@@ -61,6 +62,11 @@ def run_invoice_batch(market: Marketplace, actor: Actor, payload: Payload) -> No
     )
 
 
+def run_invoices(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Issue a month's invoices to all parks."""
+    invoice_runs.carry_out_run(market.workshop, actor, run_id=_id(payload, "run_id"))
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
     "run.succeeded": complete_run,
@@ -69,6 +75,7 @@ HANDLERS: Mapping[str, Handler] = {
     "inspection.failed": fail_inspection,
     "simulation.queued": run_simulation,
     "invoice_batch.queued": run_invoice_batch,
+    "invoices.run": run_invoices,
 }
 
 

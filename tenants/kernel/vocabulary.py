@@ -96,6 +96,7 @@ class Permission(StrEnum):
     READ_INVOICE = "invoice:read"
     ISSUE_INVOICE = "invoice:issue"
     MANAGE_ISSUER = "issuer:manage"
+    CONFIGURE_INVOICES = "invoice:configure"
     TOP_UP_WALLET = "wallet:top_up"
     READ_WALLET = "wallet:read"
     MANAGE_BUDGET = "budget:manage"

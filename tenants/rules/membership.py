@@ -54,7 +54,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: _STAFF_READS
     | {P.SEND_EVENTS}
     | {P.RUN_PLATFORM, P.VERIFY_PARK, P.MANAGE_STANDING, P.MANAGE_CATALOGUE, P.IMPORT_COMPANIES, P.METER_USAGE}
-    | {P.MANAGE_MEMBERS, P.MANAGE_API_KEYS, P.MANAGE_BUDGET, P.MANAGE_ISSUER},
+    | {P.CONFIGURE_INVOICES, P.MANAGE_MEMBERS, P.MANAGE_API_KEYS, P.MANAGE_BUDGET, P.MANAGE_ISSUER},
 }
 """What a role may do. A provider's reach shows it every row, so it has no permission to read orders or parks at large."""
 

@@ -1,0 +1,164 @@
+"""What a park's next invoice holds: worked out from its use whenever somebody asks, and by the run that finalises it.
+
+A draft is never stored, so none is ever half written or out of date; what people look at is what would be issued now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.rules.invoices import LEGAL_ENTITY, BilledLine, Totals, grace_ends, totals
+from billing.rules.money import vat_of_gross
+from billing.rules.periods import month_name, parse_month
+from billing.store import invoice_queries, legal_entities, return_queries
+from billing.store.usage import RatedUsage
+from billing.usecases.invoice_views import InvoiceLineView, draft_line
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import onboarding
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A park's invoice before it has a number. ``credited`` are the returns of its lines that wait for it, in fen."""
+
+    park_id: UUID
+    period: str
+    usages: Sequence[RatedUsage]
+    billed: Totals
+    prepaid_fen: int
+    credited: tuple[tuple[UUID, int], ...]
+
+    @property
+    def paid_fen(self) -> int:
+        """Return what is paid before it is issued: from the wallet at delivery, and by what was returned."""
+        return self.prepaid_fen + sum(fen for _, fen in self.credited)
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    """What a park would be invoiced now, as a list shows it. Until ``grace_ends_at`` late use is waited for."""
+
+    park_id: UUID
+    park_name: str
+    period: str
+    line_count: int
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_fen: int
+    paid_fen: int
+    grace_ends_at: datetime
+    grace_is_over: bool
+
+
+@dataclass(frozen=True)
+class DraftView(DraftRow):
+    """A draft with its lines."""
+
+    lines: tuple[InvoiceLineView, ...]
+
+
+def list_drafts(work: Work, *, period: str) -> tuple[DraftRow, ...]:
+    """Return what would be invoiced for a month now, park by park: a park's own, for staff all. By name."""
+    work.actor.require(Permission.READ_INVOICE)
+    check_period_begun(work, period)
+    sums: dict[UUID, list[invoice_queries.PendingSum]] = {}
+    for each in invoice_queries.pending_sums(work.session, period):
+        sums.setdefault(each.tenant_id, []).append(each)
+    credited = return_queries.waiting_sums(work.session)
+    names = dict.fromkeys(sums, "") | onboarding.park_names(work, park_ids=set(sums))
+    ends_at = grace_end(work, period)
+    rows = [
+        DraftRow(
+            park_id=park_id,
+            park_name=names[park_id],
+            period=period,
+            line_count=sum(each.lines for each in found),
+            gross_fen=sum(each.gross_fen for each in found),
+            subsidy_fen=sum(each.subsidy_fen for each in found),
+            payable_fen=sum(each.payable_fen for each in found),
+            vat_fen=sum(vat_of_gross(each.gross_fen, each.vat_bp) for each in found),
+            paid_fen=sum(each.prepaid_fen for each in found) + credited.get(park_id, 0),
+            grace_ends_at=ends_at,
+            grace_is_over=work.now >= ends_at,
+        )
+        for park_id, found in sums.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.park_name, row.park_id)))
+
+
+def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> DraftView:
+    """Return a park's draft of a month with its lines; a park reads its own. NotFound when there is nothing to bill."""
+    work.actor.require(Permission.READ_INVOICE)
+    check_period_begun(work, period)
+    wanted = work.actor.tenant_id or park_id
+    found = [] if wanted is None else list(drafts(work, period, [wanted]))
+    if not found:
+        raise NotFound("invoice.nothing_to_bill", msg("{period} 没有待开具的用量。请查看已开具的账单。", period=period))
+    (draft,) = found
+    ends_at = grace_end(work, period)
+    times = invoice_queries.event_times(work.session, draft.park_id, draft.usages)
+    lines = zip(draft.usages, draft.billed.line_vat_fen, strict=True)
+    return DraftView(
+        park_id=draft.park_id,
+        park_name=onboarding.park_names(work, park_ids={draft.park_id}).get(draft.park_id, ""),
+        period=period,
+        line_count=len(draft.usages),
+        gross_fen=draft.billed.gross_fen,
+        subsidy_fen=draft.billed.subsidy_fen,
+        payable_fen=draft.billed.payable_fen,
+        vat_fen=draft.billed.vat_fen,
+        paid_fen=draft.paid_fen,
+        grace_ends_at=ends_at,
+        grace_is_over=work.now >= ends_at,
+        lines=tuple(
+            draft_line(place, usage, vat_fen, times[usage.id]) for place, (usage, vat_fen) in enumerate(lines, start=1)
+        ),
+    )
+
+
+def drafts(work: Work, period: str, parks: Collection[UUID]) -> Iterator[Draft]:
+    """Yield the drafts of some parks, one at a time, for use cases that have asked for their own permission."""
+    credits_of = return_queries.waiting_credits(work.session, parks)
+    for park_id, usages in invoice_queries.pending_usage(work.session, period, parks):
+        lines = [BilledLine(each.gross_fen, each.subsidy_fen, each.payable_fen, each.vat_bp) for each in usages]
+        yield Draft(
+            park_id=park_id,
+            period=period,
+            usages=usages,
+            billed=totals(lines),
+            prepaid_fen=sum(each.payable_fen for each in usages if each.payment_method == "wallet"),
+            credited=tuple(each for usage in usages for each in credits_of.get(usage.id, ())),
+        )
+
+
+def grace_end(work: Work, period: str) -> datetime:
+    """Return until when late use of a month is waited for."""
+    span = parse_month(period)
+    assert span is not None, "the caller has checked it"  # noqa: S101 - for the type checker
+    return grace_ends(span, legal_entities.entity_of(work.session, LEGAL_ENTITY).grace_days)
+
+
+def check_period(period: str) -> None:
+    """Raise Invalid unless ``period`` is a month."""
+    if parse_month(period) is None:
+        raise Invalid(
+            "period.not_a_month",
+            msg("月份须写作 YYYY-MM，如 2026-03。请改正。"),
+            errors=[FieldError("period", "period.not_a_month", msg("须为 YYYY-MM"))],
+        )
+
+
+def check_period_begun(work: Work, period: str) -> None:
+    """Raise Invalid for a text that is no month, Conflict for a month that has not begun."""
+    check_period(period)
+    if period > month_name(work.now):
+        raise Conflict(
+            "invoice.period_not_begun", msg("{period} 尚未开始，不能开票。请选择已有用量的月份。", period=period)
+        )
