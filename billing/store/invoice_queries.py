@@ -65,8 +65,9 @@ def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Ite
         .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
         .execution_options(yield_per=READ_AT_ONCE)
     )
-    for tenant_id, rows in groupby(session.execute(query).scalars(), key=lambda row: row.tenant_id):
-        yield tenant_id, list(rows)
+    with session.execute(query) as found:
+        for tenant_id, rows in groupby(found.scalars(), key=lambda row: row.tenant_id):
+            yield tenant_id, list(rows)
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,9 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
     """Return a park's draft of a month with its lines; a park reads its own. NotFound when there is nothing to bill."""
     work.actor.require(Permission.READ_INVOICE)
     check_period_begun(work, period)
-    wanted = work.actor.tenant_id or park_id
-    found = [] if wanted is None else list(drafts(work, period, [wanted]))
+    wanted = park_id or work.actor.tenant_id
+    is_own = work.actor.tenant_id in {None, wanted}
+    found = list(drafts(work, period, [wanted])) if wanted is not None and is_own else []
     if not found:
         raise NotFound("invoice.nothing_to_bill", msg("{period} 没有待开具的用量。请查看已开具的账单。", period=period))
     (draft,) = found

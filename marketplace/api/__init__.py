@@ -32,6 +32,7 @@ NOUNS = (
     "invoices",
     "invoice_batches",
     "issuers",
+    "invoice_runs",
     "books",
     "claims",
     "ledger",

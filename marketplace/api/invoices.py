@@ -9,11 +9,11 @@ from uuid import UUID
 from flask import Response
 from pydantic import Field
 
-from billing.usecases import invoice_papers
+from billing.usecases import invoice_papers, invoice_voids
 from billing.usecases import invoicing as use_cases
 from marketplace.api.artefacts import download
 from marketplace.api.calls import call, command, noun, read
-from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged, Period, Quantity
+from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Name, Paged, Period, Quantity
 from marketplace.api.quotes import Award
 from marketplace.doors.identity import working
 from marketplace.formats.invoice_tables import invoice_book
@@ -24,9 +24,16 @@ invoices = noun("invoices", "What parks owe.")
 
 
 class Issue(Body):
-    """The month to issue."""
+    """The month to issue now, to all parks or to one."""
 
     period: Period
+    park_id: UUID | None = None
+
+
+class VoidWish(Body):
+    """Why an invoice is to be voided."""
+
+    reason: Name
 
 
 class InvoiceRow(Answer):
@@ -69,8 +76,11 @@ class InvoiceLine(Answer):
 
 
 class Invoice(InvoiceRow):
-    """An invoice with its lines."""
+    """An invoice with its lines. Somebody may have asked for it to be voided; a void one says why."""
 
+    void_reason: str | None
+    void_asked_at: Moment | None
+    voided_at: Moment | None
     lines: list[InvoiceLine]
 
 
@@ -91,10 +101,10 @@ class InvoiceQuery(Paged):
 
 @invoices.post("/invoices", **call(Invoices))
 def issue_invoices(body: Issue, header: Idempotent) -> Response:
-    """Issue a month's invoices to all parks; those who have theirs keep it."""
+    """Issue a month's invoices now; those who have theirs keep it. Late use is not waited for: see /invoice-runs."""
 
     def issue(work: Work) -> Invoices:
-        issued = use_cases.issue_invoices(work, period=body.period)
+        issued = use_cases.issue_invoices(work, period=body.period, park_id=body.park_id)
         return Invoices(items=[InvoiceRow.of(each) for each in issued])
 
     return command("invoice.issue", header, body, issue)
@@ -127,3 +137,39 @@ def invoice_xlsx(path: ById) -> Response:
         paper = invoice_papers.read_paper(work, invoice_id=path.id)
         made_at = work.now
     return download(f"invoice-{path.id}.xlsx", XLSX, invoice_book(paper, made_at))
+
+
+@invoices.post("/invoices/<id>/void", **call(Invoice))
+def ask_void(path: ById, body: VoidWish, header: Idempotent) -> Response:
+    """Ask for an invoice of which nothing is paid to be voided; another person decides."""
+    return command(
+        "invoice.ask_void",
+        header,
+        body,
+        lambda work: Invoice.of(invoice_voids.ask_void(work, invoice_id=path.id, reason=body.reason)),
+        about={"id": str(path.id)},
+    )
+
+
+@invoices.post("/invoices/<id>/void/approval", **call(Invoice))
+def void_invoice(path: ById, header: Idempotent) -> Response:
+    """Void an invoice that another person asked to be voided; its deliveries go to the next one."""
+    return command(
+        "invoice.void",
+        header,
+        None,
+        lambda work: Invoice.of(invoice_voids.void_invoice(work, invoice_id=path.id)),
+        about={"id": str(path.id)},
+    )
+
+
+@invoices.post("/invoices/<id>/void/refusal", **call(Invoice))
+def refuse_void(path: ById, header: Idempotent) -> Response:
+    """Let an invoice stand that somebody asked to be voided."""
+    return command(
+        "invoice.refuse_void",
+        header,
+        None,
+        lambda work: Invoice.of(invoice_voids.refuse_void(work, invoice_id=path.id)),
+        about={"id": str(path.id)},
+    )

@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.gateways.invoice_pdf import InvoicePrinter
-from billing.usecases import invoicing
+from billing.usecases import invoice_drafts, invoicing
 from billing.usecases.invoice_documents import InvoicePaper, invoice_document
 from billing.usecases.invoice_papers import read_paper
 from marketplace.formats.invoice_tables import invoice_book
@@ -198,8 +198,8 @@ def _check(kind: str, first: str, last: str) -> None:
     if kind not in KINDS:
         wrong = msg("格式须为其中之一：{choices}。请改正。", choices=", ".join(KINDS))
         raise Invalid("invoice_batch.kind", wrong, errors=[FieldError("kind", "invoice_batch.kind", wrong)])
-    invoicing.check_period(first)
-    invoicing.check_period(last)
+    invoice_drafts.check_period(first)
+    invoice_drafts.check_period(last)
     if last < first:
         wrong = msg("截止月份不能早于起始月份。请改正。")
         raise Invalid(

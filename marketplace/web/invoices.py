@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from flask import Response, make_response, request, url_for
 
-from billing.usecases import invoice_papers, invoicing, payments, wallets
+from billing.usecases import invoice_papers, invoice_voids, invoicing, payments, wallets
 from marketplace.api.artefacts import download
 from marketplace.formats.invoice_tables import invoice_book
 from marketplace.formats.tables import XLSX
-from marketplace.web.pages import go, id_of, page_group, page_work
+from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from tenants.kernel.errors import Conflict
+from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.vocabulary import Permission
 
 pages = page_group("invoices")
@@ -58,6 +58,29 @@ def pay(invoice_id: str) -> Response:
     try:
         with page_work() as work:
             payments.pay_invoice_from_wallet(work, invoice_id=id_of(invoice_id))
+    except Conflict as problem:
+        return _page(invoice_id, refusal_of(problem))
+    return go(url_for("invoices.invoice", invoice_id=invoice_id))
+
+
+@pages.post("/invoices/<invoice_id>/void")
+def ask_void(invoice_id: str) -> Response:
+    """Ask for an invoice to be voided."""
+    try:
+        with page_work() as work:
+            invoice_voids.ask_void(work, invoice_id=id_of(invoice_id), reason=field("reason"))
+    except (Conflict, Invalid) as problem:
+        return _page(invoice_id, refusal_of(problem))
+    return go(url_for("invoices.invoice", invoice_id=invoice_id))
+
+
+@pages.post("/invoices/<invoice_id>/void/decision")
+def decide_void(invoice_id: str) -> Response:
+    """Void an invoice that somebody else asked to be voided, or let it stand."""
+    decide = invoice_voids.void_invoice if field("decision") == "void" else invoice_voids.refuse_void
+    try:
+        with page_work() as work:
+            decide(work, invoice_id=id_of(invoice_id))
     except Conflict as problem:
         return _page(invoice_id, refusal_of(problem))
     return go(url_for("invoices.invoice", invoice_id=invoice_id))

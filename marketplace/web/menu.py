@@ -38,7 +38,7 @@ ENTRIES = (
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
     Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER),
     Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK),
-    Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE, groups=("invoice_batches",)),
+    Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE, groups=("invoice_batches", "invoice_runs")),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
     Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True),
@@ -60,6 +60,7 @@ ENTRIES = (
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True),
     Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True),
+    Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
 )
 

@@ -187,6 +187,7 @@ KINDS = {
     "stage": STAGES,
     "booking": BOOKING,
     "invoice": INVOICE,
+    "invoice_run": {"queued": msg("进行中"), "done": msg("已完成")},
     "fund": FUND,
     "appropriation": APPROPRIATION,
     "policy": POLICY,

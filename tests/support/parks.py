@@ -8,7 +8,7 @@ from uuid import UUID
 from stdnum.cn import uscc
 
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.vocabulary import ParkSize, Tier
+from tenants.kernel.vocabulary import ParkSize, Role, Tier
 from tenants.kernel.work import WorkShop
 from tenants.rules.uscc import inner_check_digit
 from tenants.usecases import identity, onboarding, subscriptions
@@ -57,3 +57,15 @@ def person(workshop: WorkShop, login: str, password: str = PASSWORD) -> Actor:
     with workshop.work(system_actor("sign-in")) as work:
         user_id: UUID = identity.sign_in(work, login=login, password=password).user_id
         return identity.actor_for_user(work, user_id=user_id, request_id="test")
+
+
+def colleague(workshop: WorkShop, login: str, role: Role) -> str:
+    """Add somebody with ``role`` to the organisation of the person ``login`` and return the newcomer's login."""
+    organisation_id = person(workshop, login).organisation_id
+    assert organisation_id is not None
+    newcomer = f"{login}2"
+    with workshop.work(system_actor("test")) as work:
+        onboarding.add_person(
+            work, organisation_id=organisation_id, login=newcomer, password=PASSWORD, name=newcomer, roles=[role]
+        )
+    return newcomer

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from html import unescape
 
+from tenants.kernel.vocabulary import Role
+from tests.support.parks import colleague
 from tests.support.province import Province
 from tests.support.sales import sold_inspection
 from tests.support.visitor import Visitor
@@ -34,3 +36,56 @@ def test_a_line_leads_to_its_event_and_the_use_to_its_line(province: Province, s
     assert park.get(f"/invoices/{row['id']}/lines/99999999999999999999").status_code == 404
     park.get("/language/en")
     assert "On an invoice" in park.get(address).text
+
+
+def test_finance_looks_at_drafts_and_lets_a_run_issue_them(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    parks = [province.park(number) for number in (1, 2)]
+    for park in parks:
+        sold_inspection(province, park)
+    finance = signed_in("finance")
+    page = finance.get("/invoices/drafts?period=2026-03")
+    assert "迟到的用量等候至" in page.text
+    first, second = links(page.text, "/invoices/drafts/2026-03/")
+    assert "扫描" in finance.get(first).text or "检测" in finance.get(first).text
+    issued = finance.follow(finance.post(first))
+    assert "PTM-2026-000001" in issued.text
+    finance.get("/invoices/drafts?period=2026-03")
+    early = finance.post("/invoices/runs", {"period": "2026-03"})
+    assert (early.status_code, "确认不再等候" in early.text) == (409, True)
+    started = finance.follow(finance.post("/invoices/runs", {"period": "2026-03", "before_grace_ends": "yes"}))
+    assert "0 / 1" in started.text
+    assert finance.get("/invoices/drafts?period=nonsense").status_code == 200
+    own = signed_in("admin2").get("/invoices/drafts?period=2026-03")
+    assert second in unescape(own.text)
+    assert first not in unescape(own.text)
+    assert "/invoices/runs" not in own.text
+    assert signed_in("admin2").get(first).status_code == 404
+
+
+def test_an_invoice_is_voided_on_its_page_by_two(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    sold_inspection(province, province.park())
+    (row,) = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
+    address, finance = f"/invoices/{row['id']}", signed_in("finance")
+    finance.get(address)
+    bare = finance.post(f"{address}/void", {"reason": ""})
+    assert (bare.status_code, 'id="e-reason"' in bare.text) == (422, True)
+    finance.follow(finance.post(f"{address}/void", {"reason": "抬头有误"}))
+    refused = finance.post(f"{address}/void/decision", {"decision": "void"})
+    assert (refused.status_code, "申请人以外的人" in refused.text) == (409, True)
+    second = signed_in(colleague(province.workshop, "finance", Role.FINANCE))
+    second.get(address)
+    assert "已于" in second.follow(second.post(f"{address}/void/decision", {"decision": "void"})).text
+    assert "抬头有误" in signed_in("admin1").get(address).text
+
+
+def test_the_operator_sets_the_days_of_grace(province: Province, signed_in: Enter) -> None:
+    assert signed_in("finance").get("/invoices/settings").status_code == 403
+    operator = signed_in("operator")
+    assert 'value="3"' in operator.get("/invoices/settings").text
+    wrong = operator.post("/invoices/settings", {"grace_days": "x", "alone_up_to": "1"})
+    assert (wrong.status_code, 'id="e-grace_days"' in wrong.text) == (422, True)
+    saved = operator.follow(operator.post("/invoices/settings", {"grace_days": "5", "alone_up_to": "2000.50"}))
+    assert 'value="5"' in saved.text
+    assert 'value="2000.50"' in saved.text
