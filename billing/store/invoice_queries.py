@@ -142,12 +142,6 @@ def invoice_of(session: Session, invoice_id: UUID, *, lock: bool = False) -> Inv
     return session.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
 
 
-def void_lines(session: Session, tenant_id: UUID, invoice_id: UUID) -> None:
-    """Free the deliveries of an invoice that is void: they go to another one."""
-    where = (InvoiceLine.tenant_id == tenant_id, InvoiceLine.invoice_id == invoice_id)
-    session.execute(update(InvoiceLine).where(*where).values(voided=True))
-
-
 def invoice_page(
     session: Session,
     *,

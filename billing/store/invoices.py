@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    Computed,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
+from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of
 
 
 class LegalEntity(Base):
@@ -48,7 +49,8 @@ class LegalEntity(Base):
 class Invoice(TenantOwned, Base):
     """What a park owes for one month: list price, the fund's part, and the rest.
 
-    A trigger keeps it on its way, ``draft -> finalized -> paid | void``, and everything on it as it was finalised.
+    It goes ``draft -> finalized -> paid | void``: CHECKs tie each state to what is paid and to the two people who void
+    it, and no role of the application may change anything else on it.
     """
 
     __tablename__ = "invoices"
@@ -60,6 +62,10 @@ class Invoice(TenantOwned, Base):
         CheckConstraint("paid_fen BETWEEN 0 AND payable_fen", name="paid"),
         CheckConstraint("(status = 'draft') = (number IS NULL)", name="numbered"),
         CheckConstraint("(status <> 'paid') OR (paid_fen = payable_fen)", name="paid_in_full"),
+        CheckConstraint(
+            "status IN ('draft', 'void') OR (status = 'paid') = (paid_fen = payable_fen)", name="paid_is_paid"
+        ),
+        UniqueConstraint("tenant_id", "id", "is_void"),
         CheckConstraint("status <> 'void' OR paid_fen = 0", name="void_unpaid"),
         CheckConstraint("(status = 'void') = (voided_by IS NOT NULL)", name="void"),
         CheckConstraint(
@@ -88,6 +94,7 @@ class Invoice(TenantOwned, Base):
     void_asked_at: Mapped[datetime | None]
     voided_by: Mapped[UUID | None]
     voided_at: Mapped[datetime | None]
+    is_void: Mapped[bool] = mapped_column(Boolean, Computed("status = 'void'", persisted=True))
 
 
 class InvoiceLine(TenantOwned, Base):
@@ -95,7 +102,11 @@ class InvoiceLine(TenantOwned, Base):
 
     __tablename__ = "invoice_lines"
     __table_args__ = (
-        owned_reference("invoice_id", "invoices"),
+        ForeignKeyConstraint(
+            ["tenant_id", "invoice_id", "voided"],
+            ["invoices.tenant_id", "invoices.id", "invoices.is_void"],
+            onupdate="CASCADE",
+        ),
         ForeignKeyConstraint(["tenant_id", "rated_usage_id"], ["rated_usage.tenant_id", "rated_usage.id"]),
         Index(
             "uq_invoice_lines_one_a_delivery",
@@ -120,7 +131,7 @@ class InvoiceLine(TenantOwned, Base):
     vat_fen: Mapped[Fen]
     awards: Mapped[list[Any]]
     voided: Mapped[bool] = mapped_column(Boolean, server_default="false")
-    """Its invoice is void: the delivery goes to another one."""
+    """Its invoice is void, which the foreign key tells it: the delivery goes to another one."""
 
 
 class InvoiceCounter(Base):

@@ -68,7 +68,6 @@ def void_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
         raise Conflict("invoice.same_person", msg("作废账单须由两人办理。请由申请人以外的人确认。"))
     invoice.status, invoice.voided_by, invoice.voided_at = "void", person, work.now
     work.session.flush()
-    invoice_queries.void_lines(work.session, invoice.tenant_id, invoice.id)
     _take_back_rounding(work, invoice)
     audit.record(
         work, "invoice.void", "invoice", invoice_id, tenant_id=invoice.tenant_id, reason=invoice.void_reason or ""

@@ -29,7 +29,7 @@ from marketplace.doors.identity import working
 invoice_runs = noun("invoice_runs", "What would be billed now, and the run that bills it.")
 
 
-class Draft(Answer):
+class InvoiceDraft(Answer):
     """What a park would be invoiced now. Until ``grace_ends_at`` late use of the month is waited for."""
 
     park_id: UUID
@@ -45,20 +45,20 @@ class Draft(Answer):
     grace_is_over: bool
 
 
-class Drafts(Answer):
+class InvoiceDrafts(Answer):
     """Drafts, by the parks' names."""
 
-    items: list[Draft]
+    items: list[InvoiceDraft]
     next_cursor: str | None = None
 
 
-class DraftWithLines(Draft):
+class InvoiceDraftWithLines(InvoiceDraft):
     """A draft with its lines."""
 
     lines: list[InvoiceLine]
 
 
-class Month(Parameters):
+class DraftMonth(Parameters):
     """The month."""
 
     period: Period
@@ -71,7 +71,7 @@ class DraftPath(PathParameters):
     period: Period
 
 
-class RunWish(Body):
+class InvoiceRunWish(Body):
     """The month whose invoices are issued to all parks."""
 
     period: Period
@@ -107,29 +107,31 @@ class InvoiceSettings(Answer):
     alone_up_to_fen: Amount
 
 
-class SettingsWish(Body):
+class InvoiceSettingsWish(Body):
     """New settings."""
 
     grace_days: Annotated[int, Field(strict=True, ge=0, le=invoice_settings.MOST_GRACE_DAYS)]
     alone_up_to_fen: Fen
 
 
-@invoice_runs.get("/invoice-drafts", **call(Drafts))
-def list_drafts(query: Month) -> Response:
+@invoice_runs.get("/invoice-drafts", **call(InvoiceDrafts))
+def list_invoice_drafts(query: DraftMonth) -> Response:
     """List what would be invoiced now. Nothing of it is stored."""
     with working() as work:
         found = invoice_drafts.list_drafts(work, period=query.period)
-        return show(Drafts(items=[Draft.of(each) for each in found]))
+        return show(InvoiceDrafts(items=[InvoiceDraft.of(each) for each in found]))
 
 
-@invoice_runs.get("/invoice-drafts/<period>/<park_id>", **call(DraftWithLines))
-def read_draft(path: DraftPath) -> Response:
+@invoice_runs.get("/invoice-drafts/<period>/<park_id>", **call(InvoiceDraftWithLines))
+def read_invoice_draft(path: DraftPath) -> Response:
     """Read what a park would be invoiced now, line by line."""
-    return read(DraftWithLines, lambda work: invoice_drafts.read_draft(work, period=path.period, park_id=path.park_id))
+    return read(
+        InvoiceDraftWithLines, lambda work: invoice_drafts.read_draft(work, period=path.period, park_id=path.park_id)
+    )
 
 
 @invoice_runs.post("/invoice-runs", **call(InvoiceRun, status=202))
-def start_run(body: RunWish, header: Idempotent) -> Response:
+def start_invoice_run(body: InvoiceRunWish, header: Idempotent) -> Response:
     """Issue a month's invoices to all parks, as a job. A month has one run at a time."""
     return command(
         "invoice.run",
@@ -143,26 +145,26 @@ def start_run(body: RunWish, header: Idempotent) -> Response:
 
 
 @invoice_runs.get("/invoice-runs", **call(InvoiceRuns))
-def list_runs() -> Response:
+def list_invoice_runs() -> Response:
     """List the runs, newest first."""
     with working() as work:
         return show(InvoiceRuns(items=[InvoiceRun.of(each) for each in use_cases.list_runs(work)]))
 
 
 @invoice_runs.get("/invoice-runs/<id>", **call(InvoiceRun))
-def read_run(path: ById) -> Response:
+def read_invoice_run(path: ById) -> Response:
     """Read a run as far as it is."""
     return read(InvoiceRun, lambda work: use_cases.read_run(work, run_id=path.id))
 
 
 @invoice_runs.get("/invoice-settings", **call(InvoiceSettings))
-def read_settings() -> Response:
+def read_invoice_settings() -> Response:
     """Read the settings of invoices."""
     return read(InvoiceSettings, invoice_settings.read_invoice_settings)
 
 
 @invoice_runs.post("/invoice-settings", **call(InvoiceSettings))
-def change_settings(body: SettingsWish, header: Idempotent) -> Response:
+def change_invoice_settings(body: InvoiceSettingsWish, header: Idempotent) -> Response:
     """Change the settings of invoices."""
     return command(
         "invoice.configure",

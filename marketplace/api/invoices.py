@@ -30,7 +30,7 @@ class Issue(Body):
     park_id: UUID | None = None
 
 
-class VoidWish(Body):
+class InvoiceVoidWish(Body):
     """Why an invoice is to be voided."""
 
     reason: Name
@@ -140,7 +140,7 @@ def invoice_xlsx(path: ById) -> Response:
 
 
 @invoices.post("/invoices/<id>/void", **call(Invoice))
-def ask_void(path: ById, body: VoidWish, header: Idempotent) -> Response:
+def ask_void(path: ById, body: InvoiceVoidWish, header: Idempotent) -> Response:
     """Ask for an invoice of which nothing is paid to be voided; another person decides."""
     return command(
         "invoice.ask_void",
