@@ -1,6 +1,6 @@
 """The life of an invoice, held by the database: on its way, by two people when it is void, run as a job.
 
-Follows 0022. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0023. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
