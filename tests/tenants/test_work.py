@@ -10,7 +10,7 @@ from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 
-WALLET = text("INSERT INTO wallets (tenant_id, available_fen, held_fen) VALUES (:tenant, 0, 0)")
+WALLET = text("INSERT INTO wallets (tenant_id, available_fen, held_fen, alert_below_fen) VALUES (:tenant, 0, 0, 0)")
 
 
 def test_a_tenant_sees_its_own_rows_and_staff_see_all(workshop: WorkShop) -> None:

@@ -27,7 +27,7 @@ def park(tenant_id: UUID = PARK) -> Actor:
 
 def pay(work: Work) -> dict[str, Any]:
     """Something with an effect that must happen once."""
-    wallet = "INSERT INTO wallets (tenant_id, available_fen, held_fen) VALUES (:tenant, 0, 0)"
+    wallet = "INSERT INTO wallets (tenant_id, available_fen, held_fen, alert_below_fen) VALUES (:tenant, 0, 0, 0)"
     work.session.execute(text(wallet), {"tenant": work.actor.tenant_id})
     return {"paid": str(new_id())}
 
