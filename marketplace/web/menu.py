@@ -1,8 +1,10 @@
-"""The menu: what a person may open."""
+"""The menu: what a person may open, in sections that unfold."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from flask import request
 
@@ -24,6 +26,8 @@ class Entry:
     """Further page groups that belong to this line."""
     without: Permission | None = None
     """A right whose holders have a fuller page instead."""
+    section: Message | None = None
+    """The heading it stands under; none for what stands in the bar itself."""
 
     @property
     def is_current(self) -> bool:
@@ -31,49 +35,81 @@ class Entry:
         return request.blueprint in (self.endpoint.partition(".")[0], *self.groups)
 
 
+@dataclass(frozen=True)
+class Section:
+    """Neighbouring entries under one heading."""
+
+    title: Message
+    entries: tuple[Entry, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether the shown page belongs to one of its entries."""
+        return any(entry.is_current for entry in self.entries)
+
+
+SUBSIDIES = msg("补贴")
+ACCOUNTS = msg("账务")
+SETTINGS = msg("设置")
+
 ENTRIES = (
     Entry("home.home", msg("首页")),
     Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
-    Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER),
-    Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK),
-    Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE, groups=("invoice_batches", "invoice_runs")),
-    Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True),
-    Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True),
-    Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True),
-    Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True),
-    Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS),
-    Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True),
+    Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
+    Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
+    Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),
     Entry(
         "funds.funds",
         msg("专项资金"),
         Permission.READ_FUND,
         staff_only=True,
         groups=("fund_transfers", "fund_register", "fund_life"),
+        section=SUBSIDIES,
     ),
-    Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME),
-    Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME),
-    Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True),
-    Entry("claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND),
-    Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True),
-    Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True),
-    Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True),
-    Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True),
-    Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
+    Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME, section=SUBSIDIES),
+    Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME, section=SUBSIDIES),
+    Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER, section=SUBSIDIES),
+    Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
+    Entry(
+        "claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND, section=SUBSIDIES
+    ),
+    Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK, section=SUBSIDIES),
+    Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_PROGRAMME, section=SUBSIDIES),
+    Entry("notices.notices", msg("补贴公示"), section=SUBSIDIES),
+    Entry("invoices.invoices", msg("账单"), Permission.READ_INVOICE, groups=("invoice_batches", "invoice_runs"), section=ACCOUNTS),
+    Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
+    Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
+    Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True, section=ACCOUNTS),
+    Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True, section=ACCOUNTS),
+    Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True, section=ACCOUNTS),
+    Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True, section=ACCOUNTS),
+    Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
+    Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),
 )
 
 
-def menu_for(actor: Actor | None) -> tuple[Entry, ...]:
-    """Return the entries that a person may open; none for a visitor."""
-    if actor is None:
-        return ()
+def menu_for(actor: Actor | None) -> tuple[Entry | Section, ...]:
+    """Return what a person may open, in order; nothing for a visitor. A section of one entry is that entry."""
+    return () if actor is None else tuple(_folded(actor))
+
+
+def _folded(actor: Actor) -> Iterator[Entry | Section]:
+    open_to = (entry for entry in ENTRIES if _may_open(actor, entry))
+    for section, neighbours in groupby(open_to, key=lambda entry: entry.section):
+        entries = tuple(neighbours)
+        if section is None or len(entries) == 1:
+            yield from entries
+        else:
+            yield Section(section, entries)
+
+
+def _may_open(actor: Actor, entry: Entry) -> bool:
     is_park = actor.tenant_id is not None
-    return tuple(
-        entry
-        for entry in ENTRIES
-        if (entry.permission is None or actor.may(entry.permission))
+    return (
+        (entry.permission is None or actor.may(entry.permission))
         and (entry.without is None or not actor.may(entry.without))
         and not (entry.park_only and not is_park)
         and not (entry.staff_only and is_park)

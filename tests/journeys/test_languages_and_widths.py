@@ -15,14 +15,18 @@ PAGES = {
     "park01": (
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads",
         "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
-        "/subsidies",
+        "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
     ),
     "park08": ("/catalogue",),
-    "policy": ("/", "/dashboard", "/parks", "/funds", "/programmes"),
-    "finance": ("/", "/books", "/invoices"),
+    "policy": (
+        "/", "/dashboard", "/parks", "/control-groups", "/dishonesty-list", "/funds", "/programmes", "/exemptions",
+        "/exemptions/new", "/entitlements",
+    ),
+    "finance": ("/", "/books", "/invoices", "/claims", "/ledger", "/clawbacks"),
     "reviewer": ("/", "/claims", "/notices"),
     "lab": ("/", "/claim-lines", "/bookings"),
 }  # fmt: skip
+WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 TEXTS = """() => [...document.querySelectorAll('main h2, main h3, main th, main legend, main label, main button, nav a')]
     .filter(e => !e.closest('tbody, .week legend, select, .card.mb-3 h2, .demo') && e.lang !== 'zh-CN')
@@ -41,10 +45,27 @@ def test_pages_fit_a_phone(enter: Enter, login: str) -> None:
 
 @pytest.mark.parametrize("login", PAGES)
 def test_english_pages_are_english(enter: Enter, login: str) -> None:
-    page = enter(login, "en-GB")
+    page = enter(login, "en-GB", WIDE)
     page.get_by_role("link", name="English").click()
     for path in PAGES[login]:
         page.goto(path)
         assert page.locator("html").get_attribute("lang") == "en"
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDE, path
         assert not CHINESE.search(page.title().replace("园", "")), path
         assert not [text for text in page.evaluate(TEXTS) if CHINESE.search(text)], path
+
+
+def test_the_menu_stands_in_one_line_and_unfolds_with_the_keyboard(enter: Enter) -> None:
+    page = enter("policy", "en-GB", WIDE)
+    page.get_by_role("link", name="English").click()
+    assert page.locator(".masthead").bounding_box()["height"] < 80  # type: ignore[index] - it is shown
+    funds = page.locator("nav").get_by_role("link", name="Public fund", exact=True)
+    assert not funds.is_visible()
+    page.locator("summary", has_text="Subsidies").press("Enter")
+    assert funds.is_visible()
+    page.keyboard.press("Escape")
+    assert not funds.is_visible()
+    page.locator("summary", has_text="Subsidies").press("Enter")
+    funds.click()
+    page.wait_for_url("**/funds")
+    assert "active" in (page.locator("summary", has_text="Subsidies").get_attribute("class") or "")

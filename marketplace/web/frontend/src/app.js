@@ -3,6 +3,7 @@ import "@tabler/core/dist/js/tabler.esm.js";
 import { htmx } from "./htmx.js";
 import { drawCharts, forgetCharts } from "./charts.js";
 import { bindForms } from "./forms.js";
+import "./menu.js";
 
 htmx.onLoad((root) => {
   drawCharts(root);
