@@ -59,11 +59,11 @@ ENTRIES = (
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
-    Entry("parks.parks", msg("园区"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
+    Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),
     Entry(
         "funds.funds",
-        msg("专项资金"),
+        msg("专项资金池"),
         Permission.READ_FUND,
         staff_only=True,
         groups=("fund_transfers", "fund_register", "fund_life"),
@@ -71,7 +71,7 @@ ENTRIES = (
     ),
     Entry("programmes.programmes", msg("补贴政策"), Permission.READ_PROGRAMME, section=SUBSIDIES),
     Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME, section=SUBSIDIES),
-    Entry("entitlements.entitlements", msg("申领"), Permission.READ_ORDER, section=SUBSIDIES),
+    Entry("entitlements.entitlements", msg("后补助与免申即享"), Permission.READ_ORDER, section=SUBSIDIES),
     Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
     Entry(
         "claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND, section=SUBSIDIES

@@ -59,7 +59,7 @@ def test_the_menu_stands_in_one_line_and_unfolds_with_the_keyboard(enter: Enter)
     page = enter("policy", "en-GB", WIDE)
     page.get_by_role("link", name="English").click()
     assert page.locator(".masthead").bounding_box()["height"] < 80  # type: ignore[index] - it is shown
-    funds = page.locator("nav").get_by_role("link", name="Public fund", exact=True)
+    funds = page.locator("nav").get_by_role("link", name="Funds", exact=True)
     assert not funds.is_visible()
     page.locator("summary", has_text="Subsidies").press("Enter")
     assert funds.is_visible()
