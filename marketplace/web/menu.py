@@ -48,7 +48,7 @@ class Section:
         return any(entry.is_current for entry in self.entries)
 
 
-SUBSIDIES = msg("补贴")
+SUBSIDIES = msg("补贴与资金")
 ACCOUNTS = msg("账务")
 SETTINGS = msg("设置")
 
@@ -73,9 +73,7 @@ ENTRIES = (
     Entry("exemptions.exemptions", msg("一事一议"), Permission.READ_PROGRAMME, section=SUBSIDIES),
     Entry("entitlements.entitlements", msg("后补助与免申即享"), Permission.READ_ORDER, section=SUBSIDIES),
     Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
-    Entry(
-        "claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND, section=SUBSIDIES
-    ),
+    Entry("claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND, section=SUBSIDIES),
     Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK, section=SUBSIDIES),
     Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_PROGRAMME, section=SUBSIDIES),
     Entry("notices.notices", msg("补贴公示"), section=SUBSIDIES),
