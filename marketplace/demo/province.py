@@ -1,4 +1,4 @@
-"""Seeding the demo province: people, parks, catalogue, fund, programme and three months of history."""
+"""Seeding the demo province: people, parks, catalogue, funds, programmes and three months of history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stdnum.cn import uscc
 
 from billing.usecases import funds, issuers, pricing, programmes
 from marketplace.composition import Marketplace
-from marketplace.demo import history, world
+from marketplace.demo import history, schemes, world
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
@@ -42,9 +42,14 @@ def seed_province(market: Marketplace) -> Logins:
     start = seeder.clock.now()
     open_fund(seeder, world.FUND_SLUG, start.year, world.FUND_FEN)
     enact(seeder, world.PROGRAMME, world.policy(), start)
+    schemes.open_matching_fund(seeder, start.year)
+    for later in world.LATER_PROGRAMMES:
+        schemes.enact_later(seeder, later, start)
     parks = {park.login: enter_park(seeder, park) for park in world.PARKS}
+    schemes.decide_cases(seeder, parks)
     history.seed_history(seeder, market.run_limits, until=now)
     seeder.clock.instant = now
+    schemes.use_later_awards(seeder)
     return Logins(users=_logins(organisations, parks), api_keys=_api_keys(seeder))
 
 

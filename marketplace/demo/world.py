@@ -13,6 +13,8 @@ YUAN = 100
 FUND_SLUG = "province-tech-2026"
 FUND_FEN = 5_000_000_000 * YUAN
 PROGRAMME = "small-park-tech"
+MATCHING_SLUG = "city-match-2026"
+MATCHING_FEN = 20_000_000 * YUAN
 KEY_COUNTIES = ("411326", "411724", "411525")
 """Counties that the demo programme supports most."""
 
@@ -63,6 +65,31 @@ class DemoOffering:
     summary_en: str
     unit_price: str
     build_cost_yuan: int
+
+
+@dataclass(frozen=True)
+class LaterProgramme:
+    """A programme of the demo whose awards come after the delivery of one service."""
+
+    slug: str
+    name: str
+    name_en: str
+    mode: str
+    offering: str
+    rate_bp: int
+
+
+@dataclass(frozen=True)
+class DemoCase:
+    """A case-by-case decision of the demo, and which approvers have approved it."""
+
+    document_no: str
+    park: str
+    offering: str
+    rate_bp: int
+    limit_fen: int
+    reason: str
+    approved_by: tuple[str, ...]
 
 
 ORGANISATIONS = (
@@ -146,6 +173,27 @@ BOUNDS: dict[str, Any] = {
     "large": {"min_bp": 3000, "max_bp": 3000},
 }
 
+LATER_BOUNDS: dict[str, Any] = {"small": {"min_bp": 500, "max_bp": 2000}}
+LATER_PROGRAMMES = (
+    LaterProgramme(
+        "inspection-rebate", "小型园区检测费后补助", "Inspection fees, paid back afterwards", "reimburse",
+        "shared-inspection", 1000,
+    ),
+    LaterProgramme(
+        "leads-auto", "招商线索免申即享奖补", "AI leads, granted automatically", "auto", "ai-leads", 1000
+    ),
+)  # fmt: skip
+CASES = (
+    DemoCase(
+        "豫科专〔2026〕11 号", "park05", "digital-twin-run", 5000, 20_000 * YUAN,
+        "省级起重装备产业集群重点项目，经专题会议研究，推演服务按 50% 补贴。", ("approver", "approver2"),
+    ),
+    DemoCase(
+        "豫科专〔2026〕12 号", "park07", "digital-twin-run", 4000, 10_000 * YUAN,
+        "新材料中试基地扩容论证，拟按 40% 补贴。", ("approver",),
+    ),
+)  # fmt: skip
+
 
 def policy(
     *,
@@ -185,4 +233,28 @@ def policy(
         "funders": [{"fund": fund, "share_bp": 10000}],
         "shortfall": shortfall,
         "payee": "provider",
+    }
+
+
+def later_policy(each: LaterProgramme) -> dict[str, Any]:
+    """Return a later programme's policy: for small parks and one service, under a ceiling that rolls over three years."""
+    return {
+        "programme": each.slug,
+        "version": 1,
+        "mode": each.mode,
+        "base": "gross",
+        "window": {"from": "2026-01-01", "to": "2028-01-01"},
+        "eligible": {
+            "all": [
+                {"fact": "verification", "is": "eq", "value": "verified"},
+                {"fact": "park_size", "is": "eq", "value": "small"},
+                {"fact": "offering", "is": "eq", "value": each.offering},
+            ]
+        },
+        "rates": [{"rate_bp": each.rate_bp}],
+        "rolling": {"register": "later-aid", "years": 3, "amount_fen": 200_000 * YUAN},
+        "funders": [{"fund": MATCHING_SLUG, "share_bp": 10000}],
+        "shortfall": "partial",
+        "payee": "tenant",
+        "claim_days": 180,
     }
