@@ -20,6 +20,7 @@ from billing.store import (
     programmes,
     quotes,
     returns,
+    rollups,
     usage,
     wallets,
 )
@@ -57,6 +58,7 @@ STORES = (
     programmes,
     quotes,
     returns,
+    rollups,
     usage,
     wallets,
     orders,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from billing.usecases import fund_outlook, holds, wallets
+from billing.usecases import fund_outlook, holds, rollups, wallets
 from marketplace.composition import Marketplace
 from marketplace.usecases import expiry, fulfilment, invariants, later_awards
 from tenants.kernel.context import system_actor
@@ -82,6 +82,20 @@ def expire_wallet_credits(market: Marketplace) -> None:
             log.exception("the credit of park %s that has expired could not be taken out", wallet.tenant_id)
 
 
+def roll_up_meters(market: Marketplace) -> None:
+    """Bring the roll-ups of all meters up to date, piece by piece. A piece that fails keeps no other meter waiting."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        slugs = rollups.meters_to_roll(work)
+    for slug in slugs:
+        try:
+            more = True
+            while more and not market.stopping.is_set():
+                with market.workshop.work(system_actor("clockwork")) as work:
+                    more = rollups.roll_up(work, slug=slug)
+        except Exception:
+            log.exception("the meter %s could not be rolled up", slug)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -95,5 +109,6 @@ CHORES = (
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
+    Chore("roll_up_meters", "* * * * *", roll_up_meters),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

@@ -15,6 +15,7 @@ from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as 
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
+from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
@@ -93,7 +94,20 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
-ALL = (*TENANTS, *SERVICES, *BILLING, *EXEMPTIONS, *BOOKS, *AID, *ONCE, *CLAIMS, *ENTITLEMENTS, *RETURNS, *ORDERS)
+ALL = (
+    *TENANTS,
+    *SERVICES,
+    *BILLING,
+    *EXEMPTIONS,
+    *BOOKS,
+    *AID,
+    *ONCE,
+    *CLAIMS,
+    *ENTITLEMENTS,
+    *RETURNS,
+    *USAGE,
+    *ORDERS,
+)
 
 
 @dataclass(frozen=True)
