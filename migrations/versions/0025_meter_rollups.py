@@ -1,6 +1,6 @@
 """Roll-ups of meters and how far they go, and the index that finds the events after their end.
 
-Follows 0021. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0024. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0022"
-down_revision = "0021"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
@@ -25,7 +25,9 @@ class TransactionId(sa.types.UserDefinedType[int]):
 
 def upgrade() -> None:
     """Apply the step. The environment has set ``lock_timeout`` and ``statement_timeout``."""
-    op.create_index(op.f("ix_usage_events_type"), "usage_events", ["type", "written_in", "tenant_id"])
+    op.create_index(
+        op.f("ix_usage_events_type_written_in_tenant_id"), "usage_events", ["type", "written_in", "tenant_id"]
+    )
     op.create_table(
         "meter_progress",
         sa.Column("meter", sa.String(length=64), nullable=False),
@@ -60,7 +62,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["meter"], ["meters.slug"], name=op.f("fk_meter_rollups_meter_meters")),
         sa.PrimaryKeyConstraint("tenant_id", "meter", "epoch", "grain", "bucket", "key", name=op.f("pk_meter_rollups")),
     )
-    op.create_index(op.f("ix_meter_rollups_meter"), "meter_rollups", ["meter", "epoch", "grain", "bucket"])
+    op.create_index(
+        op.f("ix_meter_rollups_meter_epoch_grain_bucket"), "meter_rollups", ["meter", "epoch", "grain", "bucket"]
+    )
     op.execute("ALTER TABLE meter_rollups ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE meter_rollups FORCE ROW LEVEL SECURITY")
     op.execute(
