@@ -34,12 +34,12 @@ def ids_of_funds(session: Session, slugs: Collection[str]) -> dict[str, UUID]:
     return {row.slug: row.id for row in found}
 
 
-def names_of_funds(session: Session, fund_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the names of some funds."""
+def names_of_funds(session: Session, fund_ids: Collection[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Return the names of some funds, in Chinese and in English."""
     if not fund_ids:
         return {}
-    rows = session.execute(select(Fund.id, Fund.name).where(Fund.id.in_(fund_ids)))
-    return {row.id: row.name for row in rows}
+    rows = session.execute(select(Fund.id, Fund.name, Fund.name_en).where(Fund.id.in_(fund_ids)))
+    return {row.id: (row.name, row.name_en) for row in rows}
 
 
 def fund_of(session: Session, fund_id: UUID, *, lock: bool = False) -> Fund | None:

@@ -17,12 +17,16 @@ from tenants.usecases import onboarding
 
 @dataclass(frozen=True)
 class AccountView:
-    """An account. ``role`` is its code without its owner's id, such as ``receivable:park``; ``owner`` the name behind the id."""
+    """An account. ``role`` is its code without its owner's id, such as ``receivable:park``; ``owner`` the name behind the id.
+
+    ``owner_en`` is empty where the owner has one name only.
+    """
 
     code: str
     kind: str
     role: str
     owner: str
+    owner_en: str = ""
 
 
 def name_accounts(work: Work, *, codes: Collection[str]) -> dict[str, AccountView]:
@@ -36,9 +40,10 @@ def account_views(work: Work, codes: Collection[str]) -> dict[str, AccountView]:
     found = books.accounts_of(work.session, codes)
     owners = {row.code: _owner_id(row.code) for row in found}
     wanted = {owner for owner in owners.values() if owner is not None}
-    names = onboarding.park_names(work, park_ids=wanted) | names_of_funds(work.session, wanted)
+    names = {park: (name, "") for park, name in onboarding.park_names(work, park_ids=wanted).items()}
+    names |= names_of_funds(work.session, wanted)
     return {
-        row.code: AccountView(row.code, row.kind, _role(row.code), names.get(owners[row.code] or NOBODY, ""))
+        row.code: AccountView(row.code, row.kind, _role(row.code), *names.get(owners[row.code] or NOBODY, ("", "")))
         for row in found
     }
 

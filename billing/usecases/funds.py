@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
@@ -40,6 +41,14 @@ from tenants.rules.people import check_name
 from tenants.usecases import audit
 
 __all__ = ["EntryFilter", "FundView", "Share"]
+
+
+@dataclass(frozen=True)
+class FundName:
+    """What a fund is called."""
+
+    name: str
+    name_en: str
 
 
 def open_fund(work: Work, *, slug: str, name: str, name_en: str, year: int) -> FundView:
@@ -193,6 +202,13 @@ def list_funds(work: Work) -> tuple[FundView, ...]:
     """Return all funds with their balances, the newest year first."""
     work.actor.require(Permission.READ_FUND)
     return fund_views(work, fund_queries.all_funds(work.session))
+
+
+def name_funds(work: Work, *, slugs: Collection[str]) -> dict[str, FundName]:
+    """Return what funds are called, by slug: for everybody who reads which funds pay, not what is in them."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    found = fund_queries.funds_by_slug(work.session, slugs)
+    return {slug: FundName(fund.name, fund.name_en) for slug, fund in found.items()}
 
 
 def list_appropriations(work: Work, *, fund_id: UUID) -> tuple[AppropriationView, ...]:

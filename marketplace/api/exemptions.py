@@ -17,7 +17,9 @@ from marketplace.api.calls import call, command, noun, read, show
 from marketplace.api.fields import Amount, Answer, Body, ById, Fen, Idempotent, Instant, Moment, Name, Paged, Parameters
 from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.requests import takes_files
+from marketplace.formats.tables import CSV, XLSX, csv_file, xlsx_file
 from marketplace.usecases import exempted_lines
+from marketplace.web.exemption_tables import exemption_table
 
 exemptions = noun("exemptions", "Case-by-case decisions: exceptions from a programme's terms for one park.")
 
@@ -153,6 +155,24 @@ def list_exemptions(query: OfPark) -> Response:
         Exemptions,
         lambda work: use_cases.list_exemptions(work, park_id=query.park_id, limit=query.limit, cursor=query.cursor),
     )
+
+
+class ExemptionFile(Parameters):
+    """Which park's decisions, as which file."""
+
+    park_id: UUID | None = None
+    format: Literal["csv", "xlsx"] = "csv"
+
+
+@exemptions.get("/exemptions/file", **call(files=(CSV, XLSX)))
+def download_exemptions(query: ExemptionFile) -> Response:
+    """Download all decisions with every order line they touched, in the caller's language; money in yuan."""
+    with working() as work:
+        table = exemption_table(exempted_lines.export_exemptions(work, park_id=query.park_id))
+        now = work.now
+    if query.format == "xlsx":
+        return download("exemptions.xlsx", XLSX, xlsx_file(table, now))
+    return download("exemptions.csv", CSV, csv_file(table))
 
 
 @exemptions.post("/exemptions/evidence", **call(Evidence, status=201), **RAW_UPLOAD)

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from billing.usecases import exemptions
 from marketplace.store.order_queries import lines_with_orders
+from tenants.kernel.paging import MOST_ITEMS
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.usecases import audit
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,18 @@ def read_exemption_with_lines(work: Work, *, exemption_id: UUID) -> ExemptionWit
         if use.order_line_id in known
     )
     return ExemptionWithLines(found, lines)
+
+
+def export_exemptions(work: Work, *, park_id: UUID | None = None) -> tuple[ExemptionWithLines, ...]:
+    """Return every decision with all it touched, newest first: a park its own, staff those of ``park_id`` or of all."""
+    work.actor.require(Permission.READ_ORDER)
+    found: list[ExemptionWithLines] = []
+    cursor: str | None = None
+    while True:
+        page = exemptions.list_exemptions(work, park_id=park_id, limit=MOST_ITEMS, cursor=cursor)
+        found += [read_exemption_with_lines(work, exemption_id=each.id) for each in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    audit.record(work, "exemption.export", "exemption", None, rows=len(found))
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Amounts of money as people type them."""
+"""Amounts of money and shares as people type them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,25 @@ def fen_of(name: str, *, empty: int | None = None) -> int:
 
     Raises Invalid at the field for what is no amount.
     """
-    text = field(name).replace(",", "").replace("，", "")
-    if not text and empty is not None:
+    if not field(name) and empty is not None:
         return empty
+    not_one = msg("金额须为数字，以元为单位，例如 1000000.00。")
+    return _hundredfold(name, field(name), not_one, msg("金额最多两位小数，且不能过大。请改正金额。"))
+
+
+def share_of(name: str) -> int:
+    """Return the share typed into a field in per cent, in basis points. Raises Invalid at the field for what is none."""
+    not_one = msg("比例须为百分数，例如 40 或 12.5。")
+    return _hundredfold(name, field(name).removesuffix("%"), not_one, not_one)
+
+
+def _hundredfold(name: str, text: str, no_number: Message, too_fine: Message) -> int:
     try:
-        amount = Decimal(text) * 100
+        amount = Decimal(text.replace(",", "").replace("，", "")) * 100
     except InvalidOperation:
-        raise _wrong(name, msg("金额须为数字，以元为单位，例如 1000000.00。")) from None
-    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > Decimal(10) ** 17:
-        raise _wrong(name, msg("金额最多两位小数，且不能过大。请改正金额。"))
+        raise _wrong(name, no_number) from None
+    if not amount.is_finite() or amount.adjusted() > 16 or amount != amount.to_integral_value():
+        raise _wrong(name, too_fine)
     return int(amount)
 
 

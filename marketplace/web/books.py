@@ -6,10 +6,9 @@ import re
 
 from flask import Response, request, url_for
 
-from billing.usecases import claims, invoicing, payments, reconciliation
+from billing.usecases import account_names, claims, invoicing, payments, reconciliation
 from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
-from marketplace.web.account_names import account_names
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import month_of, show
@@ -77,7 +76,7 @@ def _page(refusal: Refusal | None, statement: payments.StatementView | None) -> 
         lines = claims.list_claims(work, period=period)
         unmatched = payments.list_unmatched(work)
         parks = onboarding.list_parks(work, limit=200).items if unmatched else ()
-        accounts = account_names(work, [row.account for row in result.trial_balance.rows])
+        accounts = account_names.name_accounts(work, codes=[row.account for row in result.trial_balance.rows])
     return show(
         "books/books.html",
         status=200 if refusal is None else refusal.status,

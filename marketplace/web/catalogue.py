@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from billing.usecases import funds
 from marketplace.usecases import shop
 from marketplace.web.explaining import tell
 from marketplace.web.pages import page_group, page_work
@@ -27,4 +28,7 @@ def offering(slug: str) -> Response:
     """Show one offering."""
     with page_work() as work:
         item = shop.read_shop_item(work, slug=slug)
-    return show("catalogue/offering.html", item=item, told=tuple(tell(each) for each in item.explanations))
+        slugs = {fund for award in (item.line.awards if item.line else ()) for fund in award.by_fund}
+        fund_names = funds.name_funds(work, slugs=slugs)
+    told = tuple(tell(each) for each in item.explanations)
+    return show("catalogue/offering.html", item=item, told=told, fund_names=fund_names)

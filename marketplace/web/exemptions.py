@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from flask import Response, request, url_for
@@ -13,7 +12,10 @@ from billing.usecases import exemptions as use_cases
 from billing.usecases.evidence import MOST_BYTES, Upload
 from marketplace.api.artefacts import download
 from marketplace.doors.requests import takes_files
-from marketplace.usecases.exempted_lines import read_exemption_with_lines
+from marketplace.formats.tables import CSV, XLSX, csv_file, xlsx_file
+from marketplace.usecases.exempted_lines import export_exemptions, read_exemption_with_lines
+from marketplace.web.amounts import fen_of, share_of
+from marketplace.web.exemption_tables import exemption_table
 from marketplace.web.exemption_words import CEILINGS, WAIVABLE, changed_terms, fact_word, scope_word
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
@@ -52,6 +54,16 @@ def exemptions() -> Response:
     return show(
         "exemptions/list.html", page=page, may_write=may_write, is_staff=is_staff, changed_terms=changed_terms
     )  # fmt: skip
+
+
+@pages.get("/exemptions/file.<kind>")
+def file(kind: str) -> Response:
+    """Download all decisions with what each touched: a park its own, staff all."""
+    with page_work() as work:
+        table = exemption_table(export_exemptions(work))
+        if kind == "xlsx":
+            return download("exemptions.xlsx", XLSX, xlsx_file(table, work.now))
+        return download("exemptions.csv", CSV, csv_file(table))
 
 
 @pages.get("/exemptions/new")
@@ -194,7 +206,7 @@ def _typed_wish() -> dict[str, Any]:
         "programme": field("programme"),
         "offering": field("offering") or None,
         "terms": _typed_terms(),
-        "limit_fen": _hundredths("limit") or 0,
+        "limit_fen": fen_of("limit", empty=0),
         "order_limit": int(orders) if orders else None,
         "document_no": field("document_no"),
         "reason": field("reason"),
@@ -206,32 +218,17 @@ def _typed_terms() -> dict[str, Any]:
     last = _day("window")
     ceilings: dict[str, int | None] = {}
     for scope in CEILINGS:
-        amount = _hundredths(f"cap_{scope}")
         if request.form.get(f"lift_{scope}"):
             ceilings[scope] = None
-        elif amount is not None:
-            ceilings[scope] = amount
+        elif field(f"cap_{scope}"):
+            ceilings[scope] = fen_of(f"cap_{scope}")
     terms: dict[str, Any] = {"ceilings": ceilings, "waived_facts": request.form.getlist("facts")}
     terms["waive_price_limit"] = bool(request.form.get("waive_price_limit"))
-    if (rate := _hundredths("rate")) is not None:
-        terms["rate_bp"] = rate
+    if field("rate"):
+        terms["rate_bp"] = share_of("rate")
     if last is not None:
         terms["window_to"] = (last + timedelta(days=1)).isoformat()
     return terms
-
-
-def _hundredths(name: str) -> int | None:
-    """Return yuan in fen, or per cent in basis points, as typed; None for an empty field."""
-    typed = field(name).replace(",", "").replace("，", "").rstrip("%")
-    if not typed:
-        return None
-    try:
-        amount = Decimal(typed) * 100
-    except InvalidOperation:
-        raise _wrong(name, msg("须为数字。请改正。")) from None
-    if not amount.is_finite() or amount != amount.to_integral_value() or not 0 <= amount <= Decimal(10) ** 15:
-        raise _wrong(name, msg("须为不小于零、最多两位小数的数字。请改正。"))
-    return int(amount)
 
 
 def _day(name: str) -> date | None:

@@ -1,10 +1,9 @@
-"""What the pages of funds share: amounts and shares as people type them, who somebody is, where money may be allotted."""
+"""What the pages of funds share: forms, shares of regions and days as people type them, who somebody is, where money may be allotted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from flask import Response, request
 
 from billing.usecases import funds as use_cases
 from billing.usecases.fund_views import FundView
+from marketplace.web.amounts import share_of
 from marketplace.web.pages import field, given, id_of, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from tenants.kernel.errors import FieldError, Invalid, Problem
@@ -79,19 +79,6 @@ def year_of(text: str) -> int:
     return int(text)
 
 
-def fen_of(text: str) -> int:
-    """Return yuan as typed, with or without thousands' commas, in whole fen."""
-    amount = _hundredfold("amount", text, msg("金额须为数字，以元为单位，例如 1000000.00。"))
-    if abs(amount) > Decimal(10) ** 17:
-        raise wrong("amount", msg("金额最多两位小数，且不能过大。请改正金额。"))
-    return int(amount)
-
-
-def share_of(name: str) -> int:
-    """Return a share typed in per cent, in basis points."""
-    return int(_hundredfold(name, field(name).removesuffix("%"), msg("比例须为百分数，例如 40 或 12.5。")))
-
-
 def days_of(name: str) -> int:
     """Return a number of days as typed."""
     text = field(name)
@@ -116,16 +103,6 @@ def shares_typed() -> tuple[use_cases.Share, ...]:
 
 def _typed_rows() -> tuple[int, ...]:
     return tuple(row for row in range(1, SPLIT_ROWS + 1) if field(f"envelope_{row}") or field(f"share_{row}"))
-
-
-def _hundredfold(name: str, text: str, message: Message) -> Decimal:
-    try:
-        amount = Decimal(text.replace(",", "").replace("，", "")) * 100
-    except InvalidOperation:
-        raise wrong(name, message) from None
-    if not amount.is_finite() or amount.adjusted() > 20 or amount != amount.to_integral_value():
-        raise wrong(name, msg("金额最多两位小数，且不能过大。请改正金额。") if name == "amount" else message)
-    return amount
 
 
 def wrong(name: str, message: Message) -> Invalid:

@@ -10,7 +10,8 @@ from billing.usecases import fund_life as use_cases
 from billing.usecases import fund_outlook
 from billing.usecases.fund_life import Obstacle
 from marketplace.usecases import orders
-from marketplace.web.fund_forms import act, days_of, form, fund_and_rights, names_of, share_of
+from marketplace.web.amounts import share_of
+from marketplace.web.fund_forms import act, days_of, form, fund_and_rights, names_of
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal
 from marketplace.web.rendering import show
@@ -113,6 +114,8 @@ def _where(fund_id: UUID, obstacle: Obstacle, line_orders: dict[UUID, UUID]) -> 
     """Return the page on which something that keeps a fund open is dealt with."""
     if obstacle.order_line_id in line_orders:
         return url_for("orders.order", order_id=line_orders[obstacle.order_line_id])
+    if obstacle.kind == "claim_batch":
+        return url_for("claims.batch", batch_id=obstacle.id)
     if obstacle.kind == "available":
         return url_for("fund_transfers.transfers", fund_id=fund_id, envelope=obstacle.envelope)
     return url_for("fund_register.entries", fund_id=fund_id, place="captured")

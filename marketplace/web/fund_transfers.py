@@ -9,7 +9,8 @@ from flask import Response, request, url_for
 
 from billing.usecases import fund_outlook, funds
 from billing.usecases import fund_transfers as use_cases
-from marketplace.web.fund_forms import act, classes, fen_of, form, fund_and_rights, names_of, places_to_choose
+from marketplace.web.amounts import fen_of
+from marketplace.web.fund_forms import act, classes, form, fund_and_rights, names_of, places_to_choose
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal
 from marketplace.web.rendering import show
@@ -34,7 +35,7 @@ def ask(fund_id: str) -> Response:
             fund_id=found,
             envelope=field("envelope"),
             to_envelope=field("to_envelope"),
-            amount_fen=fen_of(field("amount")),
+            amount_fen=fen_of("amount"),
             reason=field("reason"),
             document_no=field("document_no"),
         )
@@ -51,7 +52,7 @@ def give_back(fund_id: str) -> Response:
             work,
             fund_id=found,
             envelope=field("envelope"),
-            amount_fen=fen_of(field("amount")),
+            amount_fen=fen_of("amount"),
             reason=field("reason"),
             document_no=field("document_no"),
         )

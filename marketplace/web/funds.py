@@ -10,12 +10,12 @@ from flask import Response, url_for
 from billing.usecases import fund_outlook
 from billing.usecases import funds as use_cases
 from billing.usecases.fund_views import FundView
+from marketplace.web.amounts import fen_of
 from marketplace.web.charts import fund_chart, outlook_chart
 from marketplace.web.fund_forms import (
     SPLIT_ROWS,
     act,
     classes,
-    fen_of,
     form,
     fund_and_rights,
     names_of,
@@ -71,7 +71,7 @@ def appropriate(fund_id: str) -> Response:
         return use_cases.request_appropriation(
             work,
             fund_id=found,
-            amount_fen=fen_of(field("amount")),
+            amount_fen=fen_of("amount"),
             document_no=field("document_no"),
             split=shares_typed(),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from billing.usecases import quotes, wallets
+from billing.usecases import funds, quotes, wallets
 from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
 from marketplace.rules.orders import PaymentMethod
@@ -121,6 +121,8 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         old = quotes.read_quote(work, quote_id=id_of(was)) if was else None
         may_read = work.actor.may(Permission.READ_WALLET)
         exceeded = checkout.exceeded_budgets(work, quote_id=quote.id)
+        slugs = {slug for line in quote.lines for award in line.awards for slug in award.by_fund}
+        fund_names = funds.name_funds(work, slugs=slugs)
         wallet = wallets.read_wallet(work, park_id=work.actor.require_tenant()) if may_read else None
     return show(
         "ordering/price.html",
@@ -131,6 +133,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         old=old,
         wallet=wallet,
         exceeded=exceeded,
+        fund_names=fund_names,
         expired=quote.expires_at <= current_market().clock.now(),
         key=f"quote:{quote.id}",
     )

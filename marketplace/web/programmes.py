@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
+from billing.usecases import funds
 from billing.usecases import programmes as use_cases
 from marketplace.doors.policy_words import conditions_words, difference_words
 from marketplace.doors.simulation_files import simulation_csv
@@ -168,6 +169,7 @@ def _page(programme_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
         found = use_cases.read_programme(work, programme_id=id_of(programme_id))
         steps = _open_steps(work)
+        fund_names = _fund_names(work, found)
     return show(
         "programmes/programme.html",
         status=200 if refusal is None else refusal.status,
@@ -175,8 +177,15 @@ def _page(programme_id: str, refusal: Refusal | None) -> Response:
         programme=found,
         steps=steps,
         said=_said,
+        fund_names=fund_names,
         draft=(given().get("policy") if refusal is not None else None) or _prefilled(found),
     )
+
+
+def _fund_names(work: Work, found: use_cases.ProgrammeView) -> dict[str, funds.FundName]:
+    """Return what the funds of all versions are called."""
+    slugs = {funder["fund"] for version in found.versions for funder in version.policy["funders"]}
+    return funds.name_funds(work, slugs=slugs)
 
 
 def _prefilled(found: use_cases.ProgrammeView) -> str:
@@ -201,6 +210,7 @@ def _version(programme_id: str, version: int, refusal: Refusal | None) -> Respon
         if work.actor.may(Permission.SIMULATE_PROGRAMME):
             trials = simulations.list_simulations(work, programme_id=found.id, version=version)
         steps = _open_steps(work)
+        fund_names = _fund_names(work, found)
     return show(
         "programmes/version.html",
         status=200 if refusal is None else refusal.status,
@@ -213,6 +223,7 @@ def _version(programme_id: str, version: int, refusal: Refusal | None) -> Respon
         steps=steps,
         typed=given(),
         said=_said,
+        fund_names=fund_names,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable
 from typing import Any
@@ -82,6 +83,14 @@ def test_a_decision_from_the_form_to_the_order(province: Province, signed_in: En
     assert order["number"] in mine
     assert "officer" not in mine, "a park reads the office's decision, not who in the office made it"
     assert f'action="{address}/revocation"' not in mine
+    exported = csv.DictReader(io.StringIO(officer.get("/exemptions/file.csv").data.decode("utf-8-sig")))
+    (row,) = exported
+    assert (row["文号"], row["补贴总额（元）"]) == ("豫科〔2026〕9号", "50000.00")
+    assert row["订单"]
+    assert row["承诺（元）"] == row["已用（元）"] > "0"
+    workbook = park.get("/exemptions/file?format=xlsx")
+    assert workbook.data.startswith(b"PK")
+    assert "豫科〔2026〕9号" not in other.get("/exemptions/file").data.decode("utf-8-sig")
     assert "豫科〔2026〕9号" in admin.get("/exemptions").text
     assert "豫科〔2026〕9号" not in signed_in("admin2").get("/exemptions").text
     assert signed_in("admin2").get(address).status_code == 404
