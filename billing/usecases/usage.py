@@ -159,6 +159,11 @@ def list_usage(
     return tuple(UsageSum(*row) for row in found)
 
 
+def check_period(start: datetime, end: datetime) -> None:
+    """Raise Invalid unless both moments carry their offset and the first comes first."""
+    _period(start, end)
+
+
 def _rows(work: Work, question: MeterQuestion) -> list[MeterRow]:
     rows = []
     for found in quantities(work.session, question):

@@ -8,10 +8,10 @@ from uuid import UUID
 from flask import Response
 from pydantic import Field
 
-from billing.usecases import usage as use_cases
 from marketplace.api.calls import call, noun, show
 from marketplace.api.fields import Amount, Answer, Instant, Parameters, Quantity
 from marketplace.doors.identity import working
+from marketplace.usecases import usage_reports as use_cases
 
 usage = noun("usage", "What delivered services came to.")
 
@@ -21,14 +21,18 @@ class UsageQuestion(Parameters):
 
     from_: Instant = Field(alias="from")
     to: Instant
-    group_by: Literal["offering", "day", "month", "park"] = "offering"
+    group_by: Literal["offering", "day", "month", "park", "person"] = "offering"
     park_id: UUID | None = Field(None, description="For staff: one park's use")
 
 
 class UsageSum(Answer):
-    """What came together under one key: an offering, a day, a month or a park's id."""
+    """What came together under one key: an offering, a day, a month, a park's id or the id of who ordered.
+
+    For those who may not know who ordered what, the key of other people's orders is ``others``.
+    """
 
     key: str
+    name: str | None = Field(description="The person's name, for group_by=person")
     deliveries: int
     quantity: Quantity
     gross_fen: Amount

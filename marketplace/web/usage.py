@@ -1,31 +1,61 @@
-"""What a park used this year, and its wallet."""
+"""A park's use of a period, by service, day and person, and its wallet."""
 
 from __future__ import annotations
 
-from flask import Response, url_for
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Response, request, url_for
 
 from billing.rules.money import yuan
-from billing.usecases import alerts, traces, wallets
+from billing.rules.periods import add_months, parse_month
+from billing.usecases import alerts, budgets, traces, wallets
+from marketplace.api.artefacts import download
+from marketplace.doors.current import current_market
+from marketplace.formats.tables import CSV, XLSX, csv_file, xlsx_file
+from marketplace.usecases.usage_reports import UsageReport, UsedSum, read_report
 from marketplace.web.amounts import fen_of
 from marketplace.web.charts import spend_chart
 from marketplace.web.pages import given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
-from marketplace.web.rendering import show
-from marketplace.web.spending import months_of_year, spent_by
+from marketplace.web.rendering import month_of, show
+from marketplace.web.usage_tables import GROUPS, label_of, rows_of, table_of
 from services.usecases import catalogue
-from tenants.kernel.errors import Problem
+from tenants.kernel.errors import FieldError, Invalid, Problem
+from tenants.kernel.identifiers import parse_id
+from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
 from tenants.usecases import onboarding
 
 pages = page_group("usage")
 SHOWN = 20
 """Deliveries that the page shows; the API lists them all."""
+FIGURES = ("gross_fen", "subsidy_fen", "payable_fen")
+MOST_DAYS_DRAWN = 62
+"""Up to two months are drawn by day, longer periods by month."""
 
 
 @pages.get("/usage")
 def usage() -> Response:
-    """Show the year's use by month and by service, and the wallet."""
+    """Show a period: ``?from=2026-01&to=2026-03`` (both months included), ``service=`` and ``person=``; and the wallet."""
     return _page(None)
+
+
+@pages.get("/usage/file")
+def file() -> Response:
+    """Send a grouping of the period as CSV or XLSX."""
+    by = request.args.get("by", "")
+    group_by = by if by in GROUPS else "offering"
+    asked = _asked()
+    with page_work() as work:
+        table = table_of(_report(work, asked), group_by, _offerings(work))
+        made_at = work.now
+    name = f"usage-{group_by}-{asked['from']}-{asked['to']}"
+    if request.args.get("format") == "xlsx":
+        return download(f"{name}.xlsx", XLSX, xlsx_file(table, made_at))
+    return download(f"{name}.csv", CSV, csv_file(table))
 
 
 @pages.post("/usage/alert")
@@ -51,30 +81,100 @@ def acknowledge(alert_id: str) -> Response:
 def _page(refusal: Refusal | None) -> Response:
     with page_work() as work:
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
-        by_month = spent_by(work, "month")
-        by_offering = spent_by(work, "offering")
-        offerings = {each.slug: each for each in catalogue.list_offerings(work)}
+        offerings = _offerings(work)
+        asked = _asked()
+        period_refusal = None
+        try:
+            report = _report(work, asked)
+        except Invalid as problem:
+            period_refusal = refusal_of(problem)
+            asked = {"from": month_of(work.now), "to": month_of(work.now), "service": "", "person": ""}
+            report = _report(work, asked)
         wallet = wallets.read_wallet(work, park_id=park.id) if work.actor.may(Permission.READ_WALLET) else None
-        months = months_of_year(work.now)
         charged = traces.list_charged(work, limit=SHOWN).items
-    chart = spend_chart(
-        months,
-        [by_month[month].subsidy_fen if month in by_month else 0 for month in months],
-        [by_month[month].payable_fen if month in by_month else 0 for month in months],
-    )
+        limits = budgets.list_budgets(work)
+        now = work.now
+    shown = refusal or period_refusal
     return show(
         "usage.html",
-        status=200 if refusal is None else refusal.status,
-        refusal=refusal,
+        status=200 if shown is None else shown.status,
+        refusal=shown,
         typed=_typed(refusal, wallet),
         park=park,
-        by_month=by_month,
-        by_offering=by_offering,
+        report=report,
+        groups=[
+            (group_by, title, rows_of(report, group_by), label_of(report, group_by, offerings))
+            for group_by, title in GROUPS.items()
+        ],
+        asked=asked,
+        presets=_presets(month_of(now)),
         offerings=offerings,
+        budgets=limits,
         wallet=wallet,
         charged=charged,
-        chart=chart,
+        chart=_chart(report),
+        figures=vars(report.total),
+        before=vars(report.previous),
+        compared={name: _change(vars(report.total)[name], vars(report.previous)[name]) for name in FIGURES},
     )
+
+
+def _report(work: Work, asked: dict[str, str]) -> UsageReport:
+    return read_report(
+        work,
+        start=_first(asked["from"], "from"),
+        end=add_months(_first(asked["to"], "to"), 1, 1),
+        offering=asked["service"],
+        person=parse_id(asked["person"]),
+    )
+
+
+def _offerings(work: Work) -> dict[str, catalogue.OfferingView]:
+    return {each.slug: each for each in catalogue.list_offerings(work)}
+
+
+def _asked() -> dict[str, str]:
+    """Return what the address asks for, the running month where it names none."""
+    month = month_of(current_market().clock.now())
+    months = {name: request.args.get(name) or month for name in ("from", "to")}
+    return months | {name: request.args.get(name, "")[:64] for name in ("service", "person")}
+
+
+def _first(month: str, field: str) -> date:
+    if parse_month(month) is None:
+        wrong = msg("月份须形如 2026-03。请重新选择。")
+        raise Invalid("form.period", wrong, errors=[FieldError(field, "form.period", wrong)])
+    return date.fromisoformat(f"{month}-01")
+
+
+def _presets(month: str) -> Sequence[tuple[Any, str, str]]:
+    """Return periods to choose at once: this month, the last one, this year."""
+    first = date.fromisoformat(f"{month}-01")
+    last = f"{add_months(first, -1, 1):%Y-%m}"
+    return (
+        (msg("本月"), month, month),
+        (msg("上月"), last, last),
+        (msg("今年"), f"{month[:4]}-01", month),
+    )
+
+
+def _change(now: int, before: int) -> int | None:
+    """Return the change in basis points; None without anything to compare with."""
+    return None if not before else (now - before) * 10_000 // before
+
+
+def _chart(report: UsageReport) -> dict[str, Any]:
+    """Return columns by day for a short period, by month for a long one; empty ones included."""
+    days = [report.start + timedelta(days=number) for number in range((report.end - report.start).days)]
+    by_month = len(days) > MOST_DAYS_DRAWN
+    size = len("2026-01") if by_month else len("2026-01-01")
+    keys = list(dict.fromkeys(day.isoformat()[:size] for day in days))
+    fund, park = dict.fromkeys(keys, 0), dict.fromkeys(keys, 0)
+    row: UsedSum
+    for row in report.by_day:
+        fund[row.key[:size]] += row.subsidy_fen
+        park[row.key[:size]] += row.payable_fen
+    return spend_chart(keys if by_month else [key[5:] for key in keys], list(fund.values()), list(park.values()))
 
 
 def _typed(refusal: Refusal | None, wallet: wallets.WalletView | None) -> dict[str, str]:
