@@ -1,14 +1,14 @@
 """A park's transaction may be told the names of its own people, and of nobody else.
 
-Follows 0024. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0025. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
