@@ -60,7 +60,10 @@ LONGEST_TERM = timedelta(days=366)
 
 @dataclass(frozen=True)
 class ClawbackWish:
-    """What an officer asks back. ``amount_fen`` of the subsidy, None for all of it; ``bearer`` only for fraud."""
+    """What an officer asks back. ``amount_fen`` of the subsidy, None for all of it; ``bearer`` only for fraud.
+
+    ``programme`` asks back what one programme gave, such as a later grant before its service is returned.
+    """
 
     cause: ClawbackCause
     reason: str
@@ -69,6 +72,7 @@ class ClawbackWish:
     amount_fen: int | None = None
     bearer: Bearer | None = None
     file: evidence.Upload | None = None
+    programme: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,11 @@ def open_clawback(work: Work, *, order_line_id: UUID, provider_id: UUID, wish: C
         bearer = faults.take("bearer", bearer_of, wish.cause, wish.bearer)
         faults.take("due_on", _check_due, wish.due_on, local_day(work.now, DEFAULT_ZONE))
         faults.take("evidence", _check_file, wish.file)
-    spent = [each for each in lock_spent(work, order_line_ids=[order_line_id]) if each.open_fen]
+    spent = [
+        each
+        for each in lock_spent(work, order_line_ids=[order_line_id])
+        if each.open_fen and wish.programme in {None, each.programme}
+    ]
     left = sum(each.open_fen for each in spent)
     if not left:
         raise Conflict("clawback.nothing_spent", msg("该服务没有已核销且未退回的补贴，无需追回。请核对订单。"))

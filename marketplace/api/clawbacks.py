@@ -139,6 +139,7 @@ class ClawbackWish(Body):
     cause: ClawbackCause
     bearer: Annotated[Bearer | None, Field(description="Named for fraud; else it follows from the cause")] = None
     amount_fen: Annotated[Fen | None, Field(description="Of the line's subsidy; null for all that is left")] = None
+    programme: Annotated[Name | None, Field(description="Only what this programme gave; null for all")] = None
     reason: Name
     due_on: Day
     evidence: SentFile
@@ -175,7 +176,9 @@ def upload(file: SentFile | None) -> Upload | None:
 @takes_files
 def open_clawback(body: ClawbackWish, header: Idempotent) -> Response:
     """Open a case; nothing moves until somebody else decides it."""
-    wish = returns.CaseWish(body.cause, body.reason, body.due_on, body.amount_fen, body.bearer, upload(body.evidence))
+    wish = returns.CaseWish(
+        body.cause, body.reason, body.due_on, body.amount_fen, body.bearer, upload(body.evidence), body.programme
+    )
     return command(
         "clawback.open",
         header,

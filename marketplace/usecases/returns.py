@@ -35,7 +35,7 @@ class LineReturn:
 
 @dataclass(frozen=True)
 class CaseWish:
-    """What is asked back of an order line's subsidy; ``bearer`` is named for fraud only."""
+    """What is asked back of an order line's subsidy, or of one programme's; ``bearer`` is named for fraud only."""
 
     cause: ClawbackCause
     reason: str
@@ -43,6 +43,7 @@ class CaseWish:
     amount_fen: int | None = None
     bearer: Bearer | None = None
     file: Upload | None = None
+    programme: str | None = None
 
 
 def return_line(work: Work, *, order_id: UUID, line_id: UUID, wish: LineReturn) -> ReturnView:
@@ -91,6 +92,7 @@ def open_case(work: Work, *, order_line_id: UUID, wish: CaseWish) -> ClawbackVie
             amount_fen=wish.amount_fen,
             bearer=wish.bearer,
             file=wish.file,
+            programme=wish.programme,
         ),
     )
 

@@ -138,6 +138,7 @@ def open_case(order_id: str, line_id: str) -> Response:
             amount_fen=fen_of("amount") if field("amount") else None,
             bearer=_chosen("bearer", Bearer) if named else None,
             file=_file(),
+            programme=field("programme") or None,
         )
         with page_work() as work:
             made = _once(

@@ -44,6 +44,12 @@ def case(line: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def slot_of(park: Caller) -> dict[str, Any]:
+    days = {"from": "2026-03-05T00:00:00+08:00", "to": "2026-03-06T00:00:00+08:00"}
+    free = park.post("/slots/search", {"offering": "shared-inspection"} | days).get_json()["items"][0]
+    return {"instrument_id": free["instrument_id"], "starts_at": free["starts_at"], "purpose": "断口分析"}
+
+
 def test_a_line_is_returned_once_for_a_key_and_the_park_reads_what_came_back(province: Province, park: Caller) -> None:
     order, line = sold_inspection(province, park)
     address = f"/orders/{order}/lines/{line}/return"
@@ -69,10 +75,20 @@ def test_a_line_is_returned_once_for_a_key_and_the_park_reads_what_came_back(pro
         assert invariants.check(work) == ()
 
 
+def test_a_returned_service_keeps_its_contract_used(province: Province, park: Caller) -> None:
+    order, line = sold_inspection(province, park, contract_no="HT-9")
+    assert province.finance.post(f"/orders/{order}/lines/{line}/return", WHY).status_code == 201
+    wished = {"lines": [{"offering": "shared-inspection", "request": slot_of(park)}], "contract_no": "HT-9"}
+    (award,) = park.post("/quotes", wished).get_json()["lines"][0]["awards"]
+    assert (award["amount_fen"], award["reasons"]) == (0, ["ALREADY_SUBSIDISED"])
+
+
 def test_a_case_goes_from_the_officer_to_the_approver_to_finance(province: Province, park: Caller) -> None:
     order, line = sold_inspection(province, park)
     for refused in (park, province.approver, province.finance, province.lab):
         assert refused.post("/clawbacks", case(line)).status_code == 403
+    elsewhere = province.officer.post("/clawbacks", case(line, programme="another-programme"))
+    assert elsewhere.get_json()["code"] == "clawback.nothing_spent"
     wrong = province.officer.post("/clawbacks", case(line, due_on="2026-03-02", cause="fraud"))
     assert {each["field"] for each in wrong.get_json()["errors"]} == {"bearer", "due_on"}
     opened = province.officer.post("/clawbacks", case(line), key="case")

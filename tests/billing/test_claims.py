@@ -26,6 +26,7 @@ from billing.rules.claims import (
     payee_kind_of,
     payouts_of,
 )
+from billing.rules.clawbacks import ClawbackCause
 from billing.usecases import acceptances, claim_corrections, claim_notice, claim_payouts, claim_review, claims
 from billing.usecases.claim_review import Return
 from billing.usecases.evidence import Upload
@@ -39,6 +40,7 @@ from tenants.kernel.work import WorkShop
 from tests.support import deliveries, subsidies
 from tests.support.billing_world import make_world
 from tests.support.claims import FINANCE, FIRST, SECOND, Claims, claimed
+from tests.support.returns import Returns
 
 SYSTEM = system_actor("test")
 DAWN, DUSK = datetime(2020, 1, 1), datetime(2035, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
@@ -391,6 +393,25 @@ def test_a_payout_is_checked_cancelled_and_drawn_up_anew(story: Claims) -> None:
     anew = next(each for each in story.prepare() if each.status == "pending")
     assert (anew.lines, anew.amount_fen) == (2, 1_200_000)
     assert story.pay(anew.id, "国库-001").status == "paid"
+    assert_invariants(story)
+
+
+def test_what_is_clawed_back_under_a_pending_payout_is_not_paid(story: Claims) -> None:
+    story.after_notice()
+    (payout,) = story.prepare()
+    line = story.lines(story.batch().id)[0]
+    assert line.order_line_id is not None
+    clawing = Returns(story.world)
+    case = clawing.case(line.order_line_id, ClawbackCause.INELIGIBLE)
+    clawing.uphold(case.id)
+    assert refusal(story.pay, payout.id, "国库-001") == "payout.amount_changed"
+    with story.world.shop.work(FINANCE) as work:
+        claim_payouts.cancel_payout(work, payout_id=payout.id, reason="有追回")
+    anew = next(each for each in story.prepare() if each.status == "pending")
+    assert anew.amount_fen == payout.amount_fen - line.amount_fen
+    story.pay(anew.id, "国库-001")
+    fund = subsidies.fund_now(story.world.shop, story.world.fund)
+    assert (fund.captured_fen, fund.disbursed_fen) == (0, anew.amount_fen)
     assert_invariants(story)
 
 

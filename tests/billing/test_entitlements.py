@@ -321,6 +321,12 @@ def test_what_is_returned_takes_its_share_of_a_later_award_with_it(world: World)
         assert entitlements.replay_entitlement(work, entitlement_id=part.id).amount_fen == 133_333
     claim(world, parks[2], granted)
     assert refused(lambda: returning.back(granted.order_line_id)) == "return.later_grant"
+    case = returning.case(granted.order_line_id, ClawbackCause.INELIGIBLE, programme="later")
+    assert case.amount_fen == 200_000, "the later grant alone; what was deducted at once is the return's"
+    returning.uphold(case.id)
+    back = returning.back(granted.order_line_id)
+    assert (back.amount_fen, back.park_fen, back.public_fen) == (1_000_000, 400_000, 600_000)
+    assert broken(world.shop, ALL) == {}
 
 
 def test_a_grant_that_is_clawed_back_before_it_was_paid_is_over(world: World) -> None:

@@ -78,10 +78,16 @@ class Returns:
                 post_disbursement(work, each)
 
     def case(
-        self, line: UUID, cause: ClawbackCause, amount_fen: int | None = None, bearer: Bearer | None = None
+        self,
+        line: UUID,
+        cause: ClawbackCause,
+        amount_fen: int | None = None,
+        bearer: Bearer | None = None,
+        programme: str | None = None,
     ) -> ClawbackView:
         """Open a case."""
-        wish = clawbacks.ClawbackWish(cause, "资格不符", date(2026, 12, 1), "孪生推演", amount_fen, bearer, FILE)
+        due = date(2026, 12, 1)
+        wish = clawbacks.ClawbackWish(cause, "资格不符", due, "孪生推演", amount_fen, bearer, FILE, programme)
         with self.shop.work(OFFICER) as work:
             return clawbacks.open_clawback(work, order_line_id=line, provider_id=PROVIDER, wish=wish)
 

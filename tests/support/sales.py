@@ -12,12 +12,16 @@ from tests.support.province import Province
 from tests.support.web import Caller
 
 
-def sold_inspection(province: Province, park: Caller) -> tuple[str, str]:
-    """Let a park book an inspection of 600 yuan, and have it reported and settled; return its order and line."""
+def sold_inspection(province: Province, park: Caller, **more: str) -> tuple[str, str]:
+    """Let a park book an inspection of 600 yuan, and have it reported and settled; return its order and line.
+
+    ``more`` of the quote, such as ``contract_no``.
+    """
     day = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
     slot = park.post("/slots/search", {"offering": "shared-inspection"} | day).get_json()["items"][0]
     request = {"instrument_id": slot["instrument_id"], "starts_at": slot["starts_at"], "purpose": "断口分析"}
-    quote = park.post("/quotes", {"lines": [{"offering": "shared-inspection", "request": request}]}).get_json()
+    wished = {"lines": [{"offering": "shared-inspection", "request": request}], **more}
+    quote = park.post("/quotes", wished).get_json()
     order = park.post("/orders", {"quote_id": quote["id"]}).get_json()
     booking = order["lines"][0]["booking"]["id"]
     with province.workshop.work(system_actor("meters")) as work:
