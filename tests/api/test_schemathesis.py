@@ -31,6 +31,7 @@ EXAMPLES = 6
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # every call of the API, in both sorts; on a busy machine that takes minutes
 @pytest.mark.parametrize("persona", ["park", "officer", "finance", "lab"])
 def test_schemathesis_finds_nothing(province: Province, persona: str) -> None:
     known = lived_in(province)

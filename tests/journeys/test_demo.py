@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from marketplace.cli import main
 
 
+@pytest.mark.timeout(600)  # a throw-away database each for two provinces, and real engines
 def test_the_story_comes_out_as_it_has_to() -> None:
     """Every line of the story holds, and its figures are the ones people were promised."""
     told = CliRunner().invoke(main, ["demo", "--json"], catch_exceptions=False)
