@@ -54,6 +54,7 @@ class Sums(Answer):
     applied_fen: Amount
     granted_fen: Amount
     redeemed_fen: Amount
+    exempted_fen: Amount = Field(description="Of what was granted, under case-by-case decisions")
     parks: int = Field(description="Verified parks of the group; where it does not divide parks, of all that count")
     parks_served: int
     enablement_bp: int | None = Field(description="Parks served of verified parks, basis points")

@@ -66,6 +66,8 @@ class AidFact:
     applied_fen: int
     granted_fen: int
     redeemed_fen: int
+    exempted_fen: int = 0
+    """Granted under case-by-case decisions: a part of ``granted_fen``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The figures of one group, or of all.
+    """The figures of one group, or of all. ``exempted_fen`` is the part of ``granted_fen`` under case-by-case decisions.
 
     ``parks`` are verified ones, ``parks_served`` those of them with a delivery. Of a programme's group, deliveries,
     rent and build cost are None: one delivery may have several programmes.
@@ -128,6 +130,7 @@ class Sums:
     applied_fen: int
     granted_fen: int
     redeemed_fen: int
+    exempted_fen: int
     parks: int
     parks_served: int
     deliveries: int | None
@@ -270,6 +273,7 @@ def _sums(key: str, group: _Group, verified: set[UUID], build: Mapping[str, int]
         applied_fen=_total(fact.applied_fen for fact in group.aid),
         granted_fen=_total(fact.granted_fen for fact in group.aid),
         redeemed_fen=_total(fact.redeemed_fen for fact in group.aid),
+        exempted_fen=_total(fact.exempted_fen for fact in group.aid),
         parks=len(group.parks),
         parks_served=len(served & verified),
         deliveries=None if by_programme else _total(fact.deliveries for fact in group.deliveries),

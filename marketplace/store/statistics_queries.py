@@ -52,9 +52,17 @@ class MonthSums:
 
 def _aid_sums() -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]]:
     hold = _table("holds").c
-    kept = hold.captured_fen - hold.withdrawn_fen - hold.returned_fen
-    standing = kept + case((hold.status == "held", hold.amount_fen), else_=0)
-    return _sum(hold.amount_fen), _sum(standing), _sum(kept)
+    return _sum(hold.amount_fen), _sum(_standing()), _sum(_kept())
+
+
+def _kept() -> ColumnElement[int]:
+    hold = _table("holds").c
+    return hold.captured_fen - hold.withdrawn_fen - hold.returned_fen
+
+
+def _standing() -> ColumnElement[int]:
+    hold = _table("holds").c
+    return _kept() + case((hold.status == "held", hold.amount_fen), else_=0)
 
 
 def aid_by_month(
@@ -81,8 +89,14 @@ def aid_by_month(
 
 def aid(session: Session, start: datetime, end: datetime, *, by_month: bool) -> Sequence[AidFact]:
     """Return the public money reserved from ``start`` until just before ``end``, as it stands now."""
-    hold = _table("holds").c
+    hold, use = _table("holds").c, _table("exemption_uses").c
     month = _month_if(hold.created_at, wanted=by_month)
+    decided = select(use.tenant_id, use.order_line_id, use.programme).distinct().subquery()
+    under = (
+        (decided.c.tenant_id == hold.tenant_id)
+        & (decided.c.order_line_id == hold.order_line_id)
+        & (decided.c.programme == hold.programme)
+    )
     query = (
         select(
             hold.tenant_id,
@@ -91,8 +105,10 @@ def aid(session: Session, start: datetime, end: datetime, *, by_month: bool) -> 
             month,
             func.count(hold.order_line_id.distinct()),
             *_aid_sums(),
+            _sum(case((decided.c.order_line_id.is_not(None), _standing()), else_=0)),
         )
         .join(OrderLine, (LINE.tenant_id == hold.tenant_id) & (LINE.id == hold.order_line_id))
+        .outerjoin(decided, under)
         .where(hold.created_at >= start, hold.created_at < end)
         .group_by(hold.tenant_id, LINE.offering, hold.programme, month)
     )

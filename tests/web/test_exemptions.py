@@ -10,6 +10,7 @@ from typing import Any
 from marketplace.demo import world
 from tests.support.province import LEADS, Province
 from tests.support.visitor import Visitor
+from tests.support.web import Caller
 
 Enter = Callable[[str], Visitor]
 
@@ -35,6 +36,15 @@ def typed(park_id: str) -> dict[str, Any]:
 
 def send(visitor: Visitor, of_park: str, **changes: Any) -> Any:
     return visitor.post("/exemptions", typed(of_park) | changes, content_type="multipart/form-data")
+
+
+def assert_exported(officer: Visitor, park: Caller, other: Caller) -> None:
+    (row,) = csv.DictReader(io.StringIO(officer.get("/exemptions/file.csv").data.decode("utf-8-sig")))
+    assert (row["文号"], row["补贴总额（元）"]) == ("豫科〔2026〕9号", "50000.00")
+    assert row["订单"]
+    assert row["承诺（元）"] == row["已用（元）"] > "0"
+    assert park.get("/exemptions/file?format=xlsx").data.startswith(b"PK")
+    assert "豫科〔2026〕9号" not in other.get("/exemptions/file").data.decode("utf-8-sig")
 
 
 def test_a_decision_from_the_form_to_the_order(province: Province, signed_in: Enter) -> None:
@@ -83,14 +93,10 @@ def test_a_decision_from_the_form_to_the_order(province: Province, signed_in: En
     assert order["number"] in mine
     assert "officer" not in mine, "a park reads the office's decision, not who in the office made it"
     assert f'action="{address}/revocation"' not in mine
-    exported = csv.DictReader(io.StringIO(officer.get("/exemptions/file.csv").data.decode("utf-8-sig")))
-    (row,) = exported
-    assert (row["文号"], row["补贴总额（元）"]) == ("豫科〔2026〕9号", "50000.00")
-    assert row["订单"]
-    assert row["承诺（元）"] == row["已用（元）"] > "0"
-    workbook = park.get("/exemptions/file?format=xlsx")
-    assert workbook.data.startswith(b"PK")
-    assert "豫科〔2026〕9号" not in other.get("/exemptions/file").data.decode("utf-8-sig")
+    assert_exported(officer, park, other)
+    told = province.officer.get("/statistics?from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z").get_json()["total"]
+    assert told["exempted_fen"] == told["granted_fen"] == order["subsidy_fen"] > 0
+    assert "按一事一议批准" in officer.get("/dashboard?from=2026-01-01&to=2026-12-31").text
     assert "豫科〔2026〕9号" in admin.get("/exemptions").text
     assert "豫科〔2026〕9号" not in signed_in("admin2").get("/exemptions").text
     assert signed_in("admin2").get(address).status_code == 404
