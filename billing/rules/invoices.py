@@ -83,6 +83,11 @@ def invoice_number(legal_entity: str, year: int, serial: int) -> str:
     return f"{legal_entity.upper()}-{year:04d}-{serial:06d}"
 
 
+def credit_note_number(legal_entity: str, year: int, serial: int) -> str:
+    """Return the number of the ``serial``-th credit note of a legal entity in a year, ``PTM-CN-2026-000001``."""
+    return f"{legal_entity.upper()}-CN-{year:04d}-{serial:06d}"
+
+
 def due_on(finalized_on: date) -> date:
     """Return the day by which an invoice is to be paid."""
     return finalized_on + timedelta(days=PAYMENT_DAYS)

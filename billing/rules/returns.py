@@ -48,3 +48,15 @@ def split_return(amount_fen: int, park_left_fen: int, holds_left_fen: Sequence[i
 def vat_back(before_fen: int, amount_fen: int, vat_bp: int) -> int:
     """Return the VAT in a part that is taken back after ``before_fen`` was: parts add up to the VAT of the whole."""
     return vat_of_gross(before_fen + amount_fen, vat_bp) - vat_of_gross(before_fen, vat_bp)
+
+
+def vat_back_of_line(line_vat_fen: int, gross_fen: int, returned_fen: int, back_fen: int) -> int:
+    """Return the VAT in a part of an invoice line that is taken back, ``back_fen`` of it having come back before.
+
+    ``returned_fen`` is all that is taken back of ``gross_fen``, this part included: a line that comes back as a whole
+    gives back the VAT that the invoice allotted to it, to the fen. Never negative.
+    """
+    if not gross_fen:
+        return 0
+    due = (2 * line_vat_fen * returned_fen + gross_fen) // (2 * gross_fen)
+    return max(due - back_fen, 0)

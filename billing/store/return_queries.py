@@ -21,12 +21,13 @@ from tenants.kernel.writing import rows_written
 
 @dataclass(frozen=True)
 class Before:
-    """What of an order line was returned before; ``sale_back_fen`` counts the parts that clawbacks took back too."""
+    """What of an order line was returned before; ``sale_back_fen`` and ``vat_fen`` count what clawbacks took back too."""
 
     returns: int
     amount_fen: int
     park_fen: int
     sale_back_fen: int
+    vat_fen: int
 
 
 def usage_of_line(session: Session, order_line_id: UUID) -> RatedUsage | None:
@@ -36,27 +37,28 @@ def usage_of_line(session: Session, order_line_id: UUID) -> RatedUsage | None:
 
 def returned_before(session: Session, tenant_id: UUID, order_line_id: UUID) -> Before:
     """Return what was returned of an order line so far."""
-    count, amount, park = session.execute(
+    count, amount, park, vat = session.execute(
         select(
             func.count(),
             func.coalesce(func.sum(LineReturn.amount_fen), 0),
             func.coalesce(func.sum(LineReturn.park_fen), 0),
+            func.coalesce(func.sum(LineReturn.vat_fen), 0),
         ).where(LineReturn.tenant_id == tenant_id, LineReturn.order_line_id == order_line_id)
     ).one()
-    clawed = session.execute(
-        select(func.coalesce(func.sum(Clawback.sale_back_fen), 0)).where(
+    clawed, clawed_vat = session.execute(
+        select(func.coalesce(func.sum(Clawback.sale_back_fen), 0), func.coalesce(func.sum(Clawback.vat_fen), 0)).where(
             Clawback.tenant_id == tenant_id, Clawback.order_line_id == order_line_id
         )
-    ).scalar_one()
-    return Before(int(count), int(amount), int(park), int(amount) + int(clawed))
+    ).one()
+    return Before(int(count), int(amount), int(park), int(amount) + int(clawed), int(vat) + int(clawed_vat))
 
 
-def invoice_of_usage(session: Session, tenant_id: UUID, usage_id: UUID) -> UUID | None:
-    """Return the invoice that a delivery stands on, if it does yet."""
-    query = select(InvoiceLine.invoice_id).where(
+def invoice_line_of_usage(session: Session, tenant_id: UUID, usage_id: UUID) -> InvoiceLine | None:
+    """Return the invoice line that a delivery stands on, if it does yet."""
+    query = select(InvoiceLine).where(
         InvoiceLine.tenant_id == tenant_id, InvoiceLine.rated_usage_id == usage_id, ~InvoiceLine.voided
     )
-    return session.execute(query).scalar_one_or_none()
+    return session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
 
 
 def insert_line_return(session: Session, values: Mapping[str, Any]) -> bool:
@@ -69,6 +71,12 @@ def returns_of_lines(session: Session, order_line_ids: Collection[UUID]) -> Sequ
     """Return the returns of some order lines, in order."""
     query = select(LineReturn).where(LineReturn.order_line_id.in_(order_line_ids))
     return session.execute(query.order_by(LineReturn.order_line_id, LineReturn.number)).scalars().all()
+
+
+def returns_by_id(session: Session, return_ids: Collection[UUID]) -> dict[UUID, LineReturn]:
+    """Return some returns by their ids."""
+    query = select(LineReturn).where(LineReturn.id.in_(return_ids))
+    return {each.id: each for each in session.execute(query).scalars()}
 
 
 def waiting_credits(session: Session, parks: Collection[UUID]) -> dict[UUID, list[tuple[UUID, int]]]:

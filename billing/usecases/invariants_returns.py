@@ -11,7 +11,9 @@ _RETURNS = """
     GROUP BY r.tenant_id, r.order_line_id, u.id, u.order_line_id, u.gross_fen, u.payable_fen
     HAVING u.order_line_id IS DISTINCT FROM r.order_line_id OR sum(r.amount_fen) > u.gross_fen
         OR sum(r.park_fen) > u.payable_fen OR max(r.number) <> count(*)
-        OR sum(r.vat_fen) > (2 * u.gross_fen * max(u.vat_bp) + 10000 + max(u.vat_bp)) / (2 * (10000 + max(u.vat_bp)))
+        OR sum(r.vat_fen) > greatest(
+            (2 * u.gross_fen * max(u.vat_bp) + 10000 + max(u.vat_bp)) / (2 * (10000 + max(u.vat_bp))),
+            (SELECT max(l.vat_fen) FROM invoice_lines l WHERE l.tenant_id = r.tenant_id AND l.rated_usage_id = u.id))
 """
 _RETURN_MONEY = """
     SELECT r.tenant_id, r.id, j.total, r.amount_fen, h.withdrawn, c.amount_fen AS clawed, p.amount_fen AS credited

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from billing.rules import ledger
 from billing.rules.money import vat_of_gross
-from billing.store import books, invoice_queries
+from billing.store import books, credit_note_queries, invoice_queries
 from billing.store.invoices import Invoice
 from billing.usecases.invoice_views import InvoiceView
 from billing.usecases.invoicing import invoice_not_found, read_invoice
@@ -80,7 +80,8 @@ def _unpaid(work: Work, invoice_id: UUID) -> Invoice:
     invoice = invoice_queries.invoice_of(work.session, invoice_id, lock=True)
     if invoice is None:
         raise invoice_not_found()
-    if invoice.status != "finalized" or invoice.paid_fen:
+    credited = credit_note_queries.has_issued(work.session, invoice.tenant_id, invoice.id)
+    if invoice.status != "finalized" or invoice.paid_fen or credited:
         raise Conflict("invoice.not_voidable", msg("只有完全未付款的账单可以作废。已付款的请改用红字账单更正。"))
     return invoice
 

@@ -6,7 +6,7 @@ line that names its own month. It becomes final in the transaction that drafts i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,13 @@ from billing.rules import ledger
 from billing.rules.invoices import LEGAL_ENTITY, InvoiceStatus, Totals, due_on, invoice_number
 from billing.rules.money import vat_of_gross
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.store import invoice_queries
+from billing.store import credit_note_queries, invoice_queries, return_queries
 from billing.store.books import post_journal
 from billing.store.invoices import Invoice, InvoiceLine
 from billing.store.payments import Allocation, Payment
+from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
+from billing.usecases import credit_note_issue
 from billing.usecases.invoice_drafts import Draft, check_period_begun, drafts
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
 from tenants.kernel.errors import NotFound
@@ -70,14 +72,25 @@ def issue_to(work: Work, period: str, parks: Sequence[UUID]) -> int:
     year = local_day(work.now, DEFAULT_ZONE).year
     last = invoice_queries.lock_counter(work.session, LEGAL_ENTITY, year)
     serial = last
+    returned = credit_note_queries.uncredited_returns(work.session, parks)
     for serial, draft in enumerate(drafts(work, period, parks), start=last + 1):
         rows: Rows = {Invoice: [], InvoiceLine: [], Payment: [], Allocation: []}
         _finalise(work, rows, draft, invoice_number(LEGAL_ENTITY, year, serial))
         invoice_queries.insert_rows(work.session, rows)
+        _credit_what_was_returned(work, draft, returned)
     if serial > last:
         invoice_queries.set_counter(work.session, LEGAL_ENTITY, year, serial)
         audit.record(work, "invoice.issue", "period", period, count=serial - last)
     return serial - last
+
+
+def _credit_what_was_returned(work: Work, draft: Draft, returned: Mapping[UUID, Sequence[LineReturn]]) -> None:
+    """Issue a credit note for each return of a delivery that stood on no invoice until now."""
+    for usage in draft.usages:
+        for each in returned.get(usage.id, ()):
+            line = return_queries.invoice_line_of_usage(work.session, draft.park_id, usage.id)
+            assert line is not None, "it was just written"  # noqa: S101 - for the type checker
+            credit_note_issue.issue_for_returns(work, [(each, line)])
 
 
 def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:

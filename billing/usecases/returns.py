@@ -1,5 +1,6 @@
 """Return of a delivered service (退回): each payer gets back its own share, and no public money goes to the park.
 
+A line that stands on an invoice is taken back by a credit note, which is the document of it (``credit_note_issue``).
 The park's share pays its open invoice, or goes to its wallet when it has paid; a service that stands on no invoice yet
 keeps its credit until that is issued. The public share goes back to its funds while it is not paid out; what was paid
 out is asked of the provider by a clawback that is opened at once. The books take the sale back by the same shares.
@@ -17,15 +18,26 @@ from billing.rules.clawbacks import Bearer, ClawbackCause
 from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.rules.returns import ReturnCause, Shares, split_return, vat_back
-from billing.store import entitlement_queries, invoice_queries, return_queries, statement_queries, wallet_movements
+from billing.rules.returns import ReturnCause, Shares, split_return, vat_back, vat_back_of_line
+from billing.store import (
+    entitlement_queries,
+    invoice_queries,
+    legal_entities,
+    return_queries,
+    statement_queries,
+    trace_queries,
+    wallet_movements,
+)
 from billing.store.books import post_journal
+from billing.store.credit_notes import CreditNote
+from billing.store.invoices import InvoiceLine
 from billing.store.return_queries import Before
+from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
-from billing.usecases import evidence
+from billing.usecases import credit_note_issue, evidence
 from billing.usecases.clawback_cases import NewCase, instant_programmes, open_case, sum_by_fund
 from billing.usecases.return_views import ReturnView, return_view
-from billing.usecases.uncapture import Cause, Spent, lock_spent, recall, uncapture
+from billing.usecases.uncapture import Cause, Spent, lock_spent, recall, uncapture_each
 from billing.usecases.wallets import mover_of
 from tenants.kernel.errors import Conflict, FieldError, Invalid
 from tenants.kernel.identifiers import new_id
@@ -56,15 +68,34 @@ class ReturnWish:
 
 
 @dataclass(frozen=True)
+class ReturnedLine:
+    """An order line that is returned, and the provider that delivered it."""
+
+    order_line_id: UUID
+    provider_id: UUID
+    wish: ReturnWish
+
+
+@dataclass(frozen=True)
 class _Plan:
     """A return worked out: its shares, and of each hold what is withdrawn and what is recalled."""
 
+    id: UUID
+    provider_id: UUID
+    wish: ReturnWish
+    usage: RatedUsage
+    invoice_line: InvoiceLine | None
     number: int
     before: Before
     shares: Shares
     vat_fen: int
     withdrawn: dict[UUID, int]
     recalled: dict[UUID, int]
+
+    @property
+    def amount_fen(self) -> int:
+        """Return what is taken back of the price."""
+        return self.shares.park_fen + self.shares.public_fen
 
 
 @dataclass(frozen=True)
@@ -78,37 +109,95 @@ class _ParkPart:
 
 
 def return_delivery(work: Work, *, order_line_id: UUID, provider_id: UUID, wish: ReturnWish) -> ReturnView:
-    """Take a delivered order line back, wholly or in part, and give each payer its share.
+    """Take a delivered order line back, wholly or in part, and give each payer its share; a line that stands on an
+    invoice is credited by a credit note.
 
-    Raises Conflict for a line that was not delivered or has nothing left to return, or while a later grant on it
-    stands (``return.later_grant``), Invalid for an amount above what is left.
+    Raises Conflict for a line that was not delivered or has nothing left to return, while a later grant on it stands
+    (``return.later_grant``), or above what one person may return (``return.two_people``); Invalid for an amount above
+    what is left.
     """
     work.actor.require(Permission.RETURN_DELIVERY)
+    (made,) = return_lines(work, [ReturnedLine(order_line_id, provider_id, wish)])
+    return return_view(made)
+
+
+def return_lines(
+    work: Work, lines: Sequence[ReturnedLine], *, note: CreditNote | None = None
+) -> tuple[LineReturn, ...]:  # fmt: skip
+    """Take order lines back in one transaction, for use cases that have asked for their own permission.
+
+    ``note`` is the credit note, under lock, that they are taken back by: two people have agreed where its amount wants
+    it. Without it, one is issued for each invoice they stand on.
+    """
     person = work.actor.require_person()
+    for line in lines:
+        _check_texts(line.wish)
+    ordered = sorted(lines, key=lambda line: line.order_line_id)
+    for line in ordered:
+        entitlement_queries.lock_of_line(work.session, line.order_line_id)
+    spent = lock_spent(work, order_line_ids=[line.order_line_id for line in ordered])
+    # Nobody issues an invoice meanwhile, which would miss the credit.
+    invoice_queries.lock_counter(work.session, LEGAL_ENTITY, local_day(work.now, DEFAULT_ZONE).year)
+    plans = [_plan(work, line, spent) for line in ordered]
+    if note is None:
+        _check_alone(work, sum(plan.amount_fen for plan in plans))
+    for plan in plans:
+        _carry_out(work, person, plan, spent)
+    made = return_queries.returns_by_id(work.session, [plan.id for plan in plans])
+    credited = [(made[plan.id], plan.invoice_line) for plan in plans if plan.invoice_line is not None]
+    credit_note_issue.issue_for_returns(work, credited, note=note)
+    withdrawn = {hold_id: fen for plan in plans for hold_id, fen in plan.withdrawn.items()}
+    if withdrawn:
+        causes = {hold_id: Cause("line_return", plan.id) for plan in plans for hold_id in plan.withdrawn}
+        uncapture_each(work, causes=causes, amounts=withdrawn, reason=f"delivery.{ordered[0].wish.cause.value}")
+    return tuple(made[plan.id] for plan in plans)
+
+
+def left_to_return(work: Work, usage: RatedUsage) -> int:
+    """Return what of a delivery's price nobody has got back or is asked back yet, for use cases of billing."""
+    before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
+    instant = instant_programmes(usage)
+    holds = trace_queries.holds_of_usage(work.session, usage)
+    public = sum(hold.captured_fen - hold.recalled_fen for hold in holds if hold.programme in instant)
+    return usage.payable_fen - before.park_fen + public
+
+
+def _check_texts(wish: ReturnWish) -> None:
     with Faults() as faults:
         faults.take("reason", check_name, wish.reason)
         faults.take("agreement", check_name, wish.agreement)
-    entitlement_queries.lock_of_line(work.session, order_line_id)
-    spent = lock_spent(work, order_line_ids=[order_line_id])
-    usage = return_queries.usage_of_line(work.session, order_line_id)
-    if usage is None:
-        raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
-    plan = _plan(work, usage, _own_holds(usage, spent), wish)
+
+
+def _check_alone(work: Work, amount_fen: int) -> None:
+    most = legal_entities.entity_of(work.session, LEGAL_ENTITY).alone_up_to_fen
+    if amount_fen > most:
+        raise Conflict(
+            "return.two_people",
+            msg(
+                "退回 {amount} 元超过一人可办理的 {most} 元。请在账单开具后申请红字账单，由另一人确认。",
+                amount=format_yuan(amount_fen),
+                most=format_yuan(most),
+            ),
+        )
+
+
+def _carry_out(work: Work, person: UUID, plan: _Plan, spent: Sequence[Spent]) -> None:
+    """Write a return, credit the park, and take the sale back; the funds get theirs last of all."""
+    usage, wish = plan.usage, plan.wish
     kept = None if wish.file is None else evidence.keep(work, usage.tenant_id, wish.file, field="evidence")
     recall(work, amounts=plan.recalled)
-    return_id = new_id()
-    park = _give_park_its_part(work, usage, return_id, plan.shares.park_fen)
+    park = _give_park_its_part(work, plan)
     row = {
         "tenant_id": usage.tenant_id,
-        "id": return_id,
-        "order_line_id": order_line_id,
+        "id": plan.id,
+        "order_line_id": usage.order_line_id,
         "rated_usage_id": usage.id,
         "number": plan.number,
         "gross_fen": usage.gross_fen,
         "payable_fen": usage.payable_fen,
         "before_fen": plan.before.amount_fen,
         "park_before_fen": plan.before.park_fen,
-        "amount_fen": plan.shares.park_fen + plan.shares.public_fen,
+        "amount_fen": plan.amount_fen,
         "park_fen": plan.shares.park_fen,
         "public_fen": plan.shares.public_fen,
         "vat_fen": plan.vat_fen,
@@ -124,20 +213,13 @@ def return_delivery(work: Work, *, order_line_id: UUID, provider_id: UUID, wish:
     }
     if not return_queries.insert_line_return(work.session, row):
         raise Conflict("return.changed", msg("该服务刚刚被他人退回。请刷新后核对剩余可退金额。"))
-    _post(work, usage, return_id, provider_id, plan, park, spent)
+    _post(work, plan, park, spent)
     if plan.recalled:
-        _open_case(work, usage, return_id, provider_id, plan, wish)
-    amount = plan.shares.park_fen + plan.shares.public_fen
+        _open_case(work, plan)
     audit.record(
-        work, "delivery.return", "order_line", order_line_id, tenant_id=usage.tenant_id, amount_fen=amount,
-        park_fen=plan.shares.park_fen, cause=wish.cause.value,
+        work, "delivery.return", "order_line", usage.order_line_id, tenant_id=usage.tenant_id,
+        amount_fen=plan.amount_fen, park_fen=plan.shares.park_fen, cause=wish.cause.value,
     )  # fmt: skip
-    if plan.withdrawn:
-        uncapture(
-            work, cause=Cause("line_return", return_id), amounts=plan.withdrawn, reason=f"delivery.{wish.cause.value}"
-        )
-    (made,) = [each for each in return_queries.returns_of_lines(work.session, [order_line_id]) if each.id == return_id]
-    return return_view(made)
 
 
 def _own_holds(usage: RatedUsage, spent: Sequence[Spent]) -> list[Spent]:
@@ -151,7 +233,11 @@ def _own_holds(usage: RatedUsage, spent: Sequence[Spent]) -> list[Spent]:
     return [each for each in spent if each.programme in instant]
 
 
-def _plan(work: Work, usage: RatedUsage, holds: Sequence[Spent], wish: ReturnWish) -> _Plan:
+def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
+    usage, wish = return_queries.usage_of_line(work.session, line.order_line_id), line.wish
+    if usage is None:
+        raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
+    holds = _own_holds(usage, [each for each in spent if each.order_line_id == line.order_line_id])
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
     park_left = usage.payable_fen - before.park_fen
     left = park_left + sum(each.open_fen for each in holds)
@@ -170,19 +256,32 @@ def _plan(work: Work, usage: RatedUsage, holds: Sequence[Spent], wish: ReturnWis
             withdrawn[hold.hold_id] = unpaid
         if part > unpaid:
             recalled[hold.hold_id] = part - unpaid
+    invoice_line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
     vat_fen = vat_back(before.sale_back_fen, amount, usage.vat_bp)
-    return _Plan(before.returns + 1, before, shares, vat_fen, withdrawn, recalled)
+    if invoice_line is not None:
+        returned = before.sale_back_fen + amount
+        vat_fen = min(vat_back_of_line(invoice_line.vat_fen, usage.gross_fen, returned, before.vat_fen), amount)
+    return _Plan(
+        id=new_id(),
+        provider_id=line.provider_id,
+        wish=wish,
+        usage=usage,
+        invoice_line=invoice_line,
+        number=before.returns + 1,
+        before=before,
+        shares=shares,
+        vat_fen=vat_fen,
+        withdrawn=withdrawn,
+        recalled=recalled,
+    )
 
 
-def _give_park_its_part(work: Work, usage: RatedUsage, return_id: UUID, amount_fen: int) -> _ParkPart:
-    """Credit the park: what it still owes is paid first, the rest goes to its wallet.
-
-    The counter of the invoices is locked, so that none is being issued meanwhile that would miss the credit.
-    """
+def _give_park_its_part(work: Work, plan: _Plan) -> _ParkPart:
+    """Credit the park: what it still owes is paid first, the rest goes to its wallet."""
+    usage, amount_fen = plan.usage, plan.shares.park_fen
+    invoice_id = None if plan.invoice_line is None else plan.invoice_line.invoice_id
     if not amount_fen:
-        return _ParkPart(None, 0, 0, 0)
-    invoice_queries.lock_counter(work.session, LEGAL_ENTITY, local_day(work.now, DEFAULT_ZONE).year)
-    invoice_id = return_queries.invoice_of_usage(work.session, usage.tenant_id, usage.id)
+        return _ParkPart(invoice_id, 0, 0, 0)
     prepaid = usage.payment_method == "wallet"
     if invoice_id is None and not prepaid:
         return _ParkPart(None, 0, 0, amount_fen)
@@ -191,7 +290,7 @@ def _give_park_its_part(work: Work, usage: RatedUsage, return_id: UUID, amount_f
     to_invoice = min(amount_fen, open_fen)
     payment_id = new_id()
     credit = statement_queries.payment_values(
-        usage.tenant_id, payment_id, f"return:{return_id}", amount_fen, work.now, work.actor.user_id
+        usage.tenant_id, payment_id, f"return:{plan.id}", amount_fen, work.now, work.actor.user_id
     )
     invoice_queries.insert_payment(work.session, credit | {"method": "return"})
     if invoice is not None and to_invoice:
@@ -201,48 +300,38 @@ def _give_park_its_part(work: Work, usage: RatedUsage, return_id: UUID, amount_f
     return _ParkPart(invoice_id, to_invoice, amount_fen - to_invoice, 0)
 
 
-def _post(
-    work: Work,
-    usage: RatedUsage,
-    return_id: UUID,
-    provider_id: UUID,
-    plan: _Plan,
-    park: _ParkPart,
-    spent: Sequence[Spent],
-) -> None:
+def _post(work: Work, plan: _Plan, park: _ParkPart, spent: Sequence[Spent]) -> None:
     """Take the sale back. What the provider pays back to a fund itself stands to its credit here."""
     recalled_fen = sum(plan.recalled.values())
     draft = ledger.sale_back(
-        park_id=usage.tenant_id,
+        park_id=plan.usage.tenant_id,
         source_kind="line_return",
-        source_id=str(return_id),
+        source_id=str(plan.id),
         occurred_at=work.now,
         vat_fen=plan.vat_fen,
         park_fen=park.to_invoice_fen + park.waiting_fen,
         wallet_fen=park.to_wallet_fen,
         by_fund=sum_by_fund(plan.withdrawn, {each.hold_id: each.fund_id for each in spent}),
-        by_provider={provider_id: recalled_fen} if recalled_fen else {},
+        by_provider={plan.provider_id: recalled_fen} if recalled_fen else {},
     )
     assert draft is not None, "a return is not of nothing"  # noqa: S101 - for the type checker
     post_journal(work.session, draft, user_id=work.actor.user_id)
 
 
-def _open_case(
-    work: Work, usage: RatedUsage, return_id: UUID, provider_id: UUID, plan: _Plan, wish: ReturnWish
-) -> None:  # fmt: skip
-    cause = ClawbackCause.UNDELIVERED if wish.cause is ReturnCause.UNDELIVERED else ClawbackCause.RETURNED
+def _open_case(work: Work, plan: _Plan) -> None:
+    is_undelivered = plan.wish.cause is ReturnCause.UNDELIVERED
     open_case(
         work,
         NewCase(
-            park_id=usage.tenant_id,
-            order_line_id=usage.order_line_id,
-            subject=wish.subject,
-            cause=cause,
+            park_id=plan.usage.tenant_id,
+            order_line_id=plan.usage.order_line_id,
+            subject=plan.wish.subject,
+            cause=ClawbackCause.UNDELIVERED if is_undelivered else ClawbackCause.RETURNED,
             bearer=Bearer.PROVIDER,
-            bearer_id=provider_id,
+            bearer_id=plan.provider_id,
             amounts=plan.recalled,
-            reason=wish.reason.strip(),
+            reason=plan.wish.reason.strip(),
             due_on=local_day(work.now + REPAY_WITHIN, DEFAULT_ZONE),
-            return_id=return_id,
+            return_id=plan.id,
         ),
     )

@@ -67,6 +67,18 @@ class Taken:
     amount_fen: int
 
 
+@dataclass(frozen=True)
+class Way:
+    """Where money comes back from and goes to, and where its hold notes it."""
+
+    source: str
+    destination: str
+    column: str
+
+
+WITHDRAWAL = Way("captured", "available", "withdrawn_fen")
+REPAYMENT = Way("disbursed", "returned", "returned_fen")
+
 JournalOf = Callable[[Sequence[Taken]], JournalDraft | None]
 """Makes the journal of what is given back; None where the books are not touched."""
 
@@ -95,9 +107,16 @@ def uncapture(
     ``journal`` makes the entry in the books, which is posted before any ceiling or fund is touched. Raises Conflict
     ``hold.too_little_left`` when a hold has less that is neither paid out nor recalled; nothing is then to be kept.
     """
-    return _give_back(
-        work, cause, amounts, reason, journal, source="captured", destination="available", column="withdrawn_fen"
-    )
+    return _give_back(work, cause, amounts, reason, journal, WITHDRAWAL)
+
+
+def uncapture_each(work: Work, *, causes: Mapping[UUID, Cause], amounts: Mapping[UUID, int], reason: str) -> None:
+    """Take captured money of several order lines' holds (fen by hold id) back, each hold for a cause of its own, with
+    the rows of all of them taken in the order of every transaction. The causes are new; the journals are the caller's.
+
+    Raises Conflict ``hold.too_little_left`` as ``uncapture`` does.
+    """
+    _take_back(work, _locked(work, amounts), causes, amounts, reason, None, WITHDRAWAL)
 
 
 def recall(work: Work, *, amounts: Mapping[UUID, int]) -> None:
@@ -130,9 +149,7 @@ def take_repaid(
 
     Raises Conflict ``hold.too_little_left`` when less of a hold was paid out and is still outstanding.
     """
-    return _give_back(
-        work, cause, amounts, reason, journal, source="disbursed", destination="returned", column="returned_fen"
-    )
+    return _give_back(work, cause, amounts, reason, journal, REPAYMENT)
 
 
 def disburse(work: Work, *, hold_ids: Collection[UUID], reason: str) -> tuple[Taken, ...]:
@@ -157,23 +174,34 @@ def _give_back(
     amounts: Mapping[UUID, int],
     reason: str,
     journal: JournalOf | None,
-    *,
-    source: str,
-    destination: str,
-    column: str,
+    way: Way,
 ) -> tuple[Taken, ...]:
-    """Note each hold's return, post the journal, then give ceilings and money back, in that order."""
+    """Take money back for one cause, unless it was before."""
     holds = _locked(work, amounts)
-    before = hold_queries.returns_for(work.session, cause.kind, cause.id, source)
+    before = hold_queries.returns_for(work.session, cause.kind, cause.id, way.source)
     if before:
         return tuple(Taken(*each) for each in before)
+    return _take_back(work, holds, dict.fromkeys(amounts, cause), amounts, reason, journal, way)
+
+
+def _take_back(
+    work: Work,
+    holds: Sequence[Hold],
+    causes: Mapping[UUID, Cause],
+    amounts: Mapping[UUID, int],
+    reason: str,
+    journal: JournalOf | None,
+    way: Way,
+) -> tuple[Taken, ...]:
+    """Note each hold's return, post the journal, then give ceilings and money back, in that order."""
     parts = [(hold, amounts[hold.id]) for hold in holds]
     for hold, amount in parts:
-        added = {column: amount, "recalled_fen": amount} if column == "withdrawn_fen" else {column: amount}
-        left = _spent(hold).unpaid_fen if column == "withdrawn_fen" else hold.disbursed_fen - hold.returned_fen
+        is_withdrawal, cause = way is WITHDRAWAL, causes[hold.id]
+        added = {way.column: amount, "recalled_fen": amount} if is_withdrawal else {way.column: amount}
+        left = _spent(hold).unpaid_fen if is_withdrawal else hold.disbursed_fen - hold.returned_fen
         if amount > left or not hold_queries.add_to(work.session, hold, **added):
             raise too_little(amount, left)
-        if not hold_queries.insert_return(work.session, _return(work, hold, cause, source, amount)):
+        if not hold_queries.insert_return(work.session, _return(work, hold, cause, way.source, amount)):
             raise RuntimeError(f"hold {hold.id} gave back for {cause} while it was under lock")
     taken = tuple(Taken(hold.id, hold.fund_id, amount) for hold, amount in parts)
     draft = journal(taken) if journal is not None and taken else None
@@ -187,7 +215,7 @@ def _give_back(
         work, [aid_register.Returned(hold.order_line_id, hold.programme, amount) for hold, amount in parts], reason
     )
     give_back_all(work, counted)
-    _move(work, parts, source, destination, reason)
+    _move(work, parts, way.source, way.destination, reason)
     return taken
 
 

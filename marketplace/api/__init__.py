@@ -33,6 +33,7 @@ NOUNS = (
     "invoice_batches",
     "issuers",
     "invoice_runs",
+    "credit_notes",
     "books",
     "claims",
     "ledger",

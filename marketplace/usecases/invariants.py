@@ -11,6 +11,7 @@ from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
+from billing.usecases.invariants_credit_notes import INVARIANTS_CREDIT_NOTES as CREDIT_NOTES
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
@@ -106,6 +107,7 @@ ALL = (
     *ENTITLEMENTS,
     *RETURNS,
     *USAGE,
+    *CREDIT_NOTES,
     *ORDERS,
 )
 

@@ -57,7 +57,7 @@ def return_line(work: Work, *, order_id: UUID, line_id: UUID, wish: LineReturn) 
         raise order_not_found()
     line = next((each for each in lines_of(work.session, order.tenant_id, [order.id]) if each.id == line_id), None)
     if line is None:
-        raise _no_line()
+        raise line_not_found()
     return returns.return_delivery(
         work,
         order_line_id=line.id,
@@ -66,7 +66,7 @@ def return_line(work: Work, *, order_id: UUID, line_id: UUID, wish: LineReturn) 
             cause=wish.cause,
             reason=wish.reason,
             agreement=wish.agreement,
-            subject=_subject(order, line),
+            subject=subject_of(order, line),
             amount_fen=wish.amount_fen,
             file=wish.file,
         ),
@@ -79,7 +79,7 @@ def open_case(work: Work, *, order_line_id: UUID, wish: CaseWish) -> ClawbackVie
     line = line_of(work.session, order_line_id)
     order = None if line is None else order_of(work.session, line.order_id)
     if line is None or order is None:
-        raise _no_line()
+        raise line_not_found()
     return clawbacks.open_clawback(
         work,
         order_line_id=line.id,
@@ -88,7 +88,7 @@ def open_case(work: Work, *, order_line_id: UUID, wish: CaseWish) -> ClawbackVie
             cause=wish.cause,
             reason=wish.reason,
             due_on=wish.due_on,
-            subject=_subject(order, line),
+            subject=subject_of(order, line),
             amount_fen=wish.amount_fen,
             bearer=wish.bearer,
             file=wish.file,
@@ -102,14 +102,15 @@ def order_of_line(work: Work, *, order_line_id: UUID) -> UUID:
     work.actor.require(Permission.READ_ORDER)
     line = line_of(work.session, order_line_id)
     if line is None:
-        raise _no_line()
+        raise line_not_found()
     return line.order_id
 
 
-def _subject(order: Order, line: OrderLine) -> str:
+def subject_of(order: Order, line: OrderLine) -> str:
     """Return what people call the line: the order's number and the service."""
     return f"{order.number} · {line.title}"
 
 
-def _no_line() -> NotFound:
+def line_not_found() -> NotFound:
+    """Return the refusal for an order line that is not there, or not the caller's."""
     return NotFound("order.line_not_found", msg("没有找到该订单项。请从订单页重新打开。"))

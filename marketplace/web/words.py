@@ -187,6 +187,7 @@ KINDS = {
     "stage": STAGES,
     "booking": BOOKING,
     "invoice": INVOICE,
+    "credit_note": {"asked": msg("待确认"), "issued": msg("已开具"), "refused": msg("未同意")},
     "invoice_run": {"queued": msg("进行中"), "done": msg("已完成")},
     "fund": FUND,
     "appropriation": APPROPRIATION,

@@ -13,7 +13,15 @@ from billing.rules import ledger
 from billing.rules.clawbacks import Bearer, ClawbackCause
 from billing.rules.returns import ReturnCause
 from billing.store.books import post_journal
-from billing.usecases import clawbacks, invariants, invariants_books, invariants_returns, returns, uncapture
+from billing.usecases import (
+    clawbacks,
+    invariants,
+    invariants_books,
+    invariants_credit_notes,
+    invariants_returns,
+    returns,
+    uncapture,
+)
 from billing.usecases.clawback_cases import ClawbackView
 from billing.usecases.evidence import Upload
 from billing.usecases.return_views import ReturnView
@@ -31,6 +39,7 @@ ALL = (
     *invariants.INVARIANTS,
     *invariants_books.INVARIANTS_BOOKS,
     *invariants_returns.INVARIANTS_RETURNS,
+    *invariants_credit_notes.INVARIANTS_CREDIT_NOTES,
 )
 MOVED = (
     "holds", "hold_returns", "line_returns", "clawbacks", "clawback_parts", "clawback_repayments", "fund_entries",

@@ -10,7 +10,7 @@ from tenants.kernel.vocabulary import Role
 from tests.support.parks import colleague
 from tests.support.province import Province
 from tests.support.sales import sold_inspection
-from tests.support.visitor import Visitor
+from tests.support.visitor import Visitor, form_value
 
 Enter = Callable[[str], Visitor]
 
@@ -89,3 +89,31 @@ def test_the_operator_sets_the_days_of_grace(province: Province, signed_in: Ente
     saved = operator.follow(operator.post("/invoices/settings", {"grace_days": "5", "alone_up_to": "2000.50"}))
     assert 'value="5"' in saved.text
     assert 'value="2000.50"' in saved.text
+
+
+def test_a_credit_note_is_made_from_the_invoice_and_confirmed_by_another(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    sold_inspection(province, province.park())
+    (row,) = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
+    address, finance = f"/invoices/{row['id']}/credit-note", signed_in("finance")
+    assert address in finance.get(f"/invoices/{row['id']}").text
+    assert signed_in("admin1").get(address).status_code == 403
+    key = form_value(finance.get(address), "key")
+    wanted = {"key": key, "cause": "wrong", "reason": "样品不符", "agreement": "来函 3 号"}
+    empty = finance.post(address, wanted)
+    assert (empty.status_code, "至少选择一行" in empty.text) == (422, True)
+    much = finance.post(address, wanted | {"line_1": "600.01"})
+    assert (much.status_code, 'id="e-line_1"' in much.text) == (422, True)
+    shown = [finance.follow(finance.post(address, wanted | {"line_1": "100"})).text for _ in range(2)]
+    assert all("PTM-CN-2026-000001" in text for text in shown)
+    province.operator.post("/invoice-settings", {"grace_days": 3, "alone_up_to_fen": 0})
+    waiting = finance.post(address, wanted | {"key": "", "line_1": "50"}).headers["Location"]
+    refused = finance.post(f"{waiting}/decision", {"decision": "issue"})
+    assert (refused.status_code, "申请人以外的人" in refused.text) == (409, True)
+    second = signed_in(colleague(province.workshop, "finance", Role.FINANCE))
+    second.get(waiting)
+    assert "PTM-CN-2026-000002" in second.follow(second.post(f"{waiting}/decision", {"decision": "issue"})).text
+    park = signed_in("admin1")
+    assert "PTM-CN-2026-000001" in park.get("/credit-notes").text
+    assert "PTM-CN-2026-000002" in park.get(f"/invoices/{row['id']}").text
+    assert park.get(f"{waiting}.pdf").data.startswith(b"%PDF")

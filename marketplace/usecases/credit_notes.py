@@ -1,0 +1,50 @@
+"""Credit notes, where an invoice line meets the order and the provider that delivered it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from billing.usecases import credit_notes
+from billing.usecases.credit_note_views import CreditNoteView
+from billing.usecases.credit_notes import CreditWish, Delivered
+from marketplace.store.order_queries import line_with_order, locked_order
+from marketplace.usecases.returns import line_not_found, subject_of
+from services.usecases import catalogue
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+
+def ask_credit_note(work: Work, *, wish: CreditWish) -> CreditNoteView:
+    """Issue a credit note; above what one person may issue it waits for another one.
+
+    Raises as ``billing.usecases.credit_notes`` and ``returns`` do.
+    """
+    work.actor.require(Permission.RETURN_DELIVERY)
+    asked = credit_notes.ask_credit_note(work, wish=wish)
+    if asked.by_two:
+        return credit_notes.read_credit_note(work, note_id=asked.id)
+    return credit_notes.issue_credit_note(work, note_id=asked.id, deliveries=_deliveries(work, asked.order_line_ids))
+
+
+def approve_credit_note(work: Work, *, note_id: UUID) -> CreditNoteView:
+    """Issue a credit note that another person asked for."""
+    work.actor.require(Permission.RETURN_DELIVERY)
+    asked = credit_notes.lock_asked(work, note_id=note_id)
+    return credit_notes.issue_credit_note(work, note_id=asked.id, deliveries=_deliveries(work, asked.order_line_ids))
+
+
+def _deliveries(work: Work, order_line_ids: Collection[UUID]) -> dict[UUID, Delivered]:
+    """Lock the orders, which are the locks of what becomes of their lines, and tell who delivered each line."""
+    found = {}
+    for line_id in order_line_ids:
+        pair = line_with_order(work.session, line_id)
+        if pair is None:
+            raise line_not_found()
+        found[line_id] = pair
+    for order_id in sorted({order.id for _, order in found.values()}):
+        locked_order(work.session, order_id)
+    return {
+        line_id: Delivered(catalogue.read_offering(work, slug=line.offering).provider_id, subject_of(order, line))
+        for line_id, (line, order) in found.items()
+    }
