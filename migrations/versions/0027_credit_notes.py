@@ -1,6 +1,6 @@
 """Credit notes: what of an invoice is taken back, numbered within their own series; each names the return it documents.
 
-Follows 0025. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0026. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
