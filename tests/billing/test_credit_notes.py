@@ -165,12 +165,13 @@ def test_above_the_limit_it_takes_two(world: World, back: Returns) -> None:
 def test_wrong_wishes_name_their_line(world: World, back: Returns) -> None:
     back.sold(world.park())
     (row,) = world.issue("2026-03")
-    for lines, field in (
+    wishes: tuple[tuple[dict[int, int | None], str], ...] = (
         ({1: 1_000_001}, "lines[1].amount_fen"),
         ({1: 0}, "lines[1].amount_fen"),
         ({2: 1}, "lines[2].amount_fen"),
         ({}, "lines"),
-    ):
+    )
+    for lines, field in wishes:
         with pytest.raises(Invalid) as refused:
             ask(world, row.id, lines)
         assert [each.field for each in refused.value.errors] == [field]
