@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Uuid, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -57,17 +57,68 @@ def pending_parks(session: Session, period: str) -> Sequence[UUID]:
     return session.execute(query).scalars().all()
 
 
-def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Iterator[tuple[UUID, list[RatedUsage]]]:
+@dataclass(frozen=True, slots=True)
+class PendingLine:
+    """What an invoice's sums need of a delivery; the rest goes from table to table."""
+
+    tenant_id: UUID
+    id: UUID
+    gross_fen: int
+    subsidy_fen: int
+    payable_fen: int
+    vat_bp: int
+    is_prepaid: bool
+
+
+def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Iterator[tuple[UUID, list[PendingLine]]]:
     """Yield, park by park, the usage up to a month that is on no invoice, for those without that month's invoice."""
     query = (
-        select(RatedUsage)
+        select(
+            RatedUsage.tenant_id,
+            RatedUsage.id,
+            RatedUsage.gross_fen,
+            RatedUsage.subsidy_fen,
+            RatedUsage.payable_fen,
+            RatedUsage.vat_bp,
+            RatedUsage.payment_method == "wallet",
+        )
         .where(RatedUsage.tenant_id.in_(parks), *_pending(period))
         .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
         .execution_options(yield_per=READ_AT_ONCE)
     )
     with session.execute(query) as found:
-        for tenant_id, rows in groupby(found.scalars(), key=lambda row: row.tenant_id):
-            yield tenant_id, list(rows)
+        for tenant_id, rows in groupby(found, key=lambda row: row[0]):
+            yield tenant_id, [PendingLine(*row) for row in rows]
+
+
+def usage_by_id(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) -> dict[UUID, RatedUsage]:
+    """Return some of a park's deliveries by their ids."""
+    query = select(RatedUsage).where(RatedUsage.tenant_id == tenant_id, RatedUsage.id.in_(usage_ids))
+    return {usage.id: usage for usage in session.execute(query).scalars()}
+
+
+def insert_lines(
+    session: Session, tenant_id: UUID, invoice_id: UUID, usage_ids: Sequence[UUID], vat_fen: Sequence[int]
+) -> None:
+    """Write the lines of an invoice, in the order given, from their deliveries as these stand; the VAT is given."""
+    given = (
+        func.unnest(
+            bindparam("usage_ids", list(usage_ids), ARRAY(Uuid)), bindparam("vat_fen", list(vat_fen), ARRAY(BigInteger))
+        )
+        .table_valued("id", "vat_fen", with_ordinality="line")
+        .render_derived(name="given")
+    )
+    copied = ("offering", "title", "quantity", "gross_fen", "subsidy_fen", "payable_fen", "vat_bp", "awards")
+    rows = select(
+        RatedUsage.tenant_id,
+        bindparam("invoice_id", invoice_id, Uuid),
+        given.c.line,
+        RatedUsage.id,
+        given.c.vat_fen,
+        *(getattr(RatedUsage, name) for name in copied),
+    ).join(given, (RatedUsage.tenant_id == tenant_id) & (RatedUsage.id == given.c.id))
+    names = ["tenant_id", "invoice_id", "line", "rated_usage_id", "vat_fen", *copied]
+    session.execute(insert(InvoiceLine).from_select(names, rows))
 
 
 @dataclass(frozen=True)
@@ -104,7 +155,7 @@ def pending_sums(session: Session, period: str) -> Iterator[PendingSum]:
         yield PendingSum(tenant_id, vat_bp, *(int(figure) for figure in figures))
 
 
-def event_times(session: Session, tenant_id: UUID, usages: Sequence[RatedUsage]) -> dict[UUID, datetime]:
+def event_times(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) -> dict[UUID, datetime]:
     """Return when some of a park's usage was used, by its id."""
     query = (
         select(RatedUsage.id, UsageEvent.time)
@@ -114,7 +165,7 @@ def event_times(session: Session, tenant_id: UUID, usages: Sequence[RatedUsage])
             & (UsageEvent.source == RatedUsage.event_source)
             & (UsageEvent.event_id == RatedUsage.event_id),
         )
-        .where(RatedUsage.tenant_id == tenant_id, RatedUsage.id.in_([usage.id for usage in usages]))
+        .where(RatedUsage.tenant_id == tenant_id, RatedUsage.id.in_(usage_ids))
     )
     return {row.id: row.time for row in session.execute(query)}
 

@@ -14,7 +14,7 @@ from billing.rules.invoices import LEGAL_ENTITY, BilledLine, Totals, grace_ends,
 from billing.rules.money import vat_of_gross
 from billing.rules.periods import month_name, parse_month
 from billing.store import invoice_queries, legal_entities, return_queries
-from billing.store.usage import RatedUsage
+from billing.store.invoice_queries import PendingLine
 from billing.usecases.invoice_views import InvoiceLineView, draft_line
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
@@ -29,7 +29,7 @@ class Draft:
 
     park_id: UUID
     period: str
-    usages: Sequence[RatedUsage]
+    usages: Sequence[PendingLine]
     billed: Totals
     prepaid_fen: int
     credited: tuple[tuple[UUID, int], ...]
@@ -104,7 +104,9 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
         raise NotFound("invoice.nothing_to_bill", msg("{period} 没有待开具的用量。请查看已开具的账单。", period=period))
     (draft,) = found
     ends_at = grace_end(work, period)
-    times = invoice_queries.event_times(work.session, draft.park_id, draft.usages)
+    ids = [usage.id for usage in draft.usages]
+    times = invoice_queries.event_times(work.session, draft.park_id, ids)
+    whole = invoice_queries.usage_by_id(work.session, draft.park_id, ids)
     lines = zip(draft.usages, draft.billed.line_vat_fen, strict=True)
     return DraftView(
         park_id=draft.park_id,
@@ -119,7 +121,8 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
         grace_ends_at=ends_at,
         grace_is_over=work.now >= ends_at,
         lines=tuple(
-            draft_line(place, usage, vat_fen, times[usage.id]) for place, (usage, vat_fen) in enumerate(lines, start=1)
+            draft_line(place, whole[usage.id], vat_fen, times[usage.id])
+            for place, (usage, vat_fen) in enumerate(lines, start=1)
         ),
     )
 
@@ -134,7 +137,7 @@ def drafts(work: Work, period: str, parks: Collection[UUID]) -> Iterator[Draft]:
             period=period,
             usages=usages,
             billed=totals(lines),
-            prepaid_fen=sum(each.payable_fen for each in usages if each.payment_method == "wallet"),
+            prepaid_fen=sum(each.payable_fen for each in usages if each.is_prepaid),
             credited=tuple(each for usage in usages for each in credits_of.get(usage.id, ())),
         )
 

@@ -16,10 +16,10 @@ from billing.rules.money import vat_of_gross
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import credit_note_queries, invoice_queries, return_queries
 from billing.store.books import post_journal
-from billing.store.invoices import Invoice, InvoiceLine
+from billing.store.invoice_queries import PendingLine
+from billing.store.invoices import Invoice
 from billing.store.payments import Allocation, Payment
 from billing.store.returns import LineReturn
-from billing.store.usage import RatedUsage
 from billing.usecases import credit_note_issue
 from billing.usecases.invoice_drafts import Draft, check_period_begun, drafts
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
@@ -74,9 +74,7 @@ def issue_to(work: Work, period: str, parks: Sequence[UUID]) -> int:
     serial = last
     returned = credit_note_queries.uncredited_returns(work.session, parks)
     for serial, draft in enumerate(drafts(work, period, parks), start=last + 1):
-        rows: Rows = {Invoice: [], InvoiceLine: [], Payment: [], Allocation: []}
-        _finalise(work, rows, draft, invoice_number(LEGAL_ENTITY, year, serial))
-        invoice_queries.insert_rows(work.session, rows)
+        _finalise(work, draft, invoice_number(LEGAL_ENTITY, year, serial))
         _credit_what_was_returned(work, draft, returned)
     if serial > last:
         invoice_queries.set_counter(work.session, LEGAL_ENTITY, year, serial)
@@ -148,8 +146,9 @@ def invoice_not_found() -> NotFound:
     return NotFound("invoice.not_found", msg("没有找到该账单。请核对账单编号。"))
 
 
-def _finalise(work: Work, rows: Rows, draft: Draft, number: str) -> None:
-    """Add a draft's invoice to ``rows``. What the wallet has paid stands on it as paid, and so does what was returned."""
+def _finalise(work: Work, draft: Draft, number: str) -> None:
+    """Write a draft's invoice. What the wallet has paid stands on it as paid, and so does what was returned."""
+    rows: Rows = {Invoice: [], Payment: [], Allocation: []}
     billed, tenant_id, usages = draft.billed, draft.park_id, draft.usages
     invoice_id = new_id()
     rows[Invoice].append(
@@ -171,33 +170,14 @@ def _finalise(work: Work, rows: Rows, draft: Draft, number: str) -> None:
             "finalized_by": work.actor.user_id,
         }
     )
-    rows[InvoiceLine] += [
-        _line(tenant_id, invoice_id, place, usage, vat_fen)
-        for place, (usage, vat_fen) in enumerate(zip(usages, billed.line_vat_fen, strict=True), start=1)
-    ]
     if draft.prepaid_fen:
         _paid_before(work, rows, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", draft.prepaid_fen))
     for return_id, fen in draft.credited:
         _paid_before(work, rows, tenant_id, invoice_id, ("return", f"return:{return_id}", fen))
+    invoice_queries.insert_rows(work.session, rows)
+    ids = [usage.id for usage in usages]
+    invoice_queries.insert_lines(work.session, tenant_id, invoice_id, ids, billed.line_vat_fen)
     _post_vat_rounding(work, tenant_id, invoice_id, usages, billed)
-
-
-def _line(tenant_id: UUID, invoice_id: UUID, place: int, usage: RatedUsage, vat_fen: int) -> dict[str, Any]:
-    return {
-        "tenant_id": tenant_id,
-        "invoice_id": invoice_id,
-        "line": place,
-        "rated_usage_id": usage.id,
-        "offering": usage.offering,
-        "title": usage.title,
-        "quantity": usage.quantity,
-        "gross_fen": usage.gross_fen,
-        "subsidy_fen": usage.subsidy_fen,
-        "payable_fen": usage.payable_fen,
-        "vat_bp": usage.vat_bp,
-        "vat_fen": vat_fen,
-        "awards": usage.awards,
-    }
 
 
 def _paid_before(
@@ -233,7 +213,7 @@ def _paid_before(
 
 
 def _post_vat_rounding(
-    work: Work, tenant_id: UUID, invoice_id: UUID, usages: Sequence[RatedUsage], billed: Totals
+    work: Work, tenant_id: UUID, invoice_id: UUID, usages: Sequence[PendingLine], billed: Totals
 ) -> None:
     """Post the difference between the VAT of the whole and the VAT that was posted delivery by delivery."""
     posted = sum(vat_of_gross(each.gross_fen, each.vat_bp) for each in usages)

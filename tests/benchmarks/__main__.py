@@ -21,6 +21,7 @@ from tests.benchmarks.figures import HEAD, Figure
 from tests.benchmarks.holds import bench_holds
 from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
+from tests.benchmarks.invoices import bench_invoices
 from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
@@ -67,6 +68,7 @@ def _twin() -> list[Figure]:
 ALONE: dict[str, Callable[[], list[Figure]]] = {
     "holds": _holds,
     "ingest": _ingest,
+    "invoices": bench_invoices,
     "ledger": bench_ledger,
     "quote": _quote,
     "simulate": _replay,
