@@ -3,8 +3,8 @@
 What is not paid out yet goes ``captured -> available``; what was paid out goes ``disbursed -> returned`` when somebody
 has paid it back. Both give the ceilings back to the cap year they came from. A hold's own limits hold the sums: no
 more is recalled than was captured, however many ask at once. These are steps of other use cases, which have asked for
-their own permission. Rows are taken in the order of every transaction: holds, ceilings, envelopes; journals, wallets
-and invoices come between holds and ceilings.
+their own permission. Rows are taken in the order of every transaction: holds, rolling registers, ceilings, envelopes;
+journals, wallets and invoices come between holds and registers.
 """
 
 from __future__ import annotations

@@ -19,9 +19,12 @@ from tenants.rules.regions import Level, regions
 
 PLAIN = ("mode", "base", "year_starts", "shortfall", "payee")
 _ROWS = {"rates": ("rate", "reason"), "caps": ("scope", "amount"), "funders": ("fund", "share")}
-_FORM_KEYS = frozenset((*PLAIN, "window", "price_limit_fen", "eligible", "stacking", *_ROWS))
-_SCALE = {"rate": 100, "share": 100, "cap_percent": 100, "amount": 100, "cap_yuan": 100, "price_limit": 100}
-"""Fields typed in per cent or yuan, and how many basis points or fen one of them is."""
+_FORM_KEYS = frozenset((*PLAIN, "window", "price_limit_fen", "eligible", "stacking", "rolling", "claim_days", *_ROWS))
+_SCALE = {
+    "rate": 100, "share": 100, "cap_percent": 100, "amount": 100, "cap_yuan": 100, "price_limit": 100,
+    "years": 1, "claim_days": 1,
+}  # fmt: skip
+"""Fields with numbers: how many basis points or fen one per cent or yuan is; years and days are typed as they are."""
 _DEFAULTS: Mapping[str, Any] = {
     "mode": "instant", "base": "gross", "year_starts": "01-01", "shortfall": "partial", "payee": "provider",
 }  # fmt: skip
@@ -58,6 +61,13 @@ def state_of(document: Mapping[str, Any]) -> State:
         "cap_percent": _shown(stacking.get("combined_cap_bp")),
         "cap_yuan": _shown(stacking.get("combined_cap_fen")),
     }
+    rolling = document.get("rolling") or {}
+    state["rolling"] = {
+        "register": rolling.get("register") or "",
+        "years": str(rolling.get("years") or ""),
+        "amount": _shown(rolling.get("amount_fen")),
+    }
+    state["claim_days"] = str(document.get("claim_days") or "")
     others = {k: v for k, v in document.items() if k not in _FORM_KEYS and k not in {"programme", "version"}}
     eligible = document.get("eligible") or {"all": []}
     if "all" in eligible and all("fact" in member for member in eligible["all"]):
@@ -70,8 +80,9 @@ def state_of(document: Mapping[str, Any]) -> State:
 
 def state_from(form: Mapping[str, str], many: Mapping[str, list[str]]) -> State:
     """Return what was typed into the form. ``many`` are all values of each field: of a choice several may be ticked."""
-    state: State = {name: form.get(name, "").strip() for name in (*PLAIN, "from", "to", "price_limit", "other")}
-    state["stacking"] = {name: form.get(f"stacking.{name}", "").strip() for name in _STACKING}
+    state: State = {name: form.get(name, "").strip() for name in (*PLAIN, *_SINGLE)}
+    for group, names in _GROUPS.items():
+        state[group] = {name: form.get(f"{group}.{name}", "").strip() for name in names}
     state["eligible"] = _typed_conditions(form, many, "eligible")
     for rows, names in _ROWS.items():
         state[rows] = []
@@ -83,7 +94,8 @@ def state_from(form: Mapping[str, str], many: Mapping[str, list[str]]) -> State:
     return state
 
 
-_STACKING = ("group", "mode", "cap_percent", "cap_yuan")
+_SINGLE = ("from", "to", "price_limit", "claim_days", "other")
+_GROUPS = {"stacking": ("group", "mode", "cap_percent", "cap_yuan"), "rolling": ("register", "years", "amount")}
 
 
 def step(state: State, what: str) -> None:
@@ -140,6 +152,16 @@ def document_of(state: State) -> tuple[dict[str, Any], list[FieldError]]:
             "combined_cap_bp": _number(stacking, "cap_percent", "stacking.cap_percent", faults),
             "combined_cap_fen": _number(stacking, "cap_yuan", "stacking.cap_yuan", faults),
         }
+    rolling = state["rolling"]
+    document["rolling"] = None
+    if any(rolling.values()):
+        document["rolling"] = {
+            "register": rolling["register"],
+            "years": _number(rolling, "years", "rolling.years", faults, required=True),
+            "amount_fen": _number(rolling, "amount", "rolling.amount", faults, required=True),
+        }
+    if state["claim_days"]:
+        document["claim_days"] = _number(state, "claim_days", "claim_days", faults)
     document |= _others(state["other"], faults)
     return document, faults
 
@@ -151,7 +173,10 @@ def place(path: str) -> str | None:
     name = re.sub(r"\.(value|is)$", ".fact", name)
     for long, short in _PLACES:
         name = re.sub(long, short, name)
-    known = re.match(r"(rates|caps|funders|eligible|stacking|from|to|price_limit|" + "|".join(PLAIN) + r")(\.|$)", name)
+    known = re.match(
+        r"(rates|caps|funders|eligible|stacking|rolling|from|to|price_limit|claim_days|" + "|".join(PLAIN) + r")(\.|$)",
+        name,
+    )
     return name if known else "other"
 
 

@@ -90,7 +90,10 @@ def test_every_path_of_a_document_has_its_place_in_the_form() -> None:
         "stacking.combined_cap_bp": "stacking.cap_percent",
         "price_limit_fen": "price_limit",
         "year_starts": "year_starts",
-        "rolling.years": "other",
+        "rolling.years": "rolling.years",
+        "rolling.amount_fen": "rolling.amount",
+        "claim_days": "claim_days",
+        "timezone": "other",
     }
     assert {path: place(path) for path in places} == places
 
@@ -116,8 +119,9 @@ def test_an_officer_writes_a_version_row_by_row_without_scripts(province: Provin
     grown = fields_of(officer.post(f"{address}/draft", {**grown, "do": f"add:rates.{rates}.when"}))
     grown |= {f"rates.{rates}.rate": "30", f"rates.{rates}.when.0.value": ["medium", "large"]}
     grown = fields_of(officer.post(f"{address}/draft", {**grown, "do": "add:caps"}))
-    caps = sum(name.endswith(".amount") for name in grown) - 1
+    caps = sum(name.startswith("caps.") and name.endswith(".amount") for name in grown) - 1
     grown |= {f"caps.{caps}.scope": "scheme", f"caps.{caps}.amount": "80,000,000"}
+    grown |= {"rolling.register": "aid", "rolling.years": "3", "rolling.amount": "200,000", "claim_days": "120"}
     shown = officer.post(f"{address}/draft", {**grown, "do": "preview"})
     assert shown.status_code == 200
     assert "可得补贴" in shown.text
@@ -129,6 +133,8 @@ def test_an_officer_writes_a_version_row_by_row_without_scripts(province: Provin
     assert "新增政策执行期总额的上限 80,000,000.00 元" in saved.text
     assert "与第 1 版比较" in saved.text
     versions = province.officer.get("/programmes").get_json()["items"][0]["versions"]
+    assert versions[2]["policy"]["rolling"] == {"register": "aid", "years": 3, "amount_fen": 20_000_000}
+    assert versions[2]["policy"]["claim_days"] == 120
     assert versions[2]["policy"]["rates"][rates] == {
         "rate_bp": 3000,
         "reason": None,
