@@ -35,6 +35,8 @@ class MeterView:
     aggregation: str
     value_property: str | None
     group_by: dict[str, str]
+    allow_negative: bool = True
+    archived_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,25 @@ class UsageSum:
 
 
 def list_meters(work: Work) -> tuple[MeterView, ...]:
-    """Return all meters, by slug."""
+    """Return all meters that were not laid down, by slug."""
     work.actor.require(Permission.READ_USAGE)
-    rows = work.session.execute(select(usage.Meter).order_by(usage.Meter.slug)).scalars()
-    return tuple(
-        MeterView(row.slug, row.name, row.event_type, row.aggregation, row.value_property, dict(row.group_by))
-        for row in rows
+    rows = work.session.execute(
+        select(usage.Meter).where(usage.Meter.archived_at.is_(None)).order_by(usage.Meter.slug)
+    ).scalars()
+    return tuple(meter_view(row) for row in rows)
+
+
+def meter_view(row: usage.Meter) -> MeterView:
+    """Return a stored meter as it is shown."""
+    return MeterView(
+        slug=row.slug,
+        name=row.name,
+        event_type=row.event_type,
+        aggregation=row.aggregation,
+        value_property=row.value_property,
+        group_by=dict(row.group_by),
+        allow_negative=row.allow_negative,
+        archived_at=row.archived_at,
     )
 
 

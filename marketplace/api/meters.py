@@ -12,9 +12,10 @@ from uuid import UUID
 from flask import Response
 from pydantic import ConfigDict, Field, RootModel
 
+from billing.usecases import meter_definitions
 from billing.usecases import usage as use_cases
-from marketplace.api.calls import call, noun, show
-from marketplace.api.fields import Answer, Instant, Moment, Parameters, PathParameters
+from marketplace.api.calls import call, noun, read, show
+from marketplace.api.fields import Answer, Body, Instant, Moment, Parameters, PathParameters
 from marketplace.doors.current import current_market
 from marketplace.doors.identity import working
 
@@ -35,6 +36,8 @@ class Meter(Answer):
     aggregation: str
     valueProperty: str | None  # noqa: N815 - the public client's name
     groupBy: dict[str, str]  # noqa: N815 - the public client's name
+    allowNegative: bool  # noqa: N815 - named as its neighbours are
+    archivedAt: Moment | None  # noqa: N815 - named as its neighbours are
 
     @classmethod
     def of(cls, view: object) -> Meter:
@@ -48,6 +51,8 @@ class Meter(Answer):
             aggregation=view.aggregation.upper(),
             valueProperty=view.value_property,
             groupBy=view.group_by,
+            allowNegative=view.allow_negative,
+            archivedAt=view.archived_at,
         )
 
 
@@ -99,6 +104,52 @@ def list_meters() -> Response:
     """List the meters."""
     with working() as work:
         return show(Meters([Meter.of(each) for each in use_cases.list_meters(work)]))
+
+
+class NewMeter(Body):
+    """A meter to be made, as the public client writes it."""
+
+    slug: str = Field(max_length=64)
+    eventType: str = Field(max_length=64)  # noqa: N815 - the public client's name
+    aggregation: str = Field(max_length=20)
+    valueProperty: str | None = Field(None, max_length=200)  # noqa: N815 - the public client's name
+    groupBy: dict[str, str] = Field(default_factory=dict, max_length=20)  # noqa: N815 - the public client's name
+    filters: dict[str, list[str]] = Field(default_factory=dict, max_length=20)
+    name: str = Field("", max_length=200)
+    description: str = Field("", max_length=200, description="The name, as the public client calls it")
+    allowNegative: bool = True  # noqa: N815 - named as its neighbours are
+
+
+@meters.post("/meters", **call(Meter, status=201))
+def create_meter(body: NewMeter) -> Response:
+    """Make a meter. It counts the events that are there already; its definition is never edited."""
+    definition = {
+        "slug": body.slug,
+        "event_type": body.eventType,
+        "aggregation": body.aggregation.lower(),
+        "value_property": body.valueProperty,
+        "group_by": body.groupBy,
+        "filters": body.filters,
+    }
+    with working() as work:
+        made = meter_definitions.create_meter(
+            work, definition=definition, name=body.name or body.description, allow_negative=body.allowNegative
+        )
+        return show(Meter.of(made), 201)
+
+
+@meters.get("/meters/<slug>", **call(Meter))
+def read_meter(path: MeterPath) -> Response:
+    """Read a meter, also one that was laid down."""
+    return read(Meter, lambda work: meter_definitions.read_meter(work, slug=path.slug))
+
+
+@meters.delete("/meters/<slug>", **call(status=204))
+def archive_meter(path: MeterPath) -> Response:
+    """Lay a meter down: it is not listed any more; what it counted can still be asked."""
+    with working() as work:
+        meter_definitions.archive_meter(work, slug=path.slug)
+    return Response(status=204)
 
 
 @meters.get("/meters/<slug>/query", **call(MeterAnswer))

@@ -262,3 +262,44 @@ def test_a_park_sends_and_corrects_its_own_events(province: Province) -> None:
     assert not_finite.status_code == 422
     many = send([{"id": str(number)} for number in range(100_000)], batch, "/events?partial=true")
     assert (many.status_code, many.get_json()["code"]) == (413, "event.too_many")
+
+
+def test_the_operator_makes_and_lays_down_meters(province: Province) -> None:
+    """As the public OpenMeter client does; a meter counts what came before it, and is never edited."""
+    park, operator = province.park(), province.operator
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "gateway",
+        "type": "water",
+        "subject": "b-1",
+        "time": "2026-03-01T08:00:00+08:00",
+        "data": {"m3": 2.5},
+    }
+    batch = [event, event | {"id": "2", "data": {"m3": 4}}, event | {"id": "3", "data": {"m3": -1}}]
+    assert park.post("/events", data=json.dumps(batch), content_type="application/json").status_code == 204
+    meter = {
+        "slug": "water", "eventType": "water", "aggregation": "SUM", "valueProperty": "$.m3", "allowNegative": False,
+        "groupBy": {"building": "$.building"}, "description": "Water",
+    }  # fmt: skip
+    assert park.post("/meters", meter).status_code == 403
+    made = operator.post("/meters", meter)
+    assert (made.status_code, made.get_json()["aggregation"], made.get_json()["name"]) == (201, "SUM", "Water")
+    again = operator.post("/meters", meter | {"aggregation": "MAX"})
+    assert (again.status_code, again.get_json()["code"]) == (409, "meter.slug_taken")
+    assert operator.post("/meters", meter | {"slug": "Bad Slug!"}).status_code == 422
+    assert operator.post("/meters", meter | {"slug": "x", "aggregation": "MEDIAN"}).status_code == 422
+    assert operator.post("/meters", meter | {"slug": "x", "valueProperty": None}).status_code == 422
+    answer = park.get("/meters/water/query?windowSize=MONTH&subject=b-1")
+    assert [row["value"] for row in answer.get_json()["data"]] == [6.5], "it does not see the negative one"
+    refused = park.post(
+        "/events", data=json.dumps(event | {"id": "4", "data": {"m3": -2}}), content_type="application/json"
+    )
+    assert refused.get_json()["errors"][0]["code"] == "event.negative"
+    assert park.delete("/meters/water").status_code == 403
+    for _ in range(2):
+        assert operator.delete("/meters/water").status_code == 204
+    assert operator.delete("/meters/none").status_code == 404
+    assert "water" not in [each["slug"] for each in park.get("/meters").get_json()]
+    assert park.get("/meters/water").get_json()["archivedAt"]
+    assert [row["value"] for row in park.get("/meters/water/query").get_json()["data"]] == [6.5]

@@ -23,6 +23,7 @@ from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
 from tests.benchmarks.invoices import bench_invoices
 from tests.benchmarks.ledger import bench_ledger
+from tests.benchmarks.meters import bench_meters
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
 from tests.benchmarks.replays import bench_replay
@@ -31,6 +32,7 @@ from tests.benchmarks.twin import bench_twin
 ON_AN_INSTALLATION: dict[str, Callable[[Installation], list[Figure]]] = {
     "checkout": bench_checkout,
     "events": bench_events,
+    "meters": bench_meters,
     "page": bench_page,
 }
 

@@ -1,0 +1,105 @@
+"""What a meter query takes beside reading the events themselves, and how fast roll-ups follow, among many events.
+
+``METER_EVENTS`` sets how many there are (one million; ten millions take some minutes and gigabytes).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from billing.rules.meters import Aggregation, Meter, WindowSize
+from billing.rules.periods import DEFAULT_ZONE, month_period
+from billing.store import meter_queries
+from billing.usecases import bulk, metering, rollups
+from tenants.kernel.context import system_actor
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.installation import Installation
+
+EVENTS = int(os.environ.get("METER_EVENTS", "1000000"))
+PARKS = 40
+AT_ONCE = 50_000
+QUESTIONS = 200
+RAW_QUESTIONS = 10
+LIMIT_MS = 20
+SLUG = "bench-energy"
+MONTH = month_period(2026, 2)
+RULE = Meter(SLUG, "bench.reading", Aggregation.SUM, "$.kwh", {"phase": "$.phase"})
+BEGIN = datetime(2025, 12, 31, 16, tzinfo=UTC)
+_FILL = text(
+    """
+    INSERT INTO usage_events (tenant_id, source, event_id, type, subject, time, data, body_hash, received_at)
+    SELECT CASE WHEN n % :parks = 0 THEN CAST(:park AS uuid) ELSE CAST(md5('park' || n % :parks) AS uuid) END,
+           'bench', CAST(n AS text), 'bench.reading', 'meter-' || (n / :parks) % 10,
+           :begin + n * (7_700_000.0 / :all) * interval '1 second',
+           jsonb_build_object('kwh', round(n % 977 / 8.0, 3), 'phase', n % 3), repeat('0', 64), :begin
+    FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n
+    """
+)
+
+
+def bench_meters(place: Installation) -> list[Figure]:
+    """Measure (half a minute with a million events)."""
+    park = place.people[0]
+    operator = system_actor("bench")
+    with place.market.workshop.work(operator) as work:
+        bulk.provide_meter(
+            work, slug=SLUG, name="bench", event_type="bench.reading", aggregation=Aggregation.SUM,
+            value_property="$.kwh", group_by={"phase": "$.phase"},
+        )  # fmt: skip
+    with place.owner() as owner:
+        for first in range(0, EVENTS, AT_ONCE):
+            values = {"parks": PARKS, "park": park.tenant_id, "begin": BEGIN, "all": EVENTS, "first": first}
+            with owner.begin() as connection:
+                connection.execute(_FILL, values | {"last": min(first + AT_ONCE, EVENTS) - 1})
+        with owner.begin() as connection:
+            connection.execute(text("ANALYZE usage_events"))
+    began = time.perf_counter()
+    _roll_up(place)
+    rolled_a_second = EVENTS / (time.perf_counter() - began)
+    with place.owner() as owner, owner.begin() as connection:
+        connection.execute(text("ANALYZE meter_rollups"))
+
+    def rolled() -> Any:
+        with place.market.workshop.work(park) as work:
+            return metering.query_meter(work, slug=SLUG, from_=MONTH.start, to=MONTH.end, window_size="DAY")
+
+    def raw() -> Any:
+        with place.market.workshop.work(park) as work:
+            question = meter_queries.MeterQuestion(RULE, MONTH, DEFAULT_ZONE, WindowSize.DAY, [], (), park.tenant_id)
+            return meter_queries.raw_quantities(work.session, question)
+
+    answer, expected = rolled(), raw()
+    if not expected or [row.value for row in answer.rows] != [each.value for each in expected]:
+        raise RuntimeError("roll-ups and events differ")
+    slow, fast = _p95(raw, RAW_QUESTIONS), _p95(rolled, QUESTIONS)
+    detail = f"p95 of a month by day, one park of {PARKS}, {EVENTS:,} events; {slow / fast:.0f} × from events"
+    return [
+        Figure("meter query", f"{fast:.1f} ms", f"< {LIMIT_MS} ms", detail),
+        Figure("meters rolled up", f"{rolled_a_second:,.0f}/s", "–", "events a second, one process, two grains"),
+    ]
+
+
+def _roll_up(place: Installation) -> None:
+    operator = system_actor("bench")
+    with place.market.workshop.work(operator) as work:
+        rollups.meters_to_roll(work)
+    more = True
+    while more:
+        with place.market.workshop.work(operator) as work:
+            more = rollups.roll_up(work, slug=SLUG)
+
+
+def _p95(ask: Callable[[], object], times: int) -> float:
+    """Return the milliseconds within which 95 of 100 are answered."""
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        ask()
+        spent.append(time.perf_counter() - began)
+    return 1000 * sorted(spent)[int(0.95 * (times - 1))]
