@@ -32,6 +32,7 @@ NOUNS = (
     "invoices",
     "invoice_batches",
     "issuers",
+    "e_invoices",
     "invoice_runs",
     "credit_notes",
     "books",

@@ -12,6 +12,7 @@ from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
 from billing.usecases.invariants_credit_notes import INVARIANTS_CREDIT_NOTES as CREDIT_NOTES
+from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES as E_INVOICES
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
@@ -104,6 +105,7 @@ ALL = (
     *AID,
     *ONCE,
     *CLAIMS,
+    *E_INVOICES,
     *ENTITLEMENTS,
     *RETURNS,
     *USAGE,

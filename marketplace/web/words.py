@@ -168,7 +168,12 @@ STANDINGS = {
 JOURNALS = {"delivery": msg("服务交付"), "wallet_capture": msg("钱包扣款")}
 BATCHES = {"queued": msg("生成中"), "done": msg("已完成"), "cancelled": msg("已取消")}
 
+E_INVOICES = {"missing": msg("未开具"), "requested": msg("已申请"), "issued": msg("已开具")}
+E_INVOICE_IMPORTS = {"recorded": msg("已登记"), "known": msg("此前已登记"), "refused": msg("已拒收")}
+
 KINDS = {
+    "e_invoice": E_INVOICES,
+    "e_invoice_import": E_INVOICE_IMPORTS,
     "standing": STANDINGS,
     "journal": JOURNALS,
     "batch": BATCHES,
