@@ -112,7 +112,7 @@ class EInvoices(Answer):
     next_cursor: str | None = None
 
 
-class ImportedFile(Answer):
+class ImportedEInvoice(Answer):
     """What became of a file: ``recorded``, ``known`` or ``refused`` with a code and the reason."""
 
     name: str
@@ -123,10 +123,10 @@ class ImportedFile(Answer):
     reason: str | None
 
 
-class Imported(Answer):
+class ImportedEInvoices(Answer):
     """What became of each file."""
 
-    items: list[ImportedFile]
+    items: list[ImportedEInvoice]
 
 
 XML: dict[str, Any] = file_body("application/xml", "application/zip", "application/octet-stream")
@@ -151,7 +151,7 @@ def request_e_invoices(body: Wish) -> Response:
     return download("e-invoice-request.xlsx", XLSX, request_book(sheets, made_at))
 
 
-@e_invoices.post("/e-invoices/imports", **call(Imported), **XML)
+@e_invoices.post("/e-invoices/imports", **call(ImportedEInvoices), **XML)
 @takes_files
 def import_e_invoices(query: UploadName, header: Idempotent) -> Response:
     """Take in an issued e-invoice's XML, or a zip of them: in a form, or as the body with its name in ?name=."""
@@ -159,9 +159,9 @@ def import_e_invoices(query: UploadName, header: Idempotent) -> Response:
     sent = sent_file()
     file = Upload(query.name or sent.name, sent.media_type, sent.content)
 
-    def take(work: Work) -> Imported:
+    def take(work: Work) -> ImportedEInvoices:
         found = e_invoice_imports.import_e_invoices(work, files=[file])
-        return Imported(items=[_said(each) for each in found])
+        return ImportedEInvoices(items=[_said(each) for each in found])
 
     return command("e_invoice.import", header, None, take, about={"sha256": sent.sha256})
 
@@ -191,9 +191,9 @@ def open_e_invoice(path: ByNumber) -> Response:
     return download(f"{path.number}.xml", "application/xml", found.content, sha256=found.view.sha256)
 
 
-def _said(file: e_invoice_imports.ImportedFile) -> ImportedFile:
+def _said(file: e_invoice_imports.ImportedFile) -> ImportedEInvoice:
     reason = translate(file.reason, reader_language()) if isinstance(file.reason, Message) else file.reason
-    return ImportedFile(
+    return ImportedEInvoice(
         name=file.name,
         outcome=file.outcome,
         number=file.number,
