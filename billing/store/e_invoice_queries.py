@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from billing.store.credit_notes import CreditNote, CreditNoteLine
 from billing.store.e_invoices import EInvoice, EInvoiceLayout, EInvoiceRequest
 from billing.store.invoices import Invoice, InvoiceLine
 from tenants.kernel.writing import rows_written
@@ -72,3 +73,29 @@ def taken_back_fen(session: Session, blue_number: str) -> int:
     """Return what red e-invoices have taken back of a blue one, as a positive amount."""
     query = select(func.coalesce(func.sum(-EInvoice.gross_fen), 0)).where(EInvoice.blue_number == blue_number)
     return int(session.execute(query).scalar_one())
+
+
+def issued_note(session: Session, tenant_id: UUID, number: str) -> CreditNote | None:
+    """Return an issued credit note of a park by its number."""
+    query = select(CreditNote).where(
+        CreditNote.tenant_id == tenant_id, CreditNote.number == number, CreditNote.status == "issued"
+    )
+    return session.execute(query).scalar_one_or_none()
+
+
+def note_lines_counted(session: Session, note: CreditNote) -> int:
+    """Return how many lines a credit note has."""
+    of_note = (CreditNoteLine.tenant_id == note.tenant_id, CreditNoteLine.credit_note_id == note.id)
+    return session.execute(select(func.count()).where(*of_note)).scalar_one()
+
+
+def notes_without_red(session: Session, invoice_ids: Collection[UUID]) -> Sequence[tuple[UUID, str]]:
+    """Return the issued credit notes on some invoices that no red e-invoice is there for: invoice and number."""
+    red = select(EInvoice.number).where(
+        EInvoice.tenant_id == CreditNote.tenant_id, EInvoice.credit_note_id == CreditNote.id
+    )
+    query = select(CreditNote.invoice_id, CreditNote.number).where(
+        CreditNote.invoice_id.in_(invoice_ids), CreditNote.status == "issued", ~red.exists()
+    )
+    rows = session.execute(query.order_by(CreditNote.number))
+    return [(row.invoice_id, row.number) for row in rows if row.number is not None]

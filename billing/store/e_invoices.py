@@ -43,9 +43,14 @@ class EInvoice(Base):
         ForeignKeyConstraint(["tenant_id", "invoice_id"], ["invoices.tenant_id", "invoices.id"]),
         ForeignKeyConstraint(["tenant_id", "evidence_id"], ["evidence_files.tenant_id", "evidence_files.id"]),
         ForeignKeyConstraint(["blue_number"], ["e_invoices.number"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id", "invoice_id"],
+            ["credit_notes.tenant_id", "credit_notes.id", "credit_notes.invoice_id"],
+        ),
         UniqueConstraint("document_no"),
         CheckConstraint("number ~ '^[0-9]{20}$'", name="number"),
         CheckConstraint("(gross_fen < 0) = (blue_number IS NOT NULL)", name="red"),
+        CheckConstraint("(blue_number IS NULL) = (credit_note_id IS NULL)", name="credit_note"),
         CheckConstraint("gross_fen <> 0", name="amount"),
         Index(None, "tenant_id", "invoice_id"),
         {"info": {"shared": "its number is one in the whole country; a row policy shows a park its own"}},
@@ -57,6 +62,7 @@ class EInvoice(Base):
     document_no: Mapped[Code]
     """The number of our invoice, or of our credit note for a red one."""
     blue_number: Mapped[str | None] = mapped_column(String(20))
+    credit_note_id: Mapped[UUID | None]
     issued_on: Mapped[date] = mapped_column(Date)
     gross_fen: Mapped[Fen]
     vat_fen: Mapped[Fen]

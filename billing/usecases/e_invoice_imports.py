@@ -12,6 +12,7 @@ from billing.formats.e_invoice_xml import MOST_BYTES, read_e_invoice
 from billing.rules.e_invoices import IssuedEInvoice, blue_named, documents_named, vat_tolerance_fen
 from billing.rules.money import format_yuan
 from billing.store import e_invoice_queries as store
+from billing.store.credit_notes import CreditNote
 from billing.store.e_invoices import EInvoice
 from billing.store.invoices import Invoice
 from billing.usecases import evidence
@@ -69,10 +70,12 @@ def _take(work: Work, file: Upload) -> ImportedFile:
     if invoice is None:
         raise Conflict("e_invoice.no_document", msg("没有已开具的账单 {number}。请核对备注。", number=number))
     _check_parties(work, issued, invoice)
+    note = None
     if blue is None:
         _check_blue(work, issued, invoice)
     else:
-        _check_red(work, issued, blue)
+        note = _note_of(work, blue, document_no)
+        _check_red(work, issued, blue, note)
     kept = evidence.keep(work, invoice.tenant_id, Upload(file.name, XML, file.content))
     written = store.insert_e_invoice(
         work.session,
@@ -82,6 +85,7 @@ def _take(work: Work, file: Upload) -> ImportedFile:
             "invoice_id": invoice.id,
             "document_no": document_no,
             "blue_number": None if blue is None else blue.number,
+            "credit_note_id": None if note is None else note.id,
             "issued_on": issued.issued_on,
             "gross_fen": issued.gross_fen,
             "vat_fen": issued.vat_fen,
@@ -180,14 +184,44 @@ def _check_blue(work: Work, issued: IssuedEInvoice, invoice: Invoice) -> None:
         )  # fmt: skip
 
 
-def _check_red(work: Work, issued: IssuedEInvoice, blue: EInvoice) -> None:
+def _note_of(work: Work, blue: EInvoice, number: str) -> CreditNote:
+    note = store.issued_note(work.session, blue.tenant_id, number)
+    if note is None or note.invoice_id != blue.invoice_id:
+        raise Conflict(
+            "e_invoice.no_credit_note",
+            msg("账单 {invoice} 没有已开具的红字账单 {number}。请核对备注。", invoice=blue.document_no, number=number),
+        )
+    return note
+
+
+def _check_red(work: Work, issued: IssuedEInvoice, blue: EInvoice, note: CreditNote) -> None:
+    if -issued.gross_fen != note.amount_fen:
+        raise Conflict(
+            "e_invoice.amount_differs",
+            msg(
+                "数电票价税合计 {found} 元，账单 {number} 为 {expected} 元，相差 {difference} 元。请核对后重新开票。",
+                found=format_yuan(issued.gross_fen), number=note.number or "—",
+                expected=format_yuan(-note.amount_fen),
+                difference=format_yuan(issued.gross_fen + note.amount_fen),
+            ),
+        )  # fmt: skip
+    off = issued.vat_fen + note.vat_fen
+    if abs(off) > vat_tolerance_fen(store.note_lines_counted(work.session, note)):
+        raise Conflict(
+            "e_invoice.vat_differs",
+            msg(
+                "数电票税额 {found} 元，账单 {number} 为 {expected} 元，相差 {difference} 元，超过逐行取整的误差。请核对税率。",
+                found=format_yuan(issued.vat_fen), number=note.number or "—",
+                expected=format_yuan(-note.vat_fen), difference=format_yuan(off),
+            ),
+        )  # fmt: skip
     left = blue.gross_fen - store.taken_back_fen(work.session, blue.number)
-    if -issued.gross_fen > left:
+    if note.amount_fen > left:
         raise Conflict(
             "e_invoice.red_exceeds",
             msg(
                 "红字金额 {found} 元超过蓝字发票 {number} 尚未红冲的 {left} 元。请核对发票。",
-                found=format_yuan(-issued.gross_fen), number=blue.number, left=format_yuan(left),
+                found=format_yuan(note.amount_fen), number=blue.number, left=format_yuan(left),
             ),
         )  # fmt: skip
 

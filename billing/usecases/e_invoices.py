@@ -62,7 +62,10 @@ class IssuedView:
 
 @dataclass(frozen=True)
 class EInvoiceRow:
-    """An invoice and its e-invoices. ``status`` is ``missing``, ``requested`` or ``issued``."""
+    """An invoice and its e-invoices. ``status`` is ``missing``, ``requested`` or ``issued``.
+
+    ``red_missing`` are its credit notes that no red e-invoice is there for; only an invoice with a blue one has any.
+    """
 
     invoice_id: UUID
     number: str
@@ -74,6 +77,7 @@ class EInvoiceRow:
     status: str
     requested_at: datetime | None
     issued: tuple[IssuedView, ...]
+    red_missing: tuple[str, ...]
 
 
 def list_e_invoices(work: Work, *, period: str) -> tuple[EInvoiceRow, ...]:
@@ -88,6 +92,9 @@ def list_e_invoices(work: Work, *, period: str) -> tuple[EInvoiceRow, ...]:
     issued: dict[UUID, list[IssuedView]] = {}
     for each in store.e_invoices_of(work.session, ids):
         issued.setdefault(each.invoice_id, []).append(issued_view(each))
+    red: dict[UUID, list[str]] = {}
+    for invoice_id, number in store.notes_without_red(work.session, issued.keys()):
+        red.setdefault(invoice_id, []).append(number)
     return tuple(
         EInvoiceRow(
             invoice_id=row.id,
@@ -100,6 +107,7 @@ def list_e_invoices(work: Work, *, period: str) -> tuple[EInvoiceRow, ...]:
             status="issued" if row.id in issued else "requested" if row.id in asked else "missing",
             requested_at=asked.get(row.id),
             issued=tuple(issued.get(row.id, ())),
+            red_missing=tuple(red.get(row.id, ())),
         )
         for row in rows
     )

@@ -103,6 +103,7 @@ class EInvoiceRow(Answer):
     status: str
     requested_at: Moment | None
     issued: list[Issued]
+    red_missing: list[str] = Field(description="Credit notes that no red e-invoice is there for")
 
 
 class EInvoices(Answer):

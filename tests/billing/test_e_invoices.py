@@ -11,7 +11,8 @@ import pytest
 
 from billing.formats.e_invoice_xml import MOST_BYTES, read_e_invoice
 from billing.rules.e_invoices import DEFAULT_LAYOUT, documents_named, layout_faults
-from billing.usecases import e_invoice_imports, e_invoice_layouts, e_invoices, issuers
+from billing.rules.returns import ReturnCause
+from billing.usecases import credit_notes, e_invoice_imports, e_invoice_layouts, e_invoices, issuers
 from billing.usecases.e_invoice_imports import ImportedFile
 from billing.usecases.evidence import Upload
 from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES
@@ -25,6 +26,7 @@ from tests.support.billing_world import FINANCE, World, make_world
 from tests.support.databases import Database
 from tests.support.invariants import broken
 from tests.support.parks import credit_code
+from tests.support.returns import PROVIDER
 
 BLUE, RED = "26412000000000000001", "26412000000000000002"
 
@@ -172,22 +174,45 @@ def test_what_differs_is_refused_by_its_difference(
         assert "0.01" in str(getattr(bad.reason, "values", bad.reason))
 
 
-def test_a_red_one_takes_back_no_more_than_its_blue_one(world: World, row: InvoiceRow) -> None:
-    remark = f"被红冲蓝字数电发票号码：{BLUE} 红字发票信息确认单编号：1 账单 PTM-CN-2026-000001"
-    red = xml(remark, "-33.33", "-1.89", number=RED)
-    assert one(world, red) == ("refused", "e_invoice.no_blue")
-    assert one(world, xml(row.number, "10033.33", "567.92")) == ("recorded", None)
-    assert one(world, red) == ("recorded", None)
-    assert one(world, red) == ("known", None)
-    more = xml(remark.replace("000001", "000002", 1).replace("CN-2026-000001", "CN-2026-000002"), "-1.00", "-0.06")
-    assert one(world, more.replace(BLUE.encode(), b"2" * 20, 0))[0] == "refused"
-    rest = remark.replace("CN-2026-000001", "CN-2026-000002")
-    third = "26412000000000000003"
-    assert one(world, xml(rest, "-10000.01", "-566.04", number=third)) == ("refused", "e_invoice.red_exceeds")
-    assert one(world, xml(rest, "-10000.00", "-566.04", number=third)) == ("recorded", None)
+def credit(world: World, row: InvoiceRow, lines: dict[int, int | None]) -> str:
+    """Return a part of an invoice by a credit note, and return its number."""
+    with world.shop.work(FINANCE) as work:
+        wish = credit_notes.CreditWish(row.id, lines, ReturnCause.RETURNED, "报告无法使用", "来函 3 号")
+        asked = credit_notes.ask_credit_note(work, wish=wish)
+        given = {line: credit_notes.Delivered(PROVIDER, "孪生推演") for line in asked.order_line_ids}
+        note = credit_notes.issue_credit_note(work, note_id=asked.id, deliveries=given)
+    assert note.number is not None
+    return note.number
+
+
+def red_missing(world: World) -> tuple[str, ...]:
     with world.shop.work(FINANCE) as work:
         (shown,) = e_invoices.list_e_invoices(work, period="2026-03")
-    assert [each.gross_fen for each in shown.issued] == [1_003_333, -3_333, -1_000_000]
+    return shown.red_missing
+
+
+def test_a_red_one_is_of_its_credit_note_on_its_blue_one(world: World, row: InvoiceRow) -> None:
+    number = credit(world, row, {2: None})
+    remark = f"被红冲蓝字数电发票号码：{BLUE} 红字发票信息确认单编号：1 账单 {number}"
+    red = xml(remark, "-33.33", "-1.89", number=RED)
+    assert one(world, red) == ("refused", "e_invoice.no_blue")
+    assert red_missing(world) == (), "nothing is to be taken back of what was never issued"
+    assert one(world, xml(row.number, "10033.33", "567.92")) == ("recorded", None)
+    assert red_missing(world) == (number,)
+    wrong = remark.replace(number, "PTM-CN-2026-000099")
+    assert one(world, xml(wrong, "-33.33", "-1.89", number=RED)) == ("refused", "e_invoice.no_credit_note")
+    assert one(world, xml(remark, "-33.34", "-1.89", number=RED)) == ("refused", "e_invoice.amount_differs")
+    assert one(world, xml(remark, "-33.33", "-1.00", number=RED)) == ("refused", "e_invoice.vat_differs")
+    assert one(world, red) == ("recorded", None)
+    assert one(world, red) == ("known", None)
+    assert red_missing(world) == ()
+    third = "26412000000000000003"
+    assert one(world, xml(remark, "-33.33", "-1.89", number=third)) == ("refused", "e_invoice.document_taken")
+    with world.shop.work(FINANCE) as work:
+        (shown,) = e_invoices.list_e_invoices(work, period="2026-03")
+    assert [(each.document_no, each.gross_fen) for each in shown.issued] == [
+        (row.number, 1_003_333), (number, -3_333),
+    ]  # fmt: skip
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><EInvoice>&b;</EInvoice>'
@@ -251,8 +276,9 @@ def test_a_zip_is_unpacked_no_further_than_it_may_be(world: World, row: InvoiceR
 
 def test_each_invariant_is_broken_on_purpose_and_found(world: World, row: InvoiceRow, database: Database) -> None:
     take(world, xml(row.number, "10033.33", "567.92"))
-    remark = f"被红冲蓝字数电发票号码：{BLUE} 账单 PTM-CN-2026-000001"
-    take(world, xml(remark, "-33.33", "-1.89", number=RED))
+    remark = f"被红冲蓝字数电发票号码：{BLUE} 账单 {credit(world, row, {2: None})}"
+    (red,) = take(world, xml(remark, "-33.33", "-1.89", number=RED))
+    assert red.outcome == "recorded", red
     assert broken(world.shop, INVARIANTS_E_INVOICES) == {}
     breaks = {
         "e-invoice-of-its-invoice": f"UPDATE e_invoices SET gross_fen = 1003334 WHERE number = '{BLUE}'",
