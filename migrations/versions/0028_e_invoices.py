@@ -1,6 +1,6 @@
 """E-invoices: layouts of issuing requests, what was asked for, and what the tax bureau issued.
 
-Follows 0026. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0027. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("invoice_id", sa.Uuid(), nullable=False),
         sa.Column("document_no", sa.String(length=64), nullable=False),
         sa.Column("blue_number", sa.String(length=20), nullable=True),
+        sa.Column("credit_note_id", sa.Uuid(), nullable=True),
         sa.Column("issued_on", sa.Date(), nullable=False),
         sa.Column("gross_fen", sa.BigInteger(), nullable=False),
         sa.Column("vat_fen", sa.BigInteger(), nullable=False),
@@ -56,6 +57,7 @@ def upgrade() -> None:
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("number ~ '^[0-9]{20}$'", name=op.f("ck_e_invoices_number")),
         sa.CheckConstraint("(gross_fen < 0) = (blue_number IS NOT NULL)", name=op.f("ck_e_invoices_red")),
+        sa.CheckConstraint("(blue_number IS NULL) = (credit_note_id IS NULL)", name=op.f("ck_e_invoices_credit_note")),
         sa.CheckConstraint("gross_fen <> 0", name=op.f("ck_e_invoices_amount")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "invoice_id"],
@@ -69,6 +71,11 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["blue_number"], ["e_invoices.number"], name=op.f("fk_e_invoices_blue_number_e_invoices")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id", "invoice_id"],
+            ["credit_notes.tenant_id", "credit_notes.id", "credit_notes.invoice_id"],
+            name=op.f("fk_e_invoices_tenant_id_credit_note_id_invoice_id_credit_notes"),
         ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_e_invoices")),
         sa.UniqueConstraint("document_no", name=op.f("uq_e_invoices_document_no")),
