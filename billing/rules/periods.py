@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from tenants.rules.days import add_months
+
 DEFAULT_ZONE = "Asia/Shanghai"
-_MONTHS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,6 @@ def parse_month(text: str, timezone: str = DEFAULT_ZONE) -> Period | None:
 def month_name(moment: datetime, timezone: str = DEFAULT_ZONE) -> str:
     """Return the month of an aware moment as ``YYYY-MM``."""
     return f"{local_day(moment, timezone):%Y-%m}"
-
-
-def add_months(day: date, months: int, anchor_day: int) -> date:
-    """Return the day ``months`` later, counted from the anchor: 31 January, 29 February, 31 March."""
-    index = day.year * _MONTHS + day.month - 1 + months
-    year, month = divmod(index, _MONTHS)
-    return date(year, month + 1, min(anchor_day, calendar.monthrange(year, month + 1)[1]))
 
 
 def anchored_period(anchor: date, index: int) -> Days:

@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.rules.claims import LineStatus
-from billing.rules.periods import add_months
 from billing.store.claims import ClaimBatch, ClaimLine, ClaimLineEvent
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.writing import rows_written
+from tenants.rules.days import add_months
 
 
 def share_fund(session: Session, fund_id: UUID) -> None:

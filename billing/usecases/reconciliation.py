@@ -18,10 +18,12 @@ from billing.store import invoice_queries, settlements
 from billing.store import reconciliation_queries as queries
 from billing.store.books import balances
 from billing.store.invoices import Invoice
+from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
 from billing.usecases.invoice_drafts import check_period
 from billing.usecases.ledger import BalanceRow, TrialBalance
 from billing.usecases.rated import charge_of, quantity_of
+from billing.usecases.subscription_fees import worked_out
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
@@ -164,12 +166,16 @@ def reconcile(work: Work, *, period: str) -> ReconciliationView:
 def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None:
     """Rate the month's events anew, and look for the invoice line of each."""
     charges = {key: charge_of(price) for key, price in queries.prices_of_month(work.session, period).items()}
+    fees = fees_of_month(work.session, period)
     meters = {}
     for usage, event, price_id, invoiced_fen in queries.rated_of_month(work.session, period):
         if event.type not in meters:
             meters[event.type] = settlements.meter_of_type(work.session, event.type)
         quantity = quantity_of(event, meters[event.type])
-        metered_fen = 0 if quantity is None or price_id not in charges else rate(charges[price_id], quantity)
+        if usage.id in fees:
+            metered_fen = worked_out(*fees[usage.id])
+        else:
+            metered_fen = 0 if quantity is None or price_id not in charges else rate(charges[price_id], quantity)
         key = f"{usage.tenant_id}/{event.source}/{event.id}"
         month.metered[key], month.rated[key] = metered_fen, usage.gross_fen
         if over or invoiced_fen is not None:

@@ -13,6 +13,7 @@ NOUNS = (
     "credit_blocks",
     "aid_registers",
     "subscriptions",
+    "plans",
     "api_keys",
     "offerings",
     "prices",

@@ -25,6 +25,7 @@ MONEY = "money"
 ENGINES = "engines"
 QUEUES: Mapping[str, str] = {
     "run.queued": ENGINES,
+    "subscription.period_started": MONEY,
     "run.succeeded": MONEY,
     "run.failed": MONEY,
     "inspection.reported": MONEY,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from billing.usecases import fund_outlook, holds, rollups, wallets
 from marketplace.composition import Marketplace
-from marketplace.usecases import expiry, fulfilment, invariants, later_awards
+from marketplace.usecases import expiry, fulfilment, invariants, later_awards, subscription_fees
 from tenants.kernel.context import system_actor
+from tenants.kernel.work import Work
+from tenants.usecases import subscription_periods
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,26 @@ def offer_later_awards(market: Marketplace) -> None:
             log.exception("the later awards of line %s could not be offered", line.order_line_id)
 
 
+def renew_subscriptions(market: Marketplace) -> None:
+    """Note the billing periods that have begun, and charge those whose job gave up."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = subscription_periods.parks_to_renew(work)
+    _each_park(market, due, subscription_periods.renew, "the subscription of park %s could not be renewed")
+    with market.workshop.work(system_actor("clockwork")) as work:
+        waiting = subscription_fees.parks_to_charge(work)
+    _each_park(market, waiting, subscription_fees.charge_park, "the subscription of park %s could not be charged")
+
+
+def _each_park(market: Marketplace, parks: Iterable[UUID], do: Callable[[Work], object], failed: str) -> None:
+    """Do something for each park in a transaction of its own; one that fails is told and keeps nobody waiting."""
+    for park_id in parks:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=park_id)) as work:
+                do(work)
+        except Exception:
+            log.exception(failed, park_id)
+
+
 def expire_wallet_credits(market: Marketplace) -> None:
     """Take credit that has expired out of the wallets."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -108,6 +131,7 @@ CHORES = (
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
+    Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("roll_up_meters", "* * * * *", roll_up_meters),
     Chore("check_invariants", "17 * * * *", check_invariants),

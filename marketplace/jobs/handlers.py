@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
-from marketplace.usecases import fulfilment, invoice_batches, simulations
+from marketplace.usecases import fulfilment, invoice_batches, simulations, subscription_fees
 from services.usecases import execution
 from tenants.kernel.context import Actor
 
@@ -24,6 +24,12 @@ def execute_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
     execution.execute_run(
         market.workshop, actor, run_id=_id(payload, "run_id"), limits=market.run_limits, stopping=market.stopping.is_set
     )
+
+
+def charge_subscription(market: Marketplace, actor: Actor, payload: Payload) -> None:  # noqa: ARG001 - a handler
+    """Charge the periods of a park's subscription that have begun: the one told of, and any before it."""
+    with market.workshop.work(actor) as work:
+        subscription_fees.charge_park(work)
 
 
 def complete_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
@@ -69,6 +75,7 @@ def run_invoices(market: Marketplace, actor: Actor, payload: Payload) -> None:
 
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
+    "subscription.period_started": charge_subscription,
     "run.succeeded": complete_run,
     "run.failed": fail_run,
     "inspection.reported": complete_inspection,

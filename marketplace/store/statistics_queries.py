@@ -115,6 +115,10 @@ def aid(session: Session, start: datetime, end: datetime, *, by_month: bool) -> 
     return [AidFact(*row) for row in session.execute(query)]
 
 
+_FEE = "subscription"
+"""What stands for an offering on the fees of subscriptions: nothing was delivered for them."""
+
+
 def deliveries(session: Session, start: datetime, end: datetime, *, by_month: bool) -> Sequence[DeliveryFact]:
     """Return what was delivered from ``start`` until just before ``end``."""
     rated = _table("rated_usage").c
@@ -122,7 +126,7 @@ def deliveries(session: Session, start: datetime, end: datetime, *, by_month: bo
     amounts = (rated.gross_fen, rated.subsidy_fen, rated.payable_fen)
     query = (
         select(rated.tenant_id, rated.offering, month, func.count(), *(_sum(amount) for amount in amounts))
-        .where(rated.rated_at >= start, rated.rated_at < end)
+        .where(rated.rated_at >= start, rated.rated_at < end, rated.offering != _FEE)
         .group_by(rated.tenant_id, rated.offering, month)
     )
     return [DeliveryFact(*row) for row in session.execute(query)]

@@ -16,6 +16,7 @@ from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES as E_IN
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
+from billing.usecases.invariants_plans import INVARIANTS_PLANS as PLANS
 from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
 from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
@@ -96,6 +97,22 @@ ORDERS = (
 )
 """What must hold between orders, deliveries and money."""
 
+SUBSCRIPTIONS = (
+    Invariant(
+        "subscription-charge-period",
+        "What was charged is a period that has begun, of that tier and those days.",
+        """
+        SELECT c.tenant_id, c.period_id FROM subscription_charges c
+        JOIN plans q ON q.id = c.plan_id
+        LEFT JOIN subscription_periods p ON p.tenant_id = c.tenant_id AND p.id = c.period_id
+        WHERE (p.tier, p.billed_every, p.whole_from, p.whole_until, p.replaces_id)
+            IS DISTINCT FROM (q.tier, c.billed_every, c.whole_from, c.whole_until, c.replaces_id)
+           OR CAST(p.starts_at AT TIME ZONE 'Asia/Shanghai' AS date) <> c.from_day
+        """,
+    ),
+)
+"""What must hold between subscriptions and their fees."""
+
 ALL = (
     *TENANTS,
     *SERVICES,
@@ -110,7 +127,9 @@ ALL = (
     *RETURNS,
     *USAGE,
     *CREDIT_NOTES,
+    *PLANS,
     *ORDERS,
+    *SUBSCRIPTIONS,
 )
 
 

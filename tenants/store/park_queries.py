@@ -77,17 +77,9 @@ def names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
 
 def running_subscription(session: Session, park_id: UUID, now: datetime) -> AnyRow | None:
     """Return a park's running subscription: its few rows lie together in the primary key's index."""
-    mine = SUBSCRIPTION.tenant_id == park_id
-    query = select(SUBSCRIPTION.id, SUBSCRIPTION.tier, SUBSCRIPTION.starts_at, SUBSCRIPTION.ends_at)
-    return session.execute(query.where(mine, running(now))).one_or_none()
-
-
-def latest_subscription(session: Session, park_id: UUID) -> AnyRow | None:
-    """Return the subscription of a park that started last and has no end, running or (after a clock was set back) not
-    yet.
-    """
-    query = select(SUBSCRIPTION.id, SUBSCRIPTION.tier, SUBSCRIPTION.starts_at, SUBSCRIPTION.ends_at)
-    return session.execute(query.where(SUBSCRIPTION.tenant_id == park_id, SUBSCRIPTION.ends_at.is_(None))).one_or_none()
+    return session.execute(
+        select(*SUBSCRIPTION).where(SUBSCRIPTION.tenant_id == park_id, running(now))
+    ).one_or_none()  # fmt: skip
 
 
 def _parks(now: datetime) -> Select[*tuple[Any, ...]]:

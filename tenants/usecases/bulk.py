@@ -14,6 +14,7 @@ from tenants.gateways.passwords import hash_password
 from tenants.kernel.database import Base
 from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Permission, Role, Tier
 from tenants.kernel.work import Work
+from tenants.rules.days import Alignment, BilledEvery, anchor_of, local_day
 from tenants.rules.organisations import payment_reference
 from tenants.rules.parks import Verification
 from tenants.rules.people import check_login, check_name
@@ -127,6 +128,9 @@ def _subscription(work: Work, entry: ParkEntry) -> dict[str, Any]:
         "tier": entry.tier,
         "starts_at": work.now,
         "ends_at": None,
+        "billed_every": BilledEvery.MONTH,
+        "alignment": Alignment.CALENDAR,
+        "anchor_on": anchor_of(local_day(work.now), BilledEvery.MONTH, Alignment.CALENDAR),
         "created_by": _administrator_id(entry),
         "created_at": work.now,
     }

@@ -46,6 +46,21 @@ ORGANISATIONS = (
         WHERE tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at)
         """,
     ),
+    Invariant(
+        "subscription-periods",
+        "A billing period lies within its subscription, is of its tier, and overlaps no other of its park.",
+        """
+        SELECT p.tenant_id, p.id FROM subscription_periods p
+        JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.id = p.subscription_id
+        WHERE (p.tier, p.billed_every) <> (s.tier, s.billed_every) OR p.starts_at < s.starts_at
+           OR coalesce(p.cut_at, p.ends_at) > s.ends_at
+        UNION ALL
+        SELECT a.tenant_id, a.id FROM subscription_periods a
+        JOIN subscription_periods b ON b.tenant_id = a.tenant_id AND a.id <> b.id
+        WHERE tstzrange(a.starts_at, coalesce(a.cut_at, a.ends_at))
+           && tstzrange(b.starts_at, coalesce(b.cut_at, b.ends_at))
+        """,
+    ),
 )
 """What holds about parks and their tiers."""
 

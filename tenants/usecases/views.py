@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from tenants.kernel.database import AnyRow
 from tenants.kernel.messages import Message
 from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier
+from tenants.rules.days import Alignment, BilledEvery
 from tenants.rules.parks import Verification
 from tenants.rules.regions import RegionClass, region_class, region_name
 from tenants.rules.uscc import uscc_warnings
+from tenants.store.subscriptions import Subscription
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,18 @@ class PersonView:
 
 @dataclass(frozen=True)
 class SubscriptionView:
-    """A tier held from ``starts_at`` until ``ends_at`` (None: until it is changed)."""
+    """A tier held from ``starts_at`` until ``ends_at`` (None: until it is changed).
+
+    It is billed ``every`` month or year; ``anchor_on`` is the day from which these periods derive.
+    """
 
     id: UUID
     tier: Tier
     starts_at: datetime
     ends_at: datetime | None
+    every: BilledEvery
+    alignment: Alignment
+    anchor_on: date
 
 
 def park_view(row: AnyRow) -> ParkView:
@@ -111,6 +119,14 @@ def organisation_view(row: AnyRow) -> OrganisationView:
     )
 
 
-def subscription_view(row: AnyRow) -> SubscriptionView:
+def subscription_view(row: AnyRow | Subscription) -> SubscriptionView:
     """Return the view of a subscription's row."""
-    return SubscriptionView(row.id, Tier(row.tier), row.starts_at, row.ends_at)
+    return SubscriptionView(
+        id=row.id,
+        tier=Tier(row.tier),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        every=BilledEvery(row.billed_every),
+        alignment=Alignment(row.alignment),
+        anchor_on=row.anchor_on,
+    )

@@ -19,8 +19,9 @@ BREAKS = {
     "park-decision": "UPDATE parks SET decided_by = (SELECT id FROM users WHERE login = 'admin1')",
     "subscription-verified": "UPDATE parks SET verification = 'rejected'",
     "subscription-overlap": "ALTER TABLE subscriptions DROP CONSTRAINT ex_subscriptions_one_at_a_time;"
-    "INSERT INTO subscriptions SELECT tenant_id, gen_random_uuid(), tier, starts_at, ends_at, created_by, created_at"
-    " FROM subscriptions",
+    "INSERT INTO subscriptions SELECT tenant_id, gen_random_uuid(), tier, starts_at, ends_at, created_by, created_at,"
+    " billed_every, alignment, anchor_on FROM subscriptions",
+    "subscription-periods": "UPDATE subscription_periods SET tier = 'basic'",
     "member-role": "UPDATE memberships SET role = 'finance' WHERE role = 'park_admin'",
     "separation-of-duties": "INSERT INTO memberships SELECT organisation_id, user_id, 'finance', NULL, created_at"
     " FROM memberships WHERE role = 'subsidy_officer'",
