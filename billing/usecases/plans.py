@@ -39,6 +39,8 @@ class PlanView:
     vat_bp: int
     entitlements: Entitlements
     valid_from: datetime
+    document: Mapping[str, Any]
+    """The entitlements as they were written."""
 
     def fee_fen(self, every: BilledEvery) -> int:
         """Return the fee of a whole period."""
@@ -131,6 +133,7 @@ def plan_view(row: Plan) -> PlanView:
         vat_bp=row.vat_bp,
         entitlements=read_entitlements(row.entitlements),
         valid_from=row.valid_from,
+        document=row.entitlements,
     )
 
 

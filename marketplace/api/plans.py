@@ -58,7 +58,9 @@ class Plan(Answer):
         """Return the answer that shows ``view``, a PlanView."""
         assert isinstance(view, use_cases.PlanView)  # noqa: S101 - for the type checker
         given = view.entitlements
-        own: dict[str, Any] = {name: value for name, value in vars(view).items() if name != "entitlements"}
+        own: dict[str, Any] = {
+            name: value for name, value in vars(view).items() if name not in {"entitlements", "document"}
+        }
         return cls(
             **own,
             offering_tiers=sorted(given.offering_tiers, key=lambda tier: tier.rank),

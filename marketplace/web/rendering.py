@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,7 +40,7 @@ def dress(app: Flask) -> None:
         _=sentence, asset=asset, price_bar=price_bar, words=words, codes=codes, csrf_token=generate_csrf, named=named
     )
     app.jinja_env.filters.update(
-        yuan=yuan, short_yuan=short_yuan, moment=moment, day=day, clock=clock, percent=percent, say=say, number=number,
+        yuan=yuan, short_yuan=short_yuan, moment=moment, day=day, day_before=day_before, clock=clock, percent=percent, say=say, number=number,
         size=size,
     )  # fmt: skip
     app.context_processor(_everywhere)
@@ -111,6 +111,11 @@ def moment(value: datetime | None) -> str:
 def clock(value: datetime) -> str:
     """Return the time of a moment as China's clocks show it."""
     return f"{value.astimezone(CHINA):%H:%M}"
+
+
+def day_before(value: date) -> str:
+    """Return the last day of a span that ends before ``value``."""
+    return (value - timedelta(days=1)).isoformat()
 
 
 def day(value: datetime | date | None) -> str:

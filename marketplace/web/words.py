@@ -17,6 +17,21 @@ TIER_TEXTS = {
     "enhanced": msg("加上 AI 招商线索与共享检测：少建少养，用时再租。"),
     "leading": msg("加上数字孪生与零碳推演：以一年数据算清投资与减碳。"),
 }
+SUPPORT = {
+    "standard": msg("标准支持"),
+    "priority": msg("优先支持"),
+    "dedicated": msg("专人支持"),
+}
+EVERY = {"month": msg("月"), "year": msg("年")}
+CHANGES = {
+    "start": msg("订阅"),
+    "upgrade": msg("升级"),
+    "downgrade": msg("降级"),
+    "terms": msg("更改计费方式"),
+    "keep": msg("保留"),
+    "none": msg("保留"),
+}
+"""What a wish for a tier means."""
 UNITS = {"run": msg("次"), "report": msg("份"), "hour": msg("小时"), "site_month": msg("站点·月")}
 PAYMENT = {"invoice": msg("月结转账"), "wallet": msg("钱包支付")}
 ORDER = {
@@ -181,6 +196,9 @@ KINDS = {
     "hold": HOLD,
     "tier": TIERS,
     "tier_text": TIER_TEXTS,
+    "support": SUPPORT,
+    "every": EVERY,
+    "change": CHANGES,
     "size": SIZES,
     "region_class": REGION_CLASSES,
     "verification": VERIFICATION,
