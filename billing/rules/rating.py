@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from billing.rules.charges import (
@@ -40,6 +41,20 @@ def rate(charge: Charge, quantity: Decimal, event_values: Sequence[Decimal] | No
         if billed is None:
             billed = _period(charge, charge.already_units, before)
         return max(0, round_half_up(total - billed))
+
+
+def rate_after(charge: Charge, quantity: Decimal, included: Decimal) -> int:
+    """Return what ``quantity`` units cost, in fen, when a plan includes the first ``included`` of them.
+
+    They come off like the charge's own included units; where they cover all, nothing is due, a minimum neither.
+    """
+    if included >= quantity:
+        return 0
+    return (
+        rate(replace(charge, included_units=charge.included_units + included), quantity)
+        if included
+        else rate(charge, quantity)
+    )
 
 
 def _period(charge: Charge, units: Decimal, values: Sequence[Decimal]) -> Decimal:

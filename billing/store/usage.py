@@ -137,6 +137,7 @@ class RatedUsage(TenantOwned, Base):
         UniqueConstraint("tenant_id", "order_line_id"),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("quantity >= 0", name="quantity"),
+        CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
         Index(None, "tenant_id", "period"),
         Index(None, "rated_at"),
     )
@@ -155,5 +156,9 @@ class RatedUsage(TenantOwned, Base):
     payable_fen: Mapped[Fen]
     awards: Mapped[list[Any]]
     payment_method: Mapped[Code]
+    included: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Units that cost nothing, as the park's plan includes them."""
+    discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What they would have cost; ``gross_fen`` is without it."""
     period: Mapped[str] = mapped_column(String(7))
     rated_at: Mapped[datetime]

@@ -38,6 +38,8 @@ class QuoteLineRequest:
     request: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
+    included: int = 0
+    """How many of the units cost nothing, as the park's plan includes them."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _order_line(line: QuoteLineRequest, prices: Mapping[str, PriceView], index: 
     if line.offering not in prices:
         raise no_price(line.offering)
     price = prices[line.offering]
-    gross = price.gross_fen(line.quantity) if line.quantity > 0 else -1
+    gross = price.gross_fen(line.quantity, line.included) if line.quantity > 0 else -1
     if not 0 <= gross <= MAX_FEN:
         message = msg("数量须为正整数，且总价不超过平台上限。请改正数量。")
         raise Invalid(
@@ -143,6 +145,8 @@ def _line_view(
         payable_fen=result.due_fen,
         later_fen=result.due_fen - result.payable_fen,
         awards=tuple(_award_view(award, names[award.programme]) for award in result.awards),
+        included=line.included,
+        discount_fen=price.gross_fen(line.quantity) - result.gross_fen if line.included else 0,
     )
 
 

@@ -30,10 +30,20 @@ _LEFT_OVER = """
     SELECT tenant_id, sum(carried_out_fen - carried_in_fen) AS left_over FROM subscription_charges
     GROUP BY tenant_id HAVING sum(carried_out_fen - carried_in_fen) < 0
 """
+_USES = """
+    SELECT coalesce(c.tenant_id, u.tenant_id) AS tenant_id, coalesce(c.offering, u.offering) AS offering,
+           c.units, u.units AS used, c.included, u.included AS used_included
+    FROM plan_counters c
+    FULL JOIN (SELECT tenant_id, month_from, offering, sum(units) AS units, sum(included) AS included FROM plan_uses
+               WHERE given_back_at IS NULL GROUP BY 1, 2, 3) u
+        ON u.tenant_id = c.tenant_id AND u.month_from = c.month_from AND u.offering = c.offering
+    WHERE (coalesce(c.units, 0), coalesce(c.included, 0)) <> (coalesce(u.units, 0), coalesce(u.included, 0))
+"""
 
 INVARIANTS_PLANS = (
     Invariant("subscription-charged", "What a period was charged is usage of the park, by that plan.", _CHARGED),
     Invariant("subscription-fees", "A period's fee and credit are those of its plans for its days.", _FEES),
     Invariant("subscription-left-over", "What is left over of fees is used once.", _LEFT_OVER),
+    Invariant("plan-uses", "A plan's counters are what order lines count on them.", _USES),
 )
 """Run by ``marketplace check``."""

@@ -21,7 +21,7 @@ from billing.formats.documents import Document, read_document
 from billing.rules import charges
 from billing.rules.money import WHOLE_BP, yuan
 from billing.rules.prices import EVERYBODY, PriceScope
-from billing.rules.rating import rate
+from billing.rules.rating import rate, rate_after
 from billing.store.programme_queries import lock_prices, offering_of_price, prices_at, prices_of
 from billing.store.programmes import Price
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
@@ -55,9 +55,9 @@ class PriceView:
         """Tell whether it was taken back before its time came."""
         return self.valid_to == self.valid_from
 
-    def gross_fen(self, quantity: int) -> int:
-        """Return what ``quantity`` units cost, VAT included."""
-        return rate(_charge(self.charge), Decimal(quantity))
+    def gross_fen(self, quantity: int, included: int = 0) -> int:
+        """Return what ``quantity`` units cost, VAT included, when the first ``included`` of them cost nothing."""
+        return rate_after(_charge(self.charge), Decimal(quantity), Decimal(included))
 
 
 class PriceDocument(Document):

@@ -82,6 +82,10 @@ class QuoteLineView:
     payable_fen: int
     later_fen: int
     awards: tuple[AwardView, ...]
+    included: int = 0
+    """Units that the park's plan includes: they cost nothing."""
+    discount_fen: int = 0
+    """What they would have cost: the list price less ``gross_fen``."""
 
     def document(self) -> dict[str, Any]:
         """Return the line as JSON."""

@@ -21,6 +21,7 @@ from billing.store.programme_queries import policy_documents
 from billing.store.quote_queries import quote_of
 from billing.store.quotes import Quote
 from billing.usecases.evaluation import Evaluated, QuoteLineRequest, evaluate, evaluate_each
+from billing.usecases.plan_uses import included_changed
 from billing.usecases.pricing import find_prices, no_price
 from billing.usecases.quote_views import AwardView, Preview, QuoteLineView, QuoteView
 from tenants.kernel.errors import Conflict, NotFound
@@ -97,12 +98,14 @@ def confirm_quote(
     quote_id: UUID,
     facts: Mapping[str, Any] | None = None,
     line_facts: Sequence[Mapping[str, Any]] | None = None,
+    included: Sequence[int] | None = None,
 ) -> QuoteView:
     """Return a quote as it stands now, which is as it was shown: the same prices, and the same money by the same rules.
 
-    ``facts`` and ``line_facts`` (of each line) are how the facts stand now; without them those of the quote are taken.
+    ``facts`` and ``line_facts`` (of each line) are how the facts stand now, and ``included`` how many units of each line cost nothing;
+    without them those of the quote are taken.
 
-    Raises Conflict ``quote.expired``, ``price.changed`` or ``quote.subsidy_changed``; the park then asks anew, sees
+    Raises Conflict ``quote.expired``, ``price.changed``, ``quote.included_changed`` or ``quote.subsidy_changed``; the park then asks anew, sees
     the new amounts and confirms those.
     """
     work.actor.require(Permission.PLACE_ORDER)
@@ -112,8 +115,11 @@ def confirm_quote(
         raise Conflict("quote.expired", msg("报价已过期。请重新询价并确认。"))
     stated = shown.facts if facts is None else facts
     _check_prices(work, shown, stated)
+    for line, free in zip(shown.lines, included or [line.included for line in shown.lines], strict=True):
+        if line.included != free:
+            raise included_changed(line.title or line.offering, line.included, free)
     lines = [
-        QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title)
+        QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title, line.included)
         for line, own in zip(shown.lines, line_facts or [line.facts for line in shown.lines], strict=True)
     ]
     now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=stated, at=work.now).preview
@@ -158,7 +164,7 @@ def _check_prices(work: Work, shown: QuoteView, facts: Mapping[str, Any]) -> Non
                     "“{title}”的价格已由 {old} 元变为 {new} 元。请重新询价并确认新的价格。",
                     title=line.title or line.offering,
                     old=format_yuan(line.gross_fen),
-                    new=format_yuan(price.gross_fen(line.quantity)),
+                    new=format_yuan(price.gross_fen(line.quantity, line.included)),
                 ),
             )
 

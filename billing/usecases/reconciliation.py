@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
-from billing.rules.rating import rate
+from billing.rules.rating import rate_after
 from billing.rules.reconciliation import Break, BreakKind, Chain, compare
 from billing.rules.reconciliation import reconcile as find_breaks
 from billing.store import invoice_queries, settlements
@@ -175,7 +176,11 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
         if usage.id in fees:
             metered_fen = worked_out(*fees[usage.id])
         else:
-            metered_fen = 0 if quantity is None or price_id not in charges else rate(charges[price_id], quantity)
+            metered_fen = (
+                0
+                if quantity is None or price_id not in charges
+                else rate_after(charges[price_id], quantity, Decimal(usage.included))
+            )
         key = f"{usage.tenant_id}/{event.source}/{event.id}"
         month.metered[key], month.rated[key] = metered_fen, usage.gross_fen
         if over or invoiced_fen is not None:

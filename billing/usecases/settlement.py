@@ -20,11 +20,12 @@ from billing.rules.claims import PayeeKind, exemption_of, payee_kind_of
 from billing.rules.meters import UsageEvent
 from billing.rules.money import format_yuan
 from billing.rules.periods import month_name
-from billing.rules.rating import rate
+from billing.rules.rating import rate_after
 from billing.store import settlements, wallet_movements
 from billing.store.books import post_journal
 from billing.store.usage import RatedUsage
 from billing.store.wallet_movements import Outcome
+from billing.usecases import plan_uses
 from billing.usecases.budgets import give_back
 from billing.usecases.claim_intake import NewClaim, enter_claim_line
 from billing.usecases.entitlement_offers import SettledLine, offer_later_awards
@@ -64,6 +65,9 @@ class DeliveredLine:
     quote_id: UUID | None = None
     """The kept quote that it was ordered by, and its place in it: the facts that later awards are granted by."""
     position: int = 0
+    included: int = 0
+    """Units that the park's plan includes, and what they would have cost."""
+    discount_fen: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def undo_deliveries(work: Work, *, order_line_ids: Sequence[UUID], reason: str) 
     work.actor.require(Permission.CANCEL_ORDER)
     tenant = work.actor.require_tenant()
     give_back(work, order_line_ids)
+    plan_uses.give_back(work, order_line_ids)
     for order_line_id in order_line_ids:
         if settlements.rated_of_line(work.session, tenant, order_line_id) is not None:
             raise Conflict("settlement.settled", msg("该服务已交付并计费，不能撤销。请改用红字更正。"))
@@ -155,7 +160,7 @@ def _metered(work: Work, event: UsageEvent) -> Decimal:
 def _check_amount(work: Work, line: DeliveredLine, quantity: Decimal) -> None:
     """Rate the metered quantity by the price of the order: it must come to what the park confirmed."""
     price = settlements.price_of(work.session, line.price_id)
-    rated_fen = None if price is None else rate(charge_of(price), quantity)
+    rated_fen = None if price is None else rate_after(charge_of(price), quantity, Decimal(line.included))
     if rated_fen != line.gross_fen or line.gross_fen != line.subsidy_fen + line.payable_fen:
         raise Conflict(
             "settlement.amount_differs",
@@ -187,6 +192,8 @@ def _rated(
         "payable_fen": line.payable_fen,
         "awards": [dict(award) for award in line.awards],
         "payment_method": line.payment_method,
+        "included": line.included,
+        "discount_fen": line.discount_fen,
         "period": month_name(event.time),
         "rated_at": work.now,
     }

@@ -71,6 +71,8 @@ class OrderLine(Answer):
     gross_fen: Amount
     subsidy_fen: Amount
     payable_fen: Amount
+    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
     awards: list[Award]
     status: LineStatus
     failure_code: str | None

@@ -73,6 +73,8 @@ class QuoteLine(Answer):
     subsidy_fen: Amount
     payable_fen: Amount
     later_fen: Amount
+    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
     awards: list[Award]
     explanations: list[Explanation] = Field(
         default_factory=list, description="Why each award is what it is, as things stood when the quote was made"

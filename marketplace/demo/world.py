@@ -162,6 +162,25 @@ OFFERINGS = (
     ),
 )  # fmt: skip
 
+PLANS = (
+    (Tier.BASIC, "基础方案", "Basic plan", 0, {"offering_tiers": ["basic"]}),
+    (
+        Tier.ENHANCED,
+        "增强方案",
+        "Enhanced plan",
+        500 * YUAN,
+        {"offering_tiers": ["basic", "enhanced"], "priority": 1, "support": "priority"},
+    ),
+    (
+        Tier.LEADING,
+        "引领方案",
+        "Leading plan",
+        2_000 * YUAN,
+        {"offering_tiers": ["basic", "enhanced", "leading"], "priority": 2, "support": "dedicated"},
+    ),
+)
+"""Tier, name, monthly fee in fen and what it gives. Ten months pay a year; the first versions cost nothing."""
+
 INSTRUMENTS = (
     ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359")),
     ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",)),

@@ -52,6 +52,7 @@ class OrderLine(TenantOwned, Base):
         owned_reference("booking_id", "bookings"),
         one_of("status", ("placed", "delivered", "failed", "cancelled")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
         CheckConstraint("num_nonnulls(run_id, booking_id) = 1", name="one_delivery"),
         Index(None, "tenant_id", "order_id"),
     )
@@ -68,6 +69,10 @@ class OrderLine(TenantOwned, Base):
     subsidy_fen: Mapped[Fen]
     payable_fen: Mapped[Fen]
     awards: Mapped[list[Any]]
+    included: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Units that the park's plan includes: they cost nothing."""
+    discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What they would have cost; ``gross_fen`` is without it."""
     status: Mapped[Code]
     run_id: Mapped[UUID | None]
     booking_id: Mapped[UUID | None]

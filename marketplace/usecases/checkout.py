@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from billing.rules.budgets import Spending
-from billing.usecases import budgets, holds, order_contracts, quotes, wallets
+from billing.usecases import budgets, holds, order_contracts, plan_uses, quotes, wallets
+from billing.usecases.plan_uses import Wanted
 from marketplace.rules.orders import (
     QUOTE_VALID_FOR,
     LineStatus,
@@ -23,12 +24,13 @@ from marketplace.rules.orders import (
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.order_facts import stated_facts
 from marketplace.usecases.orders import read_order
+from marketplace.usecases.rights import Rights, read_rights
 from marketplace.usecases.views import OrderView
 from services.usecases import catalogue, deliveries
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, Problem
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
-from tenants.kernel.vocabulary import Permission, Tier
+from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
 from tenants.usecases import audit, onboarding
@@ -61,13 +63,20 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None 
             errors=[FieldError("lines", "order.line_count", msg("须为 1 至 {most} 项", most=MOST_LINES))],
         )
     park = _ordering_park(work)
-    checked = [_checked(work, park, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
+    rights = read_rights(work)
+    checked = [_checked(work, rights, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
+    free = _included(work, rights, [Wanted(offering.slug, plan.quantity) for offering, plan in checked])
     facts, line_facts = stated_facts(work, park, [offering for offering, _ in checked], (contract_no or "").strip())
     wanted = [
         quotes.QuoteLineRequest(
-            offering=offering.slug, quantity=plan.quantity, request=dict(plan.request), title=plan.title, facts=own
+            offering=offering.slug,
+            quantity=plan.quantity,
+            request=dict(plan.request),
+            title=plan.title,
+            facts=own,
+            included=units,
         )
-        for (offering, plan), own in zip(checked, line_facts, strict=True)
+        for (offering, plan), own, units in zip(checked, line_facts, free, strict=True)
     ]
     return quotes.make_quote(work, lines=wanted, facts=facts, valid_for=QUOTE_VALID_FOR)
 
@@ -83,15 +92,23 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
     work.actor.require(Permission.PLACE_ORDER)
     park = _ordering_park(work)
     _check_unused(work, quote_id)
-    offerings, quote = _confirmed(work, park, quote_id)
+    rights = read_rights(work)
+    offerings, quote = _confirmed(work, park, rights, quote_id)
     order_id = new_id()
     _insert_order(work, order_id, quote, payment_method)
     _claim_contract(work, order_id, quote, offerings)
     line_ids = [new_id() for _ in quote.lines]
     budgets.count_order(work, lines=dict(zip(line_ids, spending(work, quote), strict=True)))
+    units = [_wanted(line) for line in quote.lines]
+    plan_uses.count_order(
+        work,
+        entitlements=rights.entitlements,
+        month_from=rights.month_from,
+        lines=dict(zip(line_ids, units, strict=True)),
+    )
     for position, (line_id, line) in enumerate(zip(line_ids, quote.lines, strict=True)):
         wish = LineWish(line.offering, line.request)
-        delivery = _start(work, park, wish, line_id, f"lines[{position}]")
+        delivery = _start(work, rights, wish, line_id, f"lines[{position}]")
         work.session.execute(
             insert(OrderLine).values(
                 tenant_id=park.id,
@@ -107,6 +124,8 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
                 subsidy_fen=line.subsidy_fen,
                 payable_fen=line.payable_fen,
                 awards=[award.document() for award in line.awards],
+                included=line.included,
+                discount_fen=line.discount_fen,
                 status=LineStatus.PLACED,
                 run_id=delivery.run_id,
                 booking_id=delivery.booking_id,
@@ -140,13 +159,30 @@ def _ordering_park(work: Work) -> ParkView:
     return park
 
 
-def _confirmed(work: Work, park: ParkView, quote_id: UUID) -> tuple[list[catalogue.OfferingView], quotes.QuoteView]:
+def _included(work: Work, rights: Rights, lines: Sequence[Wanted]) -> tuple[int, ...]:
+    """Return how many units of each line the park's plan includes now."""
+    if rights.month_from is None:
+        return tuple(0 for _ in lines)
+    return plan_uses.split_included(
+        work, entitlements=rights.entitlements, month_from=rights.month_from, lines=lines
+    )  # fmt: skip
+
+
+def _wanted(line: quotes.QuoteLineView) -> Wanted:
+    return Wanted(line.offering, line.quantity, line.included, line.title)
+
+
+def _confirmed(
+    work: Work, park: ParkView, rights: Rights, quote_id: UUID
+) -> tuple[list[catalogue.OfferingView], quotes.QuoteView]:
     """Return a quote as it stands by the facts of now, with the offering of each line."""
     shown = quotes.read_quote(work, quote_id=quote_id)
-    known = {slug: _rentable(work, park, slug) for slug in {line.offering for line in shown.lines}}
+    known = {slug: _rentable(work, rights, slug) for slug in {line.offering for line in shown.lines}}
     offerings = [known[line.offering] for line in shown.lines]
     facts, line_facts = stated_facts(work, park, offerings, shown.contract_no or "")
-    return offerings, quotes.confirm_quote(work, quote_id=quote_id, facts=facts, line_facts=line_facts)
+    free = _included(work, rights, [_wanted(line) for line in shown.lines])
+    confirmed = quotes.confirm_quote(work, quote_id=quote_id, facts=facts, line_facts=line_facts, included=free)
+    return offerings, confirmed
 
 
 def _claim_contract(
@@ -172,33 +208,35 @@ def _claim_contract(
     )
 
 
-def _start(work: Work, park: ParkView, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
-    offering, plan = _checked(work, park, wish, where)
-    return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=line_id)
+def _start(work: Work, rights: Rights, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
+    offering, plan = _checked(work, rights, wish, where)
+    return deliveries.start_delivery(
+        work, offering=offering, plan=plan, order_line_id=line_id, priority=rights.entitlements.priority
+    )
 
 
-def _rentable(work: Work, park: ParkView, slug: str) -> catalogue.OfferingView:
+def _rentable(work: Work, rights: Rights, slug: str) -> catalogue.OfferingView:
     """Return an offering that the park may rent now."""
     offering = catalogue.read_offering(work, slug=slug)
     if not offering.orderable:
         raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
-    if park.tier is None or not Tier(park.tier).covers(offering.tier):
+    if not rights.cover(offering):
         raise NotAllowed(
             "subscription.tier_too_low",
             msg(
                 "“{name}”需要 {needed} 层级,您的订阅为 {held}。请先升级订阅。",
                 name=offering.name,
                 needed=offering.tier.value,
-                held=park.tier.value if park.tier else "—",
+                held=rights.tier.value if rights.tier else "—",
             ),
         )
     return offering
 
 
 def _checked(
-    work: Work, park: ParkView, wish: LineWish, where: str
+    work: Work, rights: Rights, wish: LineWish, where: str
 ) -> tuple[catalogue.OfferingView, deliveries.DeliveryPlan]:
-    offering = _rentable(work, park, wish.offering)
+    offering = _rentable(work, rights, wish.offering)
     try:
         return offering, deliveries.plan_delivery(work, offering=offering, request=wish.request)
     except Problem as problem:

@@ -156,6 +156,8 @@ def _settle(
             reference=order.number,
             quote_id=order.quote_id,
             position=line.position,
+            included=line.included,
+            discount_fen=line.discount_fen,
         ),
         source=f"marketplace/{delivery}",
         event_id=event_id,

@@ -99,6 +99,20 @@ ORDERS = (
 
 SUBSCRIPTIONS = (
     Invariant(
+        "plan-use-of-line",
+        "Units that cost nothing are counted once, for a line that is open or was delivered with them.",
+        """
+        SELECT l.tenant_id, l.id, l.included, u.included AS counted FROM order_lines l
+        LEFT JOIN plan_uses u ON u.tenant_id = l.tenant_id AND u.order_line_id = l.id AND u.given_back_at IS NULL
+        WHERE (l.status IN ('placed', 'delivered') AND l.included <> coalesce(u.included, 0))
+           OR (l.status NOT IN ('placed', 'delivered') AND u.order_line_id IS NOT NULL)
+        UNION ALL
+        SELECT r.tenant_id, r.order_line_id, r.included, l.included FROM rated_usage r
+        JOIN order_lines l ON l.tenant_id = r.tenant_id AND l.id = r.order_line_id
+        WHERE (r.included, r.discount_fen) <> (l.included, l.discount_fen)
+        """,
+    ),
+    Invariant(
         "subscription-charge-period",
         "What was charged is a period that has begun, of that tier and those days.",
         """

@@ -112,6 +112,8 @@ def _line_view(
         subsidy_fen=line.subsidy_fen,
         payable_fen=line.payable_fen,
         awards=tuple(line.awards),
+        included=line.included,
+        discount_fen=line.discount_fen,
         status=LineStatus(line.status),
         failure_code=line.failure_code,
         result_sha256=line.result_sha256,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from billing.usecases import estimates
+from billing.rules.plans import Entitlements
+from billing.usecases import estimates, plans
 from billing.usecases.evaluation import QuoteLineRequest
 from marketplace.usecases.order_facts import offering_facts
 from services.usecases import catalogue
@@ -55,15 +56,20 @@ def pre_check(work: Work, *, region_code: str, size: str, tier: str, offerings: 
     }
     wanted = [listed[slug] for slug in dict.fromkeys(offerings)] or list(listed.values())
     lines = [QuoteLineRequest(each.slug, 1, {}, offering_facts(each), each.name) for each in wanted]
+    plan = plans.plans_in_force(work)[Tier(tier)].entitlements
     return PreCheck(
         region=region,
         size=ParkSize(size),
         tier=Tier(tier),
         lines=tuple(
-            PreCheckLine(listed[each.offering], Tier(tier).covers(listed[each.offering].tier), each)
+            PreCheckLine(listed[each.offering], _covers(plan, listed[each.offering]), each)
             for each in estimates.estimate(work, lines=lines, facts=facts)
         ),
     )
+
+
+def _covers(plan: Entitlements, offering: catalogue.OfferingView) -> bool:
+    return plan.covers(slug=offering.slug, tier=offering.tier, delivery=offering.delivery)
 
 
 def _checked(region_code: str, size: str, tier: str, offerings: Sequence[str], listed: Collection[str]) -> Region:

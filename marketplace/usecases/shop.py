@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from billing.rules.explanations import Explanation
 from billing.usecases import pricing, quotes
 from marketplace.usecases.order_facts import offering_facts, park_facts
+from marketplace.usecases.rights import read_rights
 from services.usecases import catalogue
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -51,12 +52,13 @@ def _items(work: Work, offerings: tuple[catalogue.OfferingView, ...]) -> tuple[S
         return tuple(ShopItem(offering, prices.get(offering.slug), None, None) for offering in offerings)
     park = onboarding.read_park(work, park_id=tenant_id)
     prices = pricing.list_prices(work, offerings=slugs, at=work.now, facts=park_facts(park))
+    rights = read_rights(work)
     lines = _lines(work, [offering for offering in offerings if offering.slug in prices], park)
     return tuple(
         ShopItem(
             offering,
             prices.get(offering.slug),
-            _covers(park, offering),
+            rights.cover(offering),
             *lines.get(offering.slug, (None, ())),
         )
         for offering in offerings
@@ -72,7 +74,3 @@ def _lines(
     wishes = [quotes.QuoteLineRequest(each.slug, 1, {}, offering_facts(each, park), each.name) for each in priced]
     found = quotes.explain_each(work, lines=wishes, facts=park_facts(park))
     return {line.offering: (line, explanations) for line, explanations in found}
-
-
-def _covers(park: ParkView, offering: catalogue.OfferingView) -> bool:
-    return park.tier is not None and park.tier.covers(offering.tier)

@@ -27,6 +27,8 @@ class OrderLineView:
     subsidy_fen: int
     payable_fen: int
     awards: tuple[dict[str, Any], ...]
+    included: int
+    discount_fen: int
     status: LineStatus
     failure_code: str | None
     result_sha256: str | None

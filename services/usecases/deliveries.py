@@ -73,8 +73,10 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
 
 
-def start_delivery(work: Work, *, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID) -> Delivery:
-    """Begin what was planned: queue the run, or reserve and book the slot.
+def start_delivery(
+    work: Work, *, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID, priority: int = 0
+) -> Delivery:
+    """Begin what was planned: queue the run, or reserve and book the slot. A higher ``priority`` is begun earlier.
 
     Raises Conflict ``slot.taken`` with the nearest free slots when somebody was faster.
     """
@@ -99,7 +101,7 @@ def start_delivery(work: Work, *, offering: OfferingView, plan: DeliveryPlan, or
             created_at=work.now,
         )
     )
-    work.emit(Event("run.queued", tenant_id, {"run_id": str(run_id)}))
+    work.emit(Event("run.queued", tenant_id, {"run_id": str(run_id)}, priority=priority))
     return Delivery(run_id=run_id)
 
 

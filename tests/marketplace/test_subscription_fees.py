@@ -267,7 +267,9 @@ def test_each_invariant_of_subscriptions_finds_its_break(
 
 
 def test_there_is_a_break_for_each() -> None:
-    assert set(BROKEN) == {each.name for each in (*INVARIANTS_PLANS, *invariants.SUBSCRIPTIONS)}
+    assert set(BROKEN) == {each.name for each in (*INVARIANTS_PLANS, *invariants.SUBSCRIPTIONS)} - {
+        "plan-uses", "plan-use-of-line",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
