@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,17 @@ class DemoPark:
     size: ParkSize
     tier: Tier | None
     verified: bool = True
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """What a tier costs a month, in yuan, and what it gives."""
+
+    tier: Tier
+    name: str
+    name_en: str
+    monthly_fee_yuan: int
+    gives: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -163,23 +175,17 @@ OFFERINGS = (
 )  # fmt: skip
 
 PLANS = (
-    (Tier.BASIC, "基础方案", "Basic plan", 0, {"offering_tiers": ["basic"]}),
-    (
-        Tier.ENHANCED,
-        "增强方案",
-        "Enhanced plan",
-        500 * YUAN,
+    DemoPlan(Tier.BASIC, "基础方案", "Basic plan", 0, {"offering_tiers": ["basic"]}),
+    DemoPlan(
+        Tier.ENHANCED, "增强方案", "Enhanced plan", 500,
         {"offering_tiers": ["basic", "enhanced"], "priority": 1, "support": "priority"},
     ),
-    (
-        Tier.LEADING,
-        "引领方案",
-        "Leading plan",
-        2_000 * YUAN,
+    DemoPlan(
+        Tier.LEADING, "引领方案", "Leading plan", 2_000,
         {"offering_tiers": ["basic", "enhanced", "leading"], "priority": 2, "support": "dedicated"},
     ),
-)
-"""Tier, name, monthly fee in fen and what it gives. Ten months pay a year; the first versions cost nothing."""
+)  # fmt: skip
+"""Ten monthly fees pay a year."""
 
 INSTRUMENTS = (
     ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359")),
