@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.rules.meters import plain
-from billing.rules.periods import DEFAULT_ZONE, add_months, local_day, start_of_day
+from billing.rules.periods import DEFAULT_ZONE, local_day, start_of_day
 from billing.usecases import usage as billing
 from marketplace.rules.usage_forecast import WINDOW_DAYS, UsageForecast, forecast
 from marketplace.store.usage_queries import UsageFact, first_use, usage_facts
@@ -18,6 +18,7 @@ from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.rules.days import add_months
 from tenants.usecases import people
 
 PERSON = "person"

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request, url_for
 
 from billing.rules.money import yuan
-from billing.rules.periods import add_months, parse_month
+from billing.rules.periods import parse_month
 from billing.usecases import alerts, budgets, traces, wallets
 from marketplace.api.artefacts import download
 from marketplace.doors.current import current_market
@@ -27,6 +27,7 @@ from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.rules.days import add_months
 from tenants.usecases import onboarding
 
 pages = page_group("usage")
