@@ -98,13 +98,23 @@ def charge_period(work: Work, *, period: BilledPeriod) -> int:
 
 
 def preview_fee(
-    work: Work, *, tier: Tier, every: BilledEvery, whole: Span, span: Span, at: datetime, replaces_id: UUID | None
+    work: Work,
+    *,
+    tier: Tier,
+    every: BilledEvery,
+    whole: Span,
+    span: Span,
+    at: datetime,
+    next_at: datetime,
+    replaces_id: UUID | None,
 ) -> FeePreview:
-    """Return what a change at ``at`` would be charged, by the plan that will be in force then; nothing is kept."""
+    """Return what a change at ``at`` would be charged, by the plan that will be in force then, and what the whole
+    period from ``next_at`` on; nothing is kept.
+    """
     work.actor.require(Permission.SUBSCRIBE)
     plan = plan_for(work, tier=tier, at=at)
     billed = _bill(work, work.actor.require_tenant(), plan, every, whole, span, replaces_id)
-    following = plan_for(work, tier=tier, at=max(at, work.now))
+    following = plan_for(work, tier=tier, at=next_at)
     return FeePreview(plan, billed, span.days, whole.days, following.fee_fen(every))
 
 

@@ -73,6 +73,8 @@ def preview_change(
     planned = subscriptions.plan_subscription(work, tier=tier, when=when, every=every, alignment=alignment)
     goes_on = planned.change in {Change.NONE, Change.KEEP}
     at = work.now if goes_on else planned.at
+    later = planned.at > work.now and not goes_on
+    next_from = planned.at if later else subscriptions.period_end_of(planned)
     span = Span(local_day(at), planned.whole.end)
     fee = subscription_fees.preview_fee(
         work,
@@ -81,10 +83,10 @@ def preview_change(
         whole=planned.whole,
         span=span,
         at=at,
+        next_at=next_from,
         replaces_id=planned.replaced.id if planned.replaced else None,
     )
     billed = fee.billed
-    later = planned.at > work.now and not goes_on
     return ChangePreview(
         change=planned.change,
         tier=tier,
@@ -99,7 +101,7 @@ def preview_change(
         charged_fen=0 if goes_on or later else billed.charged_fen,
         carried_out_fen=billed.carried_in_fen if goes_on or later else billed.carried_out_fen,
         next_fee_fen=fee.next_fee_fen,
-        next_from=planned.at if later else subscriptions.period_end_of(planned),
+        next_from=next_from,
     )
 
 

@@ -190,6 +190,8 @@ def test_a_new_version_of_a_plan_counts_from_the_next_period(
     clock.instant = at(2026, 4, 10)
     made = set_plan(workshop, Tier.ENHANCED, 60_000, valid_from=at(2026, 5, 1, 0))
     assert made.version == 3, "the first one came with the platform"
+    shown = preview(workshop, park, Tier.ENHANCED)
+    assert (shown.charged_fen, shown.next_fee_fen) == (0, 60_000), "what is due from the next period on"
     with pytest.raises(Conflict):
         set_plan(workshop, Tier.ENHANCED, 70_000, valid_from=at(2026, 5, 1, 0))
     with pytest.raises(Invalid) as refused:
