@@ -3,7 +3,7 @@
 What parks have so far stays as it is: the first version of each plan costs nothing and lets them rent what their tier
 did, and their subscriptions are billed by the calendar month.
 
-Follows 0026. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0028. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0027"
-down_revision = "0026"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

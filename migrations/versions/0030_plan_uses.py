@@ -1,6 +1,6 @@
 """Units that plans include or limit: counters by month, what each order line counts, and what they would have cost.
 
-Follows 0027. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0029. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
