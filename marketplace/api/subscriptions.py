@@ -15,7 +15,7 @@ from marketplace.usecases import subscription_fees
 from tenants.kernel.vocabulary import Tier
 from tenants.kernel.work import Work
 from tenants.rules.days import Alignment, BilledEvery
-from tenants.rules.subscriptions import Change, When
+from tenants.rules.subscriptions import When
 from tenants.usecases import subscriptions as use_cases
 
 subscriptions = noun("subscriptions", "The tier a park has.")
@@ -57,7 +57,7 @@ class CurrentSubscription(Answer):
 class SubscriptionPreview(Answer):
     """What a change would cost: ``charged_fen`` now, ``next_fee_fen`` from ``next_from`` on for each period."""
 
-    change: Change
+    change: str = Field(description="start, upgrade, downgrade, terms (billed otherwise), keep or none")
     tier: Tier
     plan_version: int
     every: BilledEvery
