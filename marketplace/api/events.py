@@ -8,15 +8,16 @@ from uuid import UUID
 from flask import Response, request
 from pydantic import Field
 
-from billing.usecases import metering
-from marketplace.api.calls import call, noun, show
-from marketplace.api.fields import Answer, Parameters
+from billing.usecases import event_views, metering
+from marketplace.api.calls import call, noun, read, show
+from marketplace.api.fields import Answer, Moment, Parameters
 from marketplace.doors.current import current_market
-from marketplace.doors.identity import bearer_actor
+from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
 from tenants.kernel.errors import Invalid, NotFound
 from tenants.kernel.messages import msg
+from tenants.kernel.work import Work
 
 events = noun("events", "What was used, and what was refused of it.")
 
@@ -87,6 +88,51 @@ class TakenEvents(Answer):
     rejected: list[RefusedEvent]
 
 
+class WhichEvent(Parameters):
+    """The source and id of an event."""
+
+    source: str = Field(max_length=200)
+    id: str = Field(max_length=200)
+    park_id: UUID | None = Field(None, description="For staff: the park whose event it is")
+
+
+class EventState(Answer):
+    """An event and what became of it; no meter counts one that is corrected or void."""
+
+    park_id: UUID
+    source: str
+    id: str
+    type: str
+    subject: str
+    time: Moment
+    received_at: Moment
+    data: dict[str, Any]
+    corrects: tuple[str, str] | None
+    corrected_by: tuple[str, str] | None
+    is_void: bool
+    meters: list[str]
+    rated_usage_id: UUID | None
+    order_line_id: UUID | None
+
+
+class RejectedEvent(Answer):
+    """An event that was refused, and why."""
+
+    park_id: UUID
+    received_at: Moment
+    source: str
+    id: str
+    field: str
+    code: str
+    reason: str
+
+
+class RejectedEvents(Answer):
+    """The last hundred refused events."""
+
+    items: list[RejectedEvent]
+
+
 _ANSWERS = call(status=204)
 _ANSWERS["responses"] = {200: TakenEvents, **_ANSWERS["responses"]}
 
@@ -127,6 +173,23 @@ def _taken(result: metering.IngestResult) -> TakenEvents:
         late=result.late,
         rejected=rejected,
     )
+
+
+@events.get("/events", **call(EventState))
+def read_event(query: WhichEvent) -> Response:
+    """Tell what became of an event: which meters count it, what corrects it, and which order it was charged to."""
+
+    def ask(work: Work) -> event_views.EventView:
+        return event_views.read_event(work, source=query.source, event_id=query.id, park_id=query.park_id)
+
+    return read(EventState, ask)
+
+
+@events.get("/rejected-events", **call(RejectedEvents))
+def list_rejected_events() -> Response:
+    """List what was refused last while the rest of its batch was kept, newest first."""
+    with working() as work:
+        return show(RejectedEvents(items=[RejectedEvent.of(each) for each in event_views.list_rejected(work)]))
 
 
 def _events() -> list[Any]:

@@ -260,6 +260,12 @@ def test_a_park_sends_and_corrects_its_own_events(province: Province) -> None:
         "/events", data=json.dumps(event | {"id": "8", "data": {"kwh": float("inf")}}), content_type="application/json"
     )
     assert not_finite.status_code == 422
+    first = park.get("/events?source=meter/1&id=1").get_json()
+    assert (first["corrected_by"], first["meters"], first["order_line_id"]) == (["meter/1", "5"], [], None)
+    assert park.get("/events?source=meter/1&id=99").status_code == 404
+    assert province.park(2).get("/events?source=meter/1&id=1").status_code == 404
+    rejected = park.get("/rejected-events").get_json()["items"]
+    assert {(each["id"], each["code"]) for each in rejected} == {("7", "event.too_large"), ("2", "event.conflict")}
     many = send([{"id": str(number)} for number in range(100_000)], batch, "/events?partial=true")
     assert (many.status_code, many.get_json()["code"]) == (413, "event.too_many")
 

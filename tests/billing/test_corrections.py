@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from billing.store.usage import Meter
-from billing.usecases import metering
+from billing.usecases import event_views, metering
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import WorkShop
@@ -165,3 +165,23 @@ def test_nobody_sends_events_from_the_platforms_sources(workshop: WorkShop, park
 def test_late_events_are_counted(workshop: WorkShop, park: Actor) -> None:
     result = ingest(workshop, park, event("a", time="2026-02-27T08:00:00+08:00"), event("b"))
     assert (result.accepted, result.late) == (2, 1)
+
+
+def test_what_became_of_an_event_can_be_read(workshop: WorkShop, park: Actor) -> None:
+    ingest(workshop, park, event("a"), event("b", "words"), event("c", type="other"), event("a2", "1", correctsid="a"))
+    ingest(workshop, park, event("d", -1), event("e"), partial=True)
+    with workshop.work(park) as work:
+        names = ("a", "b", "c", "a2", "e")
+        seen = {name: event_views.read_event(work, source="gateway/1", event_id=name) for name in names}
+        rejected = event_views.list_rejected(work)
+        with pytest.raises(NotFound):
+            event_views.read_event(work, source="gateway/1", event_id="none")
+    assert {name: each.meters for name, each in seen.items()} == {
+        "a": (), "b": (), "c": (), "a2": ("energy",), "e": ("energy",)
+    }  # fmt: skip
+    assert (seen["a"].corrected_by, seen["a2"].corrects) == (("gateway/1", "a2"), ("gateway/1", "a"))
+    assert [(each.id, each.code) for each in rejected] == [("d", "event.negative")]
+    with workshop.work(system_actor("stranger", tenant_id=new_id())) as work:
+        assert event_views.list_rejected(work) == ()
+        with pytest.raises(NotFound):
+            event_views.read_event(work, source="gateway/1", event_id="a", park_id=park.tenant_id)

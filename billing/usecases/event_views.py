@@ -1,0 +1,145 @@
+"""What became of events: which meters count them, what corrects them, what was charged for them, and what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
+
+from billing.formats.fields import parse_number
+from billing.rules import meters
+from billing.store import usage
+from billing.store.settlements import meter_of
+from billing.store.usage import EventCorrection, RatedUsage, RejectedEvent, UsageEvent
+from tenants.kernel.database import AnyRow
+from tenants.kernel.errors import NotFound
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class EventView:
+    """An event and what became of it. ``meters`` are those that count it; none for one that is corrected or void."""
+
+    park_id: UUID
+    source: str
+    id: str
+    type: str
+    subject: str
+    time: datetime
+    received_at: datetime
+    data: dict[str, Any]
+    corrects: tuple[str, str] | None
+    corrected_by: tuple[str, str] | None
+    is_void: bool
+    meters: tuple[str, ...]
+    rated_usage_id: UUID | None
+    order_line_id: UUID | None
+
+
+@dataclass(frozen=True)
+class RejectedView:
+    """An event that was refused while the rest of its batch was kept."""
+
+    park_id: UUID
+    received_at: datetime
+    source: str
+    id: str
+    field: str
+    code: str
+    reason: str
+
+
+def read_event(work: Work, *, source: str, event_id: str, park_id: UUID | None = None) -> EventView:
+    """Return an event of the acting park or, for staff, of ``park_id``. Raises NotFound."""
+    work.actor.require(Permission.READ_USAGE)
+    query = _query().where(UsageEvent.source == source, UsageEvent.event_id == event_id)
+    whose = work.actor.tenant_id or park_id
+    if whose is not None:
+        query = query.where(UsageEvent.tenant_id == whose)
+    row = work.session.execute(query.order_by(UsageEvent.tenant_id).limit(1)).one_or_none()
+    if row is None:
+        raise NotFound("event.not_found", msg("没有找到事件 {id}。请核对来源和编号。", id=event_id))
+    return _view(row, _meters(work))
+
+
+def list_rejected(work: Work, *, limit: int = SHOWN) -> tuple[RejectedView, ...]:
+    """Return what was refused last, newest first, of the acting park or, for staff, of all."""
+    work.actor.require(Permission.READ_USAGE)
+    query = select(RejectedEvent).order_by(RejectedEvent.received_at.desc(), RejectedEvent.id.desc())
+    if work.actor.tenant_id is not None:
+        query = query.where(RejectedEvent.tenant_id == work.actor.tenant_id)
+    return tuple(
+        RejectedView(row.tenant_id, row.received_at, row.source, row.event_id, row.field, row.code, row.reason)
+        for row in work.session.execute(query.limit(min(limit, SHOWN))).scalars()
+    )
+
+
+def _query() -> Select[Any]:
+    own, other = aliased(EventCorrection), aliased(EventCorrection)
+    return (
+        select(
+            UsageEvent.tenant_id, UsageEvent.source, UsageEvent.event_id, UsageEvent.type, UsageEvent.subject,
+            UsageEvent.time, UsageEvent.received_at, UsageEvent.data,
+            own.corrected_source, own.corrected_id, own.void,
+            other.source.label("by_source"), other.event_id.label("by_id"),
+            RatedUsage.id.label("rated_usage_id"), RatedUsage.order_line_id,
+        )
+        .outerjoin(
+            own,
+            (own.tenant_id == UsageEvent.tenant_id)
+            & (own.source == UsageEvent.source)
+            & (own.event_id == UsageEvent.event_id),
+        )
+        .outerjoin(
+            other,
+            (other.tenant_id == UsageEvent.tenant_id)
+            & (other.corrected_source == UsageEvent.source)
+            & (other.corrected_id == UsageEvent.event_id),
+        )
+        .outerjoin(
+            RatedUsage,
+            (RatedUsage.tenant_id == UsageEvent.tenant_id)
+            & (RatedUsage.event_source == UsageEvent.source)
+            & (RatedUsage.event_id == UsageEvent.event_id),
+        )
+    )  # fmt: skip
+
+
+def _meters(work: Work) -> list[meters.Meter]:
+    rows = work.session.execute(select(usage.Meter).order_by(usage.Meter.slug)).scalars()
+    return [meter_of(row) for row in rows]
+
+
+def _view(row: AnyRow, known: Sequence[meters.Meter]) -> EventView:
+    event = meters.UsageEvent(row.event_id, row.source, row.type, row.subject, row.time, row.data)
+    counts = row.by_id is None and not row.void
+    counting = [
+        meter.slug
+        for meter in known
+        if counts and meters.counts(meter, event) and meters.read_event(meter, event, parse_number) is not None
+    ]
+    return EventView(
+        park_id=row.tenant_id,
+        source=row.source,
+        id=row.event_id,
+        type=row.type,
+        subject=row.subject,
+        time=row.time,
+        received_at=row.received_at,
+        data=row.data,
+        corrects=None if row.corrected_id is None else (row.corrected_source, row.corrected_id),
+        corrected_by=None if row.by_id is None else (row.by_source, row.by_id),
+        is_void=bool(row.void),
+        meters=tuple(counting),
+        rated_usage_id=row.rated_usage_id,
+        order_line_id=row.order_line_id,
+    )
