@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import product
 
-from billing.rules.conditions import AllOf, Comparison, Condition, Fact, Facts, Tree, all_hold, evaluate
+from billing.rules.conditions import AllOf, AnyOf, Comparison, Condition, Fact, Facts, Tree, all_hold, evaluate
 from billing.rules.eligibility import line_facts
 from billing.rules.exemptions import Exemption, as_told
 from billing.rules.money import share_down
@@ -28,6 +28,8 @@ EXEMPTION = "exemption"
 """Scope of what a case-by-case decision may give in all."""
 FEW = 10
 """A fund is nearly used up when it does not carry so many more awards like this one."""
+SERVICE = frozenset({"offering", "offering_tier", "delivery"})
+"""Facts of the service alone: a park can change all others, but these only by renting something else."""
 
 
 class FundState(StrEnum):
@@ -100,6 +102,8 @@ class Explanation:
     ceilings: tuple[CeilingState, ...]
     funds: Mapping[str, FundState]
     document_no: str | None = None
+    other_services: bool = False
+    """The version is for other services: whatever the park does, it gives nothing on this one."""
 
 
 def explain(
@@ -140,6 +144,12 @@ def ways_to_hold(tree: Tree, facts: Facts) -> tuple[Way, ...]:
     Each way is a set of conditions that do not hold now.
     """
     return () if evaluate(tree, facts).holds else tuple(_ways(tree, facts)[:MOST_WAYS])
+
+
+def for_other_services(policy: Policy, facts: Facts) -> bool:
+    """Tell whether a version can give nothing on a line because of what the service is, whoever rents it."""
+    rated = AnyOf(tuple(AllOf(rate.when) for rate in policy.rates))
+    return not _could_hold(AllOf((policy.eligible, rated)), facts)
 
 
 def better_rates(rates: Sequence[Rate], facts: Facts) -> tuple[BetterRate, ...]:
@@ -228,6 +238,7 @@ def _explanation(
             for funder in policy.funders
             if funder.fund in funds
         },
+        other_services=for_other_services(policy, facts),
     )
 
 
@@ -246,6 +257,14 @@ def _before(policy: Policy, used: Used, taken: Mapping[tuple[str, CapScope], int
 
 def _unmet(conditions: Iterable[Condition], facts: Facts) -> Way:
     return tuple(Unmet(each, facts.get(each.fact)) for each in conditions if not all_hold((each,), facts).holds)
+
+
+def _could_hold(tree: Tree, facts: Facts) -> bool:
+    """Tell whether a tree could hold for this service if everything else were as it asks."""
+    if isinstance(tree, Condition):
+        return tree.fact not in SERVICE or evaluate(tree, facts).holds
+    could = (_could_hold(member, facts) for member in tree.members)
+    return all(could) if isinstance(tree, AllOf) else any(could)
 
 
 def _ways(tree: Tree, facts: Facts) -> list[Way]:

@@ -59,6 +59,9 @@ class Explanation(Answer):
     ceilings: list[Ceiling]
     funds: dict[str, str] = Field(description="available, nearly_used_up or used_up")
     document_no: str | None = Field(description="Of the case-by-case decision whose terms applied")
+    other_services: bool = Field(
+        description="The version is for other services and gives nothing on this one whoever rents it; pages leave it out"
+    )
     sentences: list[str] = Field(description="All of it in plain words, in the caller's language")
 
     @classmethod
@@ -84,6 +87,7 @@ class Explanation(Answer):
             ceilings=[Ceiling.of(each) for each in view.ceilings],
             funds={fund: state.value for fund, state in view.funds.items()},
             document_no=view.document_no,
+            other_services=view.other_services,
             sentences=tell(view).sentences,
         )
 

@@ -12,6 +12,7 @@ from marketplace.api.calls import call, noun, show
 from marketplace.api.explanations import Explanation
 from marketplace.api.fields import Amount, Answer, Parameters
 from marketplace.doors.identity import working
+from marketplace.doors.service_names import know_services
 from marketplace.usecases import shop
 from tenants.kernel.vocabulary import Tier, UsageUnit
 
@@ -81,5 +82,6 @@ class Offerings(Answer):
 def list_offerings(query: Wanted) -> Response:
     """List what can be rented, with the caller's prices."""
     with working() as work:
+        know_services(work)
         found = [Offering.of(item) for item in shop.list_shop(work)]
     return show(Offerings(items=[each for each in found if each.fits(query)]))

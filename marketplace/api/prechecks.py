@@ -9,6 +9,7 @@ from marketplace.api.calls import call, noun, show
 from marketplace.api.explanations import Explanation
 from marketplace.api.fields import Amount, Answer, Body, Code, Slug
 from marketplace.doors.identity import platform_working
+from marketplace.doors.service_names import know_services
 from marketplace.usecases import prechecks as use_cases
 from tenants.kernel.vocabulary import ParkSize, Tier
 
@@ -100,6 +101,7 @@ def _line(line: use_cases.PreCheckLine) -> PreCheckLine:
 def pre_check(body: PreCheckWish) -> Response:
     """Ask what a park would get. Nothing is kept, nobody needs to be known."""
     with platform_working("pre-check") as work:
+        know_services(work)
         found = use_cases.pre_check(
             work, region_code=body.region_code, size=body.size, tier=body.tier, offerings=body.offerings
         )

@@ -13,6 +13,7 @@ from marketplace.api.calls import call, command, noun, show
 from marketplace.api.explanations import Explanation
 from marketplace.api.fields import Amount, Answer, Body, ById, Document, Idempotent, Moment, Slug
 from marketplace.doors.identity import working
+from marketplace.doors.service_names import know_services
 from marketplace.usecases import checkout
 from tenants.kernel.work import Work
 
@@ -121,6 +122,7 @@ def read_quote(path: ById) -> Response:
 
 def _explained(work: Work, view: use_cases.QuoteView) -> Quote:
     answer = Quote.of(view)
+    know_services(work)
     for line, explanations in zip(answer.lines, use_cases.explain_quote(work, quote_id=view.id), strict=True):
         line.explanations = [Explanation.of(each) for each in explanations]
     return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from billing.usecases import funds
+from marketplace.doors.service_names import know_services
 from marketplace.usecases import shop
 from marketplace.web.explaining import tell
 from marketplace.web.pages import page_group, page_work
@@ -27,6 +28,7 @@ def catalogue() -> Response:
 def offering(slug: str) -> Response:
     """Show one offering."""
     with page_work() as work:
+        know_services(work)
         item = shop.read_shop_item(work, slug=slug)
         slugs = {fund for award in (item.line.awards if item.line else ()) for fund in award.by_fund}
         fund_names = funds.name_funds(work, slugs=slugs)

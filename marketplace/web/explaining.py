@@ -9,6 +9,7 @@ from decimal import Decimal
 from billing.rules.conditions import Comparison, Condition, Fact, Scalar
 from billing.rules.explanations import EXEMPTION, ROLLING, BetterRate, CeilingState, Explanation, FundState, Unmet, Way
 from marketplace.doors.language import reader_language
+from marketplace.doors.service_names import service_name
 from marketplace.doors.texts import ENGLISH
 from marketplace.web import words
 from marketplace.web.rendering import percent, say, yuan
@@ -86,6 +87,8 @@ class Told:
     better: tuple[str, ...]
     ceilings: tuple[ToldCeiling, ...]
     fund: str | None
+    elsewhere: bool = False
+    """The programme is for other services: pages leave it out here."""
 
     @property
     def sentences(self) -> list[str]:
@@ -105,6 +108,7 @@ def tell(explanation: Explanation) -> Told:
         better=tuple(_better(rate, explanation.rate_bp) for rate in explanation.better_rates),
         ceilings=tuple(tell_ceiling(each) for each in explanation.ceilings),
         fund=_fund(explanation.funds),
+        elsewhere=explanation.other_services,
     )
 
 
@@ -193,6 +197,8 @@ def _scalar(fact: str, value: Scalar) -> str:
         return yuan(int(value))
     if fact == "region":
         return place(str(value))
+    if fact == "offering":
+        return service_name(str(value))
     return words.word(_KINDS[fact], value) if fact in _KINDS else str(value)
 
 

@@ -12,6 +12,7 @@ from flask import Response, request, url_for
 from billing.usecases import funds, quotes, wallets
 from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
+from marketplace.doors.service_names import know_services
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import checkout, shop
 from marketplace.web.explaining import tell
@@ -117,6 +118,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
         quote = quotes.read_quote(work, quote_id=id_of(quote_id))
         explained = quotes.explain_quote(work, quote_id=quote.id)
+        know_services(work)
         was = request.args.get("was")
         old = quotes.read_quote(work, quote_id=id_of(was)) if was else None
         may_read = work.actor.may(Permission.READ_WALLET)

@@ -7,6 +7,7 @@ from functools import cache
 from flask import Response, request
 
 from marketplace.doors.identity import platform_working
+from marketplace.doors.service_names import know_services
 from marketplace.usecases import prechecks as use_cases
 from marketplace.web.explaining import tell
 from marketplace.web.pages import page_group
@@ -32,6 +33,7 @@ def pre_check() -> Response:
     chosen = [slug for slug in asked.getlist("offering") if slug]
     result, refusal = None, None
     with platform_working("pre-check") as work:
+        know_services(work)
         listed = catalogue.list_offerings(work)
         province = _province(asked.get("province", ""), asked.get("region_code", "")) or home_province(work)
         county = asked.get("region_code", "")

@@ -1,5 +1,6 @@
 """What is told of an award is true of it, whatever the programmes say."""
 
+from dataclasses import replace
 from datetime import date
 
 from hypothesis import given, settings
@@ -8,7 +9,14 @@ from hypothesis import strategies as st
 from billing.rules.conditions import AllOf, AnyOf, Comparison, Condition, Facts, evaluate
 from billing.rules.eligibility import line_facts
 from billing.rules.exemptions import Exemption, ExemptTerms
-from billing.rules.explanations import FundState, better_rates, explain, fund_state, ways_to_hold
+from billing.rules.explanations import (
+    FundState,
+    better_rates,
+    explain,
+    for_other_services,
+    fund_state,
+    ways_to_hold,
+)
 from billing.rules.periods import Days
 from billing.rules.subsidies import quote
 from billing.rules.terms import (
@@ -149,3 +157,24 @@ def test_a_decision_is_named_with_what_is_left_of_it() -> None:
         100_00,
         100_00,
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(trees, facts, st.booleans(), st.booleans())
+def test_a_version_is_for_other_services_when_nothing_a_park_does_makes_it_give(tree, stated, in_terms, in_rates):
+    leads, twins = (Condition("offering", Comparison.EQ, slug) for slug in ("ai-leads", "digital-twin-run"))
+    policy = Policy(
+        programme="p",
+        version=1,
+        mode=Mode.INSTANT,
+        base=Base.GROSS,
+        window=Days(date(2026, 1, 1)),
+        eligible=AnyOf((AllOf((leads, tree)), AllOf((leads, SMALL)))) if in_terms else tree,
+        rates=(Rate(6_000, (leads, SMALL)), Rate(3_000, (leads,) if in_rates else (LEADING,))),
+        funders=(Funder("province", 10_000),),
+        shortfall=Shortfall.PARTIAL,
+    )
+    assert not for_other_services(policy, {**stated, "offering": "ai-leads"})
+    assert for_other_services(policy, {**stated, "offering": "digital-twin-run"}) is (in_terms or in_rates)
+    either = replace(policy, eligible=AnyOf((leads, twins)), rates=(Rate(6_000, (SMALL,)),))
+    assert not for_other_services(either, {**stated, "offering": "digital-twin-run"})

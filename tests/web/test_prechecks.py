@@ -1,5 +1,6 @@
 """What would I get, asked by somebody who is nobody yet: by page and by API, in both languages."""
 
+from marketplace.demo import world
 from marketplace.demo.world import YUAN
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -90,3 +91,37 @@ def test_a_quote_and_an_offering_explain_themselves(province: Province) -> None:
     )  # fmt: skip
     assert now["reasons"] == ["SMALL_LEADING", "CAP_ENTITY_YEAR", "FUND_PARTIAL"]
     assert province.officer.get("/offerings").get_json()["items"][0]["explanations"] == []
+
+
+def test_a_programme_for_one_service_is_told_there_by_its_name_and_nowhere_else(province: Province) -> None:
+    leads = {"fact": "offering", "is": "eq", "value": "ai-leads"}
+    small, large = ({"fact": "park_size", "is": "eq", "value": size} for size in ("small", "large"))
+    rates = [{"when": [small], "rate_bp": 6000}, {"when": [large], "rate_bp": 3000}]
+    province.fund(rates=[{"when": [small, leads], "rate_bp": 7000}, *rates])
+    park = f"region_code={LUSHI}&size=small&tier=leading"
+    visitor = Visitor(province.app)
+    assert "为什么不是" not in visitor.get(f"/pre-check?{park}&offering=ai-leads").text
+    twins = visitor.get(f"/pre-check?{park}&offering=digital-twin-run").text
+    assert "服务须为“AI 招商线索”（目前：数字孪生推演）" in twins
+    assert (
+        "ai-leads"
+        not in Visitor(province.app, "en").get(f"/pre-check?{park}&offering=digital-twin-run").text.split("<h2>")[-1]
+    )
+    programme = province.officer.get("/programmes").get_json()["items"][0]["id"]
+    for_leads = world.policy(version=2) | {
+        "window": {"from": "2026-03-02", "to": "2028-01-01"},
+        "eligible": {"all": [leads]},
+        "rates": rates,
+    }
+    answer = province.officer.post(f"/programmes/{programme}/versions", {"policy": for_leads})
+    assert answer.status_code == 201, answer.text
+    for caller, step in ((province.officer, "submission"), (province.approver, "approval")):
+        assert caller.post(f"/programmes/{programme}/versions/2/{step}").status_code == 200
+    assert "60%" in visitor.get(f"/pre-check?{park}&offering=ai-leads").text
+    elsewhere = visitor.get(f"/pre-check?{park}&offering=digital-twin-run").text
+    assert "不符合" not in elsewhere
+    assert "目前没有适用于本园区的补贴政策" in elsewhere
+    (line,) = province.nobody.post("/pre-checks", WISH).get_json()["lines"]
+    (award,) = line["awards"]
+    assert award["explanation"]["other_services"] is True
+    assert any("服务须为“AI 招商线索”" in each for each in award["explanation"]["sentences"])
