@@ -75,7 +75,8 @@ ENTRIES = (
     Entry("claims.batches", msg("补贴申报"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
     Entry("claims.lines", msg("我的申报"), Permission.READ_CLAIM, without=Permission.READ_FUND, section=SUBSIDIES),
     Entry("clawbacks.clawbacks", msg("追回"), Permission.READ_CLAWBACK, section=SUBSIDIES),
-    Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_PROGRAMME, section=SUBSIDIES),
+    Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_PROGRAMME, park_only=True, section=SUBSIDIES),
+    Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
     Entry("notices.notices", msg("补贴公示"), section=SUBSIDIES),
     Entry(
         "invoices.invoices",

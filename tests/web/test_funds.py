@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 from billing.usecases import fund_outlook
+from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
+from tests.support.claim_month import claim_month
 from tests.support.province import LEADS, YUAN, Province
 from tests.support.visitor import Visitor
 
@@ -118,3 +121,22 @@ def test_a_fund_warns_freezes_and_says_what_keeps_it_open(province: Province, si
     empty = officer.post("/funds", {"name": "空", "slug": "empty", "year": "2027"}).headers["Location"]
     approver.get(f"{empty}/life")
     assert "已关闭" in approver.follow(approver.post(f"{empty}/closure", {"reason": "误设"})).text
+
+
+def test_what_keeps_a_fund_open_leads_to_where_it_is_settled(
+    province: Province, signed_in: Enter, clock: ManualClock
+) -> None:
+    claim_month(province, clock)
+    approver = signed_in("approver")
+    fund = re.search(r'href="(/funds/[0-9a-f-]{36})"', approver.get("/funds").text)
+    assert fund
+    life = approver.get(f"{fund[1]}/life").text
+    found = re.findall(r'<li><b>([^<]+)</b> <a href="([^"]+)">([^<]+)</a>', life)
+    pages = {kind: approver.get(unescape(address)) for kind, address, _ in found}
+    assert {answer.status_code for answer in pages.values()} == {200}, found
+    batch = pages["未完成的兑付批次"].text
+    (said,) = [text for kind, _, text in found if kind == "未完成的兑付批次"]
+    assert f"· {said.split()[0]}</h1>" in batch, "the page is that of the month that is named"
+    assert "申报明细" in batch
+    assert "范围间调剂" in signed_in("officer").get(f"{fund[1]}/transfers?envelope=").text
+    assert "已核销" in pages["已核销未拨付"].text
