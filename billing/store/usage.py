@@ -64,6 +64,7 @@ class UsageEvent(TenantOwned, Base):
     __tablename__ = "usage_events"
     __table_args__ = (
         Index(None, "tenant_id", "type", "time"),
+        Index(None, "tenant_id", "received_at"),
         # What a roll-up has not seen yet. Rows of a transaction are alike in it, so it stays small.
         Index(None, "type", "written_in", "tenant_id"),
     )

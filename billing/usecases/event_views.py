@@ -68,7 +68,7 @@ def read_event(work: Work, *, source: str, event_id: str, park_id: UUID | None =
     row = work.session.execute(query.order_by(UsageEvent.tenant_id).limit(1)).one_or_none()
     if row is None:
         raise NotFound("event.not_found", msg("没有找到事件 {id}。请核对来源和编号。", id=event_id))
-    return _view(row, _meters(work))
+    return _view(row, known_meters(work))
 
 
 def list_rejected(work: Work, *, limit: int = SHOWN) -> tuple[RejectedView, ...]:
@@ -114,19 +114,25 @@ def _query() -> Select[Any]:
     )  # fmt: skip
 
 
-def _meters(work: Work) -> list[meters.Meter]:
+def known_meters(work: Work) -> list[meters.Meter]:
+    """Return all meters as the rules know them, by slug; those that were laid down still count."""
+    work.actor.require(Permission.READ_USAGE)
     rows = work.session.execute(select(usage.Meter).order_by(usage.Meter.slug)).scalars()
     return [meter_of(row) for row in rows]
+
+
+def counting(known: Sequence[meters.Meter], event: meters.UsageEvent) -> tuple[str, ...]:
+    """Return the slugs of those meters that count an event which is neither corrected nor void."""
+    return tuple(
+        meter.slug
+        for meter in known
+        if meters.counts(meter, event) and meters.read_event(meter, event, parse_number) is not None
+    )
 
 
 def _view(row: AnyRow, known: Sequence[meters.Meter]) -> EventView:
     event = meters.UsageEvent(row.event_id, row.source, row.type, row.subject, row.time, row.data)
     counts = row.by_id is None and not row.void
-    counting = [
-        meter.slug
-        for meter in known
-        if counts and meters.counts(meter, event) and meters.read_event(meter, event, parse_number) is not None
-    ]
     return EventView(
         park_id=row.tenant_id,
         source=row.source,
@@ -139,7 +145,7 @@ def _view(row: AnyRow, known: Sequence[meters.Meter]) -> EventView:
         corrects=None if row.corrected_id is None else (row.corrected_source, row.corrected_id),
         corrected_by=None if row.by_id is None else (row.by_source, row.by_id),
         is_void=bool(row.void),
-        meters=tuple(counting),
+        meters=counting(known, event) if counts else (),
         rated_usage_id=row.rated_usage_id,
         order_line_id=row.order_line_id,
     )

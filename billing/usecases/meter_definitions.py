@@ -21,6 +21,8 @@ from tenants.usecases import audit
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
 _BILLS = ("sum", "count")
+MOST_TYPE = 64
+MOST_PATH = 200
 
 
 def create_meter(work: Work, *, definition: Mapping[str, object], name: str, allow_negative: bool = True) -> MeterView:
@@ -34,6 +36,7 @@ def create_meter(work: Work, *, definition: Mapping[str, object], name: str, all
     if not _SLUG.fullmatch(document.slug):
         message = msg("须为小写字母、数字、连字符或下划线，最多 64 个。请改正。")
         raise Invalid("meter.slug", message, errors=[FieldError("slug", "meter.slug", message)])
+    _check_lengths(document)
     if document.aggregation in _BILLS and _is_charged(work, document.event_type):
         raise Conflict(
             "meter.type_charged", msg("类型 {type} 的事件已用于计费，不能再加合计类计量。", type=document.event_type)
@@ -72,6 +75,17 @@ def read_meter(work: Work, *, slug: str) -> MeterView:
     if row is None:
         raise NotFound("meter.not_found", msg("没有找到计量 {slug}。请核对名称。", slug=slug))
     return meter_view(row)
+
+
+def _check_lengths(document: MeterDocument) -> None:
+    """Refuse what a stored meter has no room for: an event's own type may be longer."""
+    for field, text, most in (
+        ("event_type", document.event_type, MOST_TYPE),
+        ("value_property", document.value_property or "", MOST_PATH),
+    ):
+        if len(text) > most:
+            message = msg("最多 {most} 个字符。请缩短。", most=most)
+            raise Invalid("meter.too_long", message, errors=[FieldError(field, "meter.too_long", message)])
 
 
 def _is_charged(work: Work, event_type: str) -> bool:

@@ -31,6 +31,18 @@ def spend_chart(months: Sequence[str], fund_fen: Sequence[int], park_fen: Sequen
     }
 
 
+def meter_chart(days: Sequence[str], quantities: Sequence[float]) -> dict[str, Any]:
+    """Return columns: what a meter counted on each day."""
+    return {
+        "color": [PARK],
+        "grid": _GRID | {"top": 12},
+        "tooltip": {"trigger": "axis", "valueFormatter": "number"},
+        "xAxis": {"type": "category", "data": list(days), "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "splitNumber": 3},
+        "series": [{"name": _("数量"), "type": "bar", "data": list(quantities), "barMaxWidth": 20}],
+    }
+
+
 def fund_chart(funds: Sequence[Any]) -> dict[str, Any]:
     """Return a lying bar for each fund: what is available, held, captured and disbursed of its money."""
     parts = (

@@ -86,12 +86,14 @@ ENTRIES = (
         section=ACCOUNTS,
     ),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
+    Entry("events.events", msg("用量事件"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True, section=ACCOUNTS),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True, section=ACCOUNTS),
     Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True, section=ACCOUNTS),
     Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True, section=ACCOUNTS),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
+    Entry("meters.meters", msg("计量"), Permission.RUN_PLATFORM, staff_only=True, section=SETTINGS),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),
 )
 

@@ -68,6 +68,16 @@ BOOKING = {
     "cancelled": msg("已取消"),
     "failed": msg("未能检测"),
 }
+AGGREGATIONS = {
+    "count": msg("计次数"),
+    "sum": msg("求和"),
+    "max": msg("最大值"),
+    "min": msg("最小值"),
+    "avg": msg("平均值"),
+    "unique_count": msg("不同值的个数"),
+    "latest": msg("最近的值"),
+    "weighted_sum": msg("按时间加权"),
+}
 INVOICE = {"draft": msg("草稿"), "finalized": msg("待付款"), "paid": msg("已付清"), "void": msg("已作废")}
 FUND = {"open": msg("使用中"), "frozen": msg("已冻结"), "closed": msg("已关闭")}
 APPROPRIATION = {
@@ -190,6 +200,7 @@ KINDS = {
     "e_invoice": E_INVOICES,
     "e_invoice_import": E_INVOICE_IMPORTS,
     "standing": STANDINGS,
+    "aggregation": AGGREGATIONS,
     "journal": JOURNALS,
     "batch": BATCHES,
     **CLAWBACK_KINDS,

@@ -16,6 +16,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads",
         "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
+        "/usage/events",
     ),
     "park08": ("/catalogue",),
     "policy": (
@@ -24,6 +25,7 @@ PAGES = {
     ),
     "finance": ("/", "/books", "/invoices", "/claims", "/ledger", "/clawbacks"),
     "reviewer": ("/", "/claims", "/notices"),
+    "operator": ("/meters",),
     "lab": ("/", "/claim-lines", "/bookings"),
 }  # fmt: skip
 WIDE = 1280
@@ -69,3 +71,16 @@ def test_the_menu_stands_in_one_line_and_unfolds_with_the_keyboard(enter: Enter)
     funds.click()
     page.wait_for_url("**/funds")
     assert "active" in (page.locator("summary", has_text="Subsidies").get_attribute("class") or "")
+
+
+def test_a_meter_is_made_with_the_keyboard_on_a_phone(enter: Enter) -> None:
+    page = enter("operator", "zh-CN", 390)
+    page.goto("/meters")
+    for name, text in (("slug", "water"), ("name", "用水"), ("event_type", "water"), ("value_property", "$.m3")):
+        page.locator(f"#f-{name}").fill(text)
+    page.locator("#f-aggregation").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator("#f-value_property").press("Enter")
+    page.wait_for_url("**/meters/water")
+    assert page.get_by_text("求和").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
