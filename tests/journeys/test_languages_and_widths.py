@@ -25,8 +25,12 @@ PAGES = {
     ),
     "finance": ("/", "/books", "/invoices", "/claims", "/ledger", "/clawbacks"),
     "reviewer": ("/", "/claims", "/notices"),
-    "operator": ("/meters",),
-    "lab": ("/", "/claim-lines", "/bookings"),
+    "approver": ("/", "/funds", "/exemptions", "/aid", "/claims", "/notices", "/ledger", "/clawbacks"),
+    "operator": (
+        "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
+        "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
+    ),
+    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/notices", "/keys"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -38,7 +42,8 @@ TEXTS = """() => [...document.querySelectorAll('main h2, main h3, main th, main 
 @pytest.mark.parametrize("login", PAGES)
 def test_pages_fit_a_phone(enter: Enter, login: str) -> None:
     page = enter(login, "zh-CN", 390)
-    for path in PAGES[login]:
+    menu = page.evaluate("[...document.querySelectorAll('nav a.nav-link')].map(a => a.pathname)")
+    for path in dict.fromkeys((*PAGES[login], *menu)):
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == 200, path
