@@ -8,6 +8,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
+from billing.usecases import metering
+from marketplace.composition import build
+from marketplace.demo.world import PASSWORD
+from marketplace.settings import DEMO_SECRET, Settings
+from tests.support.parks import person
+from tests.support.town import Town
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 Enter = Callable[..., Page]
@@ -78,9 +85,22 @@ def test_the_menu_stands_in_one_line_and_unfolds_with_the_keyboard(enter: Enter)
     assert "active" in (page.locator("summary", has_text="Subsidies").get_attribute("class") or "")
 
 
-def test_a_meter_is_made_with_the_keyboard_on_a_phone(enter: Enter) -> None:
+def test_a_meter_is_made_with_the_keyboard_on_a_phone(enter: Enter, town: Town) -> None:
+    long = "w" * 90
+    settings = Settings(
+        database_url=town.database.url, database_owner_url=town.database.owner_url, secret_key=DEMO_SECRET, mode="demo"
+    )
+    with build(settings) as market, market.workshop.work(person(market.workshop, "park01", PASSWORD)) as work:
+        event = {"specversion": "1.0", "source": long, "type": "water", "data": {"m3": 2.5}, "subject": long}
+        metering.ingest_events(
+            work,
+            events=[event | {"id": "1"}, event | {"id": long, "type": long}, event | {"id": "2", "data": [long]}],
+            partial=True,
+        )
     page = enter("operator", "zh-CN", 390)
     page.goto("/meters")
+    assert page.get_by_text(long).count() >= 2, "a type without a meter, and what was refused"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for name, text in (("slug", "water"), ("name", "用水"), ("event_type", "water"), ("value_property", "$.m3")):
         page.locator(f"#f-{name}").fill(text)
     page.locator("#f-aggregation").focus()
@@ -88,4 +108,9 @@ def test_a_meter_is_made_with_the_keyboard_on_a_phone(enter: Enter) -> None:
     page.locator("#f-value_property").press("Enter")
     page.wait_for_url("**/meters/water")
     assert page.get_by_text("求和").is_visible()
+    page.locator("[data-chart] canvas, [data-chart] svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    park = enter("park01", "zh-CN", 390)
+    park.goto("/usage/events")
+    assert park.get_by_role("link", name=long).is_visible()
+    assert park.evaluate("document.documentElement.scrollWidth") <= 390
