@@ -84,7 +84,7 @@ ACCOUNTS = {
     "grants:park": msg("应付园区后补助"),
     "wallet:park": msg("园区预存款"),
     "expense:credits": msg("赠送额度"),
-    "budget:treasury": msg("财政预算"),
-    "budget:fund": msg("资金池预算"),
+    "budget:treasury": msg("财政拨款"),
+    "budget:fund": msg("专项资金预算"),
 }
 """Accounts of the books, by their codes without the owner's id."""

@@ -31,4 +31,5 @@ def test_two_people_move_money_of_a_fund(enter: Callable[..., Page]) -> None:
     expect(approver.locator(".badge", has_text="已批准").first).to_be_visible()
     for number in range(4):
         approver.locator(".nav-tabs a").nth(number).click()
+        approver.wait_for_load_state("networkidle")  # with its style sheet
         assert approver.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out on a phone"
