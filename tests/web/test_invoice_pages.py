@@ -30,7 +30,7 @@ def test_a_line_leads_to_its_event_and_the_use_to_its_line(province: Province, s
     assert page.status_code == 200, page.text
     for said in ("已列入账单", "v1", "r.pdf", "inspection-hours", row["number"], f"/orders/{order}"):
         assert said in page.text
-    (back,) = links(park.get("/usage").text, "/usage/event")
+    (back,) = links(park.get("/usage").text, r"/usage/event\?")
     assert row["number"] in park.get(back).text
     assert park.get(f"/invoices/{row['id']}/lines/9").status_code == 404
     assert park.get(f"/invoices/{row['id']}/lines/99999999999999999999").status_code == 404
