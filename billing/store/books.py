@@ -42,6 +42,70 @@ POST = """
     """
 
 
+# The same for many journals at once: what is known by its source already is left out with its postings.
+POST_MANY = """
+    WITH written AS (
+        INSERT INTO journals (id, tenant_id, source_kind, source_id, period, description, reverses_id, user_id, occurred_at)
+        SELECT id, tenant_id, source_kind, source_id, period, description, reverses_id, %(user_id)s, occurred_at
+        FROM unnest(%(ids)s::uuid[], %(tenants)s::uuid[], %(source_kinds)s::text[], %(source_ids)s::text[],
+                    %(periods)s::text[], %(descriptions)s::text[], %(reversed)s::uuid[], %(moments)s::timestamptz[])
+            AS j (id, tenant_id, source_kind, source_id, period, description, reverses_id, occurred_at)
+        ON CONFLICT (source_kind, source_id) DO NOTHING
+        RETURNING id, tenant_id
+    ), opened AS (
+        INSERT INTO accounts (code, kind, tenant_id, fund_id)
+        SELECT code, kind, owner, fund
+        FROM unnest(%(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(funds)s::uuid[]) AS a (code, kind, owner, fund)
+        WHERE NOT EXISTS (SELECT FROM accounts known WHERE known.code = a.code)
+        ORDER BY code
+        ON CONFLICT (code) DO NOTHING
+    ), posted AS (
+        INSERT INTO postings (journal_id, line, tenant_id, account, side, amount_fen)
+        SELECT written.id, line, written.tenant_id, account, side, amount_fen
+        FROM unnest(%(journals)s::uuid[], %(lines)s::smallint[], %(accounts)s::text[], %(sides)s::text[], %(amounts)s::bigint[])
+            AS p (journal_id, line, account, side, amount_fen)
+        JOIN written ON written.id = p.journal_id
+    )
+    SELECT count(*) FROM written
+    """
+
+
+def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: UUID | None) -> int:
+    """Write many journals in one statement and return how many were new; otherwise as ``post_journal``."""
+    if not drafts:
+        return 0
+    ids = [new_id() for _ in drafts]
+    known = {posting.account.code: posting.account for draft in drafts for posting in draft.postings}
+    accounts = [known[code] for code in sorted(known)]
+    numbered = [
+        (journal_id, line, posting)
+        for journal_id, draft in zip(ids, drafts, strict=True)
+        for line, posting in enumerate(draft.postings, start=1)
+    ]
+    values = {
+        "ids": ids,
+        "tenants": [draft.tenant_id for draft in drafts],
+        "source_kinds": [draft.source_kind for draft in drafts],
+        "source_ids": [draft.source_id for draft in drafts],
+        "periods": [draft.period for draft in drafts],
+        "descriptions": [draft.description[:200] for draft in drafts],
+        "reversed": [draft.reverses_id for draft in drafts],
+        "moments": [draft.occurred_at for draft in drafts],
+        "user_id": user_id,
+        "codes": [account.code for account in accounts],
+        "kinds": [account.kind.value for account in accounts],
+        "owners": [account.tenant_id for account in accounts],
+        "funds": [account.fund_id for account in accounts],
+        "journals": [journal_id for journal_id, _, _ in numbered],
+        "lines": [line for _, line, _ in numbered],
+        "accounts": [posting.account.code for _, _, posting in numbered],
+        "sides": [posting.side.value for _, _, posting in numbered],
+        "amounts": [posting.amount_fen for _, _, posting in numbered],
+    }
+    written: int = session.connection().exec_driver_sql(POST_MANY, values).scalar_one()
+    return written
+
+
 def post_journal(session: Session, draft: JournalDraft, *, user_id: UUID | None) -> tuple[UUID, bool]:
     """Write a journal with its accounts and postings; return its id, and whether it is new.
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Uuid, bindparam, exists, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, cast, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -82,7 +82,7 @@ def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Ite
             RatedUsage.vat_bp,
             RatedUsage.payment_method == "wallet",
         )
-        .where(RatedUsage.tenant_id.in_(parks), *_pending(period))
+        .where(RatedUsage.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))), *_pending(period))
         .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
         .execution_options(yield_per=READ_AT_ONCE)
     )
@@ -97,28 +97,37 @@ def usage_by_id(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) 
     return {usage.id: usage for usage in session.execute(query).scalars()}
 
 
-def insert_lines(
-    session: Session, tenant_id: UUID, invoice_id: UUID, usage_ids: Sequence[UUID], vat_fen: Sequence[int]
-) -> None:
-    """Write the lines of an invoice, in the order given, from their deliveries as these stand; the VAT is given."""
-    given = (
-        func.unnest(
-            bindparam("usage_ids", list(usage_ids), ARRAY(Uuid)), bindparam("vat_fen", list(vat_fen), ARRAY(BigInteger))
-        )
-        .table_valued("id", "vat_fen", with_ordinality="line")
-        .render_derived(name="given")
-    )
-    copied = ("offering", "title", "quantity", "gross_fen", "subsidy_fen", "payable_fen", "vat_bp", "awards")
-    rows = select(
-        RatedUsage.tenant_id,
-        bindparam("invoice_id", invoice_id, Uuid),
-        given.c.line,
-        RatedUsage.id,
-        given.c.vat_fen,
-        *(getattr(RatedUsage, name) for name in copied),
-    ).join(given, (RatedUsage.tenant_id == tenant_id) & (RatedUsage.id == given.c.id))
-    names = ["tenant_id", "invoice_id", "line", "rated_usage_id", "vat_fen", *copied]
-    session.execute(insert(InvoiceLine).from_select(names, rows))
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be written: its place on an invoice, the delivery it bills, and its part of the invoice's VAT."""
+
+    tenant_id: UUID
+    invoice_id: UUID
+    line: int
+    usage_id: UUID
+    vat_fen: int
+
+
+_COPIED = "offering, title, quantity, gross_fen, subsidy_fen, payable_fen, vat_bp, awards"
+_LINES = f"""
+    INSERT INTO invoice_lines (tenant_id, invoice_id, line, rated_usage_id, vat_fen, {_COPIED})
+    SELECT given.tenant_id, given.invoice_id, given.line, given.usage_id, given.vat_fen, {_COPIED}
+    FROM unnest(%(tenants)s::uuid[], %(invoices)s::uuid[], %(lines)s::integer[], %(usages)s::uuid[], %(vat)s::bigint[])
+        AS given (tenant_id, invoice_id, line, usage_id, vat_fen)
+    JOIN rated_usage ON rated_usage.tenant_id = given.tenant_id AND rated_usage.id = given.usage_id
+"""  # noqa: S608 - the columns are ours
+
+
+def insert_lines(session: Session, lines: Sequence[NewLine]) -> None:
+    """Write lines of many invoices from their deliveries as these stand, in one statement; places and VAT are given."""
+    values = {
+        "tenants": [line.tenant_id for line in lines],
+        "invoices": [line.invoice_id for line in lines],
+        "lines": [line.line for line in lines],
+        "usages": [line.usage_id for line in lines],
+        "vat": [line.vat_fen for line in lines],
+    }
+    session.connection().exec_driver_sql(_LINES, values)
 
 
 @dataclass(frozen=True)
@@ -178,13 +187,6 @@ def _pending(period: str) -> tuple[ColumnElement[bool], ...]:
         Invoice.tenant_id == RatedUsage.tenant_id, Invoice.period == period, Invoice.status != "void"
     )
     return RatedUsage.period <= period, ~on_line, ~has_invoice
-
-
-def insert_rows(session: Session, rows: Mapping[type[Any], list[dict[str, Any]]]) -> None:
-    """Write rows of several tables, in the order given."""
-    for table, values in rows.items():
-        if values:
-            session.execute(insert(table), values)
 
 
 def invoice_of(session: Session, invoice_id: UUID, *, lock: bool = False) -> Invoice | None:

@@ -15,7 +15,7 @@ from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import invoice_queries, invoice_run_queries
 from billing.store.invoices import InvoiceRun
 from billing.usecases.invoice_drafts import check_period_begun, grace_end
-from billing.usecases.invoicing import PARKS_AT_ONCE, chunks, issue_to
+from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id

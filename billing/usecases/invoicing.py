@@ -1,37 +1,25 @@
 """Invoices: once per park and month, numbered without a gap, and never changed afterwards.
 
 An invoice holds all usage up to its month that is on no invoice yet; usage that came late is on the next one, as a
-line that names its own month. It becomes final in the transaction that drafts it anew (``invoice_drafts``).
+line that names its own month. It becomes final in the transaction that drafts it anew (``invoice_issue``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
-from billing.rules import ledger
-from billing.rules.invoices import LEGAL_ENTITY, InvoiceStatus, Totals, due_on, invoice_number
-from billing.rules.money import vat_of_gross
-from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.store import credit_note_queries, invoice_queries, return_queries
-from billing.store.books import post_journal
-from billing.store.invoice_queries import PendingLine
+from billing.store import invoice_queries
 from billing.store.invoices import Invoice
-from billing.store.payments import Allocation, Payment
-from billing.store.returns import LineReturn
-from billing.usecases import credit_note_issue
-from billing.usecases.invoice_drafts import Draft, check_period_begun, drafts
+from billing.usecases.invoice_drafts import check_period_begun
+from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
 from tenants.kernel.errors import NotFound
-from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
-from tenants.usecases import audit, onboarding
-
-Rows = dict[type[Any], list[dict[str, Any]]]
+from tenants.usecases import onboarding
 
 __all__ = [
     "InvoiceLineView",
@@ -42,8 +30,6 @@ __all__ = [
     "list_invoices",
     "read_invoice",
 ]
-
-PARKS_AT_ONCE = 50
 
 
 def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> tuple[InvoiceRow, ...]:
@@ -63,38 +49,6 @@ def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> t
         work.session, period=period, park_id=park_id, status=None, before=None, limit=None
     )
     return _rows(work, found)
-
-
-def issue_to(work: Work, period: str, parks: Sequence[UUID]) -> int:
-    """Finalise the drafts of some parks and return how many there were, for use cases that have asked for their own
-    permission. What is held in memory is one park's lines, whatever the number of parks.
-    """
-    year = local_day(work.now, DEFAULT_ZONE).year
-    last = invoice_queries.lock_counter(work.session, LEGAL_ENTITY, year)
-    serial = last
-    returned = credit_note_queries.uncredited_returns(work.session, parks)
-    for serial, draft in enumerate(drafts(work, period, parks), start=last + 1):
-        _finalise(work, draft, invoice_number(LEGAL_ENTITY, year, serial))
-        _credit_what_was_returned(work, draft, returned)
-    if serial > last:
-        invoice_queries.set_counter(work.session, LEGAL_ENTITY, year, serial)
-        audit.record(work, "invoice.issue", "period", period, count=serial - last)
-    return serial - last
-
-
-def _credit_what_was_returned(work: Work, draft: Draft, returned: Mapping[UUID, Sequence[LineReturn]]) -> None:
-    """Issue a credit note for each return of a delivery that stood on no invoice until now."""
-    for usage in draft.usages:
-        for each in returned.get(usage.id, ()):
-            line = return_queries.invoice_line_of_usage(work.session, draft.park_id, usage.id)
-            assert line is not None, "it was just written"  # noqa: S101 - for the type checker
-            credit_note_issue.issue_for_returns(work, [(each, line)])
-
-
-def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
-    """Yield parks in groups of ``size``, in order."""
-    for first in range(0, len(parks), size):
-        yield parks[first : first + size]
 
 
 def list_invoices(
@@ -144,84 +98,6 @@ def read_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
 def invoice_not_found() -> NotFound:
     """Return the refusal for an invoice that is not there, or not the caller's."""
     return NotFound("invoice.not_found", msg("没有找到该账单。请核对账单编号。"))
-
-
-def _finalise(work: Work, draft: Draft, number: str) -> None:
-    """Write a draft's invoice. What the wallet has paid stands on it as paid, and so does what was returned."""
-    rows: Rows = {Invoice: [], Payment: [], Allocation: []}
-    billed, tenant_id, usages = draft.billed, draft.park_id, draft.usages
-    invoice_id = new_id()
-    rows[Invoice].append(
-        {
-            "tenant_id": tenant_id,
-            "id": invoice_id,
-            "legal_entity": LEGAL_ENTITY,
-            "period": draft.period,
-            "status": InvoiceStatus.PAID if draft.paid_fen == billed.payable_fen else InvoiceStatus.FINALIZED,
-            "number": number,
-            "gross_fen": billed.gross_fen,
-            "subsidy_fen": billed.subsidy_fen,
-            "payable_fen": billed.payable_fen,
-            "vat_fen": billed.vat_fen,
-            "paid_fen": draft.paid_fen,
-            "due_on": due_on(local_day(work.now, DEFAULT_ZONE)),
-            "created_at": work.now,
-            "finalized_at": work.now,
-            "finalized_by": work.actor.user_id,
-        }
-    )
-    if draft.prepaid_fen:
-        _paid_before(work, rows, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", draft.prepaid_fen))
-    for return_id, fen in draft.credited:
-        _paid_before(work, rows, tenant_id, invoice_id, ("return", f"return:{return_id}", fen))
-    invoice_queries.insert_rows(work.session, rows)
-    ids = [usage.id for usage in usages]
-    invoice_queries.insert_lines(work.session, tenant_id, invoice_id, ids, billed.line_vat_fen)
-    _post_vat_rounding(work, tenant_id, invoice_id, usages, billed)
-
-
-def _paid_before(
-    work: Work,
-    rows: Rows,
-    tenant_id: UUID,
-    invoice_id: UUID,
-    payment: tuple[str, str, int],
-) -> None:
-    """Note a payment (method, reference, fen) that was made before the invoice; the books know it since then."""
-    payment_id = new_id()
-    method, reference, amount_fen = payment
-    rows[Payment].append(
-        {
-            "tenant_id": tenant_id,
-            "id": payment_id,
-            "method": method,
-            "reference": reference,
-            "amount_fen": amount_fen,
-            "received_at": work.now,
-            "recorded_by": work.actor.user_id,
-        }
-    )
-    rows[Allocation].append(
-        {
-            "tenant_id": tenant_id,
-            "payment_id": payment_id,
-            "invoice_id": invoice_id,
-            "amount_fen": amount_fen,
-            "created_at": work.now,
-        }
-    )
-
-
-def _post_vat_rounding(
-    work: Work, tenant_id: UUID, invoice_id: UUID, usages: Sequence[PendingLine], billed: Totals
-) -> None:
-    """Post the difference between the VAT of the whole and the VAT that was posted delivery by delivery."""
-    posted = sum(vat_of_gross(each.gross_fen, each.vat_bp) for each in usages)
-    draft = ledger.vat_adjustment(
-        park_id=tenant_id, source_id=str(invoice_id), occurred_at=work.now, more_vat_fen=billed.vat_fen - posted
-    )
-    if draft is not None:
-        post_journal(work.session, draft, user_id=work.actor.user_id)
 
 
 def _rows(work: Work, invoices: Sequence[Invoice]) -> tuple[InvoiceRow, ...]:
