@@ -3,6 +3,7 @@
 from sqlalchemy.orm import configure_mappers
 
 from billing.store import (
+    adjustments,
     aid,
     alerts,
     budgets,
@@ -45,6 +46,7 @@ STORES = (
     catalogue,
     companies,
     runs,
+    adjustments,
     aid,
     alerts,
     budgets,

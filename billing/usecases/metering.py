@@ -144,13 +144,30 @@ def record_event(
     Raises Conflict when the event of this source and id said something else.
     """
     work.actor.require(Permission.METER_USAGE)
+    tenant = work.actor.require_tenant()
+    return note_event(
+        work, tenant, source=source, event_id=event_id, event_type=event_type, subject=subject, time=time, data=data
+    )
+
+
+def note_event(
+    work: Work,
+    tenant: UUID,
+    *,
+    source: str,
+    event_id: str,
+    event_type: str,
+    subject: str,
+    time: datetime,
+    data: Mapping[str, Any],
+) -> bool:
+    """Do what ``record_event`` does for any park, for use cases of billing that have asked for their own permission."""
     try:
         event = make_event(
             source=source, event_id=event_id, event_type=event_type, subject=subject, time=time, data=data
         )
     except BadEvent as bad:
         raise Invalid("event.invalid", bad.fault.message, errors=[bad.fault]) from bad
-    tenant = work.actor.require_tenant()
     new, known = take_in(work.session, tenant, [event], work.now)
     paths = [path for row in known for path in differences(row, event)]
     if paths:

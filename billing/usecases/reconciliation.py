@@ -17,6 +17,7 @@ from billing.rules.reconciliation import Break, BreakKind, Chain, compare
 from billing.rules.reconciliation import reconcile as find_breaks
 from billing.store import invoice_queries, settlements
 from billing.store import reconciliation_queries as queries
+from billing.store.adjustments import amounts_of_month
 from billing.store.books import balances
 from billing.store.invoices import Invoice
 from billing.store.plans import fees_of_month
@@ -168,6 +169,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     """Rate the month's events anew, and look for the invoice line of each."""
     charges = {key: charge_of(price) for key, price in queries.prices_of_month(work.session, period).items()}
     fees = fees_of_month(work.session, period)
+    adjusted = amounts_of_month(work.session, period)
     meters = {}
     for usage, event, price_id, invoiced_fen in queries.rated_of_month(work.session, period):
         if event.type not in meters:
@@ -175,6 +177,8 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
         quantity = quantity_of(event, meters[event.type])
         if usage.id in fees:
             metered_fen = worked_out(*fees[usage.id])
+        elif usage.id in adjusted:
+            metered_fen = adjusted[usage.id]
         else:
             metered_fen = (
                 0

@@ -14,7 +14,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from billing.store import settlements, trace_queries
+from billing.store import adjustments, plans, settlements, trace_queries
+from billing.store.adjustments import ADJUSTMENT
+from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
 from tenants.kernel.errors import Conflict, NotFound
@@ -51,7 +53,10 @@ class TracedEvent:
 
 @dataclass(frozen=True)
 class TracedPrice:
-    """The price that counted for the order, and from when until when it is asked."""
+    """The price that counted for the order, and from when until when it is asked.
+
+    For what is no order it is the rule that charged it: a plan's version, an adjustment that people decided.
+    """
 
     id: UUID
     charge: Mapping[str, Any]
@@ -230,8 +235,6 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
 
 
 def _charge(work: Work, usage: RatedUsage) -> TracedCharge:
-    price = settlements.price_of(work.session, usage.price_id)
-    assert price is not None, "prices are never removed"  # noqa: S101 - for the type checker
     return TracedCharge(
         rated_usage_id=usage.id,
         order_line_id=usage.order_line_id,
@@ -245,7 +248,7 @@ def _charge(work: Work, usage: RatedUsage) -> TracedCharge:
         period=usage.period,
         rated_at=usage.rated_at,
         awards=tuple(usage.awards),
-        price=TracedPrice(price.id, price.charge, price.vat_bp, price.valid_from, price.valid_to),
+        price=_price(work, usage),
         holds=tuple(
             TracedHold(
                 id=hold.id,
@@ -264,3 +267,40 @@ def _charge(work: Work, usage: RatedUsage) -> TracedCharge:
             for each in trace_queries.journals_of_usage(work.session, usage)
         ),
     )
+
+
+def _price(work: Work, usage: RatedUsage) -> TracedPrice:
+    if usage.offering == SUBSCRIPTION:
+        return _plan(work, usage)
+    if usage.offering == ADJUSTMENT:
+        return _adjustment(work, usage)
+    price = settlements.price_of(work.session, usage.price_id)
+    assert price is not None, "prices are never removed"  # noqa: S101 - for the type checker
+    return TracedPrice(price.id, price.charge, price.vat_bp, price.valid_from, price.valid_to)
+
+
+def _plan(work: Work, usage: RatedUsage) -> TracedPrice:
+    plan = plans.plans_by_id(work.session, [usage.price_id])[usage.price_id]
+    charge = {
+        "model": "plan",
+        "tier": plan.tier,
+        "version": plan.version,
+        "monthly_fee_fen": plan.monthly_fee_fen,
+        "yearly_fee_fen": plan.yearly_fee_fen,
+    }
+    return TracedPrice(plan.id, charge, plan.vat_bp, plan.valid_from, None)
+
+
+def _adjustment(work: Work, usage: RatedUsage) -> TracedPrice:
+    ((row, invoice, line, period),) = adjustments.adjustments_page(work.session, adjustment_id=usage.order_line_id)
+    charge = {
+        "model": "adjustment",
+        "invoice_id": str(invoice.id),
+        "invoice": invoice.number,
+        "line": row.invoice_line,
+        "period": period,
+        "title": line.title,
+        "reason": row.reason,
+        "amount_fen": row.amount_fen,
+    }
+    return TracedPrice(row.id, charge, line.vat_bp, row.decided_at or row.asked_at, None)

@@ -36,6 +36,7 @@ NOUNS = (
     "e_invoices",
     "invoice_runs",
     "credit_notes",
+    "adjustments",
     "books",
     "claims",
     "ledger",

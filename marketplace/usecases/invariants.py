@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from billing.usecases.invariants import INVARIANTS as BILLING
+from billing.usecases.invariants_adjustments import INVARIANTS_ADJUSTMENTS as ADJUSTMENTS
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
@@ -133,6 +134,7 @@ ALL = (
     *BILLING,
     *EXEMPTIONS,
     *BOOKS,
+    *ADJUSTMENTS,
     *AID,
     *ONCE,
     *CLAIMS,

@@ -10,6 +10,7 @@ from flask import Flask
 from marketplace.doors.faults import FaultPages, show_pages_with
 from marketplace.web import (
     account,
+    adjustments,
     aid,
     books,
     budgets,
@@ -72,6 +73,7 @@ GROUPS = (
     clawbacks.pages,
     entitlements.pages,
     invoice_runs.pages,
+    adjustments.pages,
     credit_notes.pages,
     invoices.pages,
     invoice_batches.pages,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, request, url_for
 
-from billing.usecases import credit_notes, invoice_papers, invoice_voids, invoicing, payments, wallets
+from billing.usecases import adjustments, credit_notes, invoice_papers, invoice_voids, invoicing, payments, wallets
 from marketplace.api.artefacts import download
 from marketplace.formats.invoice_tables import invoice_book
 from marketplace.formats.tables import XLSX
@@ -90,7 +90,16 @@ def _page(invoice_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
         found = invoicing.read_invoice(work, invoice_id=id_of(invoice_id))
         notes = credit_notes.list_credit_notes(work, invoice_id=found.id, limit=100).items
+        adjusted = adjustments.list_adjustments(work, invoice_id=found.id, limit=100).items
         own = work.actor.tenant_id is not None and work.actor.may(Permission.READ_WALLET)
         wallet = wallets.read_wallet(work, park_id=found.park_id) if own else None
     status = 200 if refusal is None else refusal.status
-    return show("invoices/invoice.html", status=status, refusal=refusal, invoice=found, wallet=wallet, notes=notes)
+    return show(
+        "invoices/invoice.html",
+        status=status,
+        refusal=refusal,
+        invoice=found,
+        wallet=wallet,
+        notes=notes,
+        adjusted=adjusted,
+    )

@@ -82,7 +82,7 @@ ENTRIES = (
         "invoices.invoices",
         msg("账单"),
         Permission.READ_INVOICE,
-        groups=("invoice_batches", "e_invoices", "invoice_runs", "credit_notes"),
+        groups=("invoice_batches", "e_invoices", "invoice_runs", "credit_notes", "adjustments"),
         section=ACCOUNTS,
     ),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),

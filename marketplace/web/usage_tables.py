@@ -17,16 +17,16 @@ COLUMNS = (msg("交付次数"), msg("数量"), msg("标价（元）"), msg("补�
 BUILD = msg("自建成本（元）")
 
 
-SUBSCRIPTION = "subscription"
-"""What stands for an offering on the fees of subscriptions."""
+CHARGES = {"subscription": msg("订阅费"), "adjustment": msg("补收")}
+"""What stands for an offering on what is charged without an order."""
 
 
 def label_of(report: UsageReport, group_by: str, offerings: Mapping[str, OfferingView]) -> Callable[[str], str]:
     """Return how the key of a group is called."""
 
     def label(key: str) -> str:
-        if group_by == "offering" and key == SUBSCRIPTION:
-            return say(msg("订阅费"))
+        if group_by == "offering" and key in CHARGES:
+            return say(CHARGES[key])
         if group_by == "offering":
             return named(offerings[key]) if key in offerings else key
         if group_by == "person":

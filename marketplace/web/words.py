@@ -221,6 +221,7 @@ KINDS = {
     "stage": STAGES,
     "booking": BOOKING,
     "invoice": INVOICE,
+    "adjustment": {"asked": msg("待确认"), "charged": msg("已补收"), "refused": msg("未同意")},
     "credit_note": {"asked": msg("待确认"), "issued": msg("已开具"), "refused": msg("未同意")},
     "invoice_run": {"queued": msg("进行中"), "done": msg("已完成")},
     "fund": FUND,

@@ -117,3 +117,33 @@ def test_a_credit_note_is_made_from_the_invoice_and_confirmed_by_another(provinc
     assert "PTM-CN-2026-000001" in park.get("/credit-notes").text
     assert "PTM-CN-2026-000002" in park.get(f"/invoices/{row['id']}").text
     assert park.get(f"{waiting}.pdf").data.startswith(b"%PDF")
+
+
+def test_a_line_is_charged_the_rest_from_the_invoice_and_found_on_the_next(
+    province: Province, signed_in: Enter
+) -> None:
+    province.fund()
+    sold_inspection(province, province.park())
+    (row,) = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
+    address, finance = f"/invoices/{row['id']}/adjustment", signed_in("finance")
+    assert address in finance.get(f"/invoices/{row['id']}").text
+    assert signed_in("admin1").get(address).status_code == 403
+    wanted = {"key": form_value(finance.get(address), "key"), "line": "1", "amount": "80.00", "reason": "漏计一小时"}
+    wrong = finance.post(address, wanted | {"amount": "0", "reason": ""})
+    assert (wrong.status_code, 'id="e-amount"' in wrong.text, 'id="e-reason"' in wrong.text) == (422, True, True)
+    assert finance.post(address, wanted | {"line": "abc"}).status_code == 404
+    shown = [finance.follow(finance.post(address, wanted)).text for _ in range(2)]
+    assert all("将列入下一张账单" in text for text in shown)
+    province.operator.post("/invoice-settings", {"grace_days": 3, "alone_up_to_fen": 0})
+    waiting = finance.post(address, wanted | {"key": ""}).headers["Location"]
+    refused = finance.post(f"{waiting}/decision", {"decision": "charge"})
+    assert (refused.status_code, "申请人以外的人" in refused.text) == (409, True)
+    assert "已补收" in finance.get("/adjustments").text
+    park = signed_in("admin1")
+    (mine,) = links(park.get("/adjustments").text, r"/adjustments/[0-9a-f-]{36}")
+    (event,) = links(park.get(mine).text, r"/usage/event\?")
+    assert "漏计一小时" in park.get(event).text
+    assert mine in park.get(f"/invoices/{row['id']}").text
+    park.get("/language/en")
+    assert "Charged" in park.get("/adjustments").text
+    assert park.get(waiting).status_code == 404
