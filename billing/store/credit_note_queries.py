@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -120,9 +120,9 @@ def note_lines(session: Session, note: CreditNote) -> Sequence[NoteLineRow]:
 
 
 def invoice_lines_with_usage(
-    session: Session, tenant_id: UUID, invoice_id: UUID, places: Collection[int]
+    session: Session, tenant_id: UUID, invoice_id: UUID, places: Collection[int] | None = None
 ) -> Sequence[tuple[InvoiceLine, RatedUsage]]:
-    """Return some lines of an invoice that is not void, with the deliveries they bill, in order."""
+    """Return all or some lines of an invoice that is not void, with the deliveries they bill, in order."""
     query = (
         select(InvoiceLine, RatedUsage)
         .join(
@@ -132,7 +132,7 @@ def invoice_lines_with_usage(
         .where(
             InvoiceLine.tenant_id == tenant_id,
             InvoiceLine.invoice_id == invoice_id,
-            InvoiceLine.line.in_(places),
+            true() if places is None else InvoiceLine.line.in_(places),
             ~InvoiceLine.voided,
         )
         .order_by(InvoiceLine.line)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -17,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.store.returns import DAYS
 from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
 
 
@@ -81,12 +83,15 @@ class CreditNoteLine(TenantOwned, Base):
         owned_reference("return_id", "line_returns"),
         UniqueConstraint("tenant_id", "return_id"),
         CheckConstraint("amount_fen > 0", name="positive"),
+        CheckConstraint(DAYS, name="days"),
     )
 
     credit_note_id: Mapped[UUID] = mapped_column(primary_key=True)
     invoice_line: Mapped[int] = mapped_column(Integer, primary_key=True)
     invoice_id: Mapped[UUID]
     amount_fen: Mapped[Fen]
+    from_day: Mapped[date | None] = mapped_column(Date)
+    until_day: Mapped[date | None] = mapped_column(Date)
     return_id: Mapped[UUID | None]
 
 

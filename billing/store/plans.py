@@ -61,7 +61,8 @@ class SubscriptionCharge(TenantOwned, Base):
         CheckConstraint("whole_from <= from_day AND from_day < whole_until", name="days"),
         CheckConstraint(
             "charged_fen - carried_out_fen = due_fen - credit_fen - carried_in_fen"
-            " AND least(charged_fen, carried_out_fen) = 0 AND least(due_fen, credit_fen, carried_in_fen) >= 0",
+            " AND least(charged_fen, carried_out_fen) = 0"
+            " AND least(due_fen, credit_fen, carried_in_fen, replaced_back_fen) >= 0",
             name="sums",
         ),
     )
@@ -76,6 +77,8 @@ class SubscriptionCharge(TenantOwned, Base):
     """The period whose rest is credited."""
     due_fen: Mapped[Fen]
     credit_fen: Mapped[Fen]
+    replaced_back_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What of the replaced fee's rest credit notes had given back; ``credit_fen`` is without it."""
     carried_in_fen: Mapped[Fen]
     carried_out_fen: Mapped[Fen]
     charged_fen: Mapped[Fen]
@@ -112,6 +115,19 @@ def charge_of(session: Session, tenant_id: UUID, period_id: UUID) -> tuple[Subsc
     )
     row = session.execute(query).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+def lock_charge(session: Session, period_id: UUID) -> None:
+    """Wait for everybody who credits or replaces a period's fee; parks may not lock rows that they may not change."""
+    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(period_id.bytes[8:], "big", signed=True))))
+
+
+def replacing(session: Session, tenant_id: UUID, period_id: UUID) -> SubscriptionCharge | None:
+    """Return what the period was charged that took the place of another one's rest."""
+    query = select(SubscriptionCharge).where(
+        SubscriptionCharge.tenant_id == tenant_id, SubscriptionCharge.replaces_id == period_id
+    )
+    return session.execute(query).scalar_one_or_none()
 
 
 def charged_periods(session: Session, tenant_id: UUID) -> set[UUID]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, SmallInteger, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, SmallInteger, String, UniqueConstraint, column, func
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
+
+DAYS = "num_nulls(from_day, until_day) IN (0, 2) AND (from_day IS NULL OR from_day < until_day)"
 
 
 class LineReturn(TenantOwned, Base):
@@ -38,6 +41,15 @@ class LineReturn(TenantOwned, Base):
         ),
         CheckConstraint("vat_fen BETWEEN 0 AND amount_fen", name="vat"),
         CheckConstraint("(to_invoice_fen > 0) <= (invoice_id IS NOT NULL)", name="invoice"),
+        CheckConstraint(DAYS, name="days"),
+        ExcludeConstraint(
+            ("tenant_id", "="),
+            ("order_line_id", "="),
+            (func.daterange(column("from_day"), column("until_day")), "&&"),
+            where=column("from_day").is_not(None),
+            using="gist",
+            name="ex_line_returns_each_day_once",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -61,6 +73,9 @@ class LineReturn(TenantOwned, Base):
     """The public part that had not been paid out: back in its funds."""
     recalled_fen: Mapped[Fen]
     """The public part that had been paid out: a clawback asks it of the provider."""
+    from_day: Mapped[date | None] = mapped_column(Date)
+    until_day: Mapped[date | None] = mapped_column(Date)
+    """The days of a subscription's fee that come back, the last one excluded; none where an amount does."""
     invoice_id: Mapped[UUID | None]
     cause: Mapped[Code]
     reason: Mapped[str] = mapped_column(String(500))

@@ -62,6 +62,8 @@ def _insert(work: Work, invoice_id: UUID, pairs: Sequence[tuple[LineReturn, Invo
             "invoice_line": line.line,
             "invoice_id": invoice_id,
             "amount_fen": made.amount_fen,
+            "from_day": made.from_day,
+            "until_day": made.until_day,
             "return_id": made.id,
         }
         for made, line in pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +60,9 @@ class CreditNoteLineView:
     to_wallet_fen: int
     withdrawn_fen: int
     recalled_fen: int
+    first_day: date | None
+    last_day: date | None
+    """The days of a subscription's fee, both included; none where an amount was taken back."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def note_document(note: CreditNoteView, buyer_uscc: str, issuer: str) -> dict[st
             {
                 "line": line.invoice_line,
                 "title": line.title,
-                "period": line.period,
+                "about": _about(line),
                 "amount": _minus(line.amount_fen),
                 "public": _minus(line.public_fen),
                 "park": _minus(line.park_fen),
@@ -114,6 +117,13 @@ def note_document(note: CreditNoteView, buyer_uscc: str, issuer: str) -> dict[st
         "to_wallet": format_yuan(sum(line.to_wallet_fen for line in note.lines)),
         "capitals": capitals(note.amount_fen),
     }
+
+
+def _about(line: CreditNoteLineView) -> str:
+    if line.first_day is None or line.last_day is None:
+        return f"{line.period} 的用量"
+    days = (line.last_day - line.first_day).days + 1
+    return f"{line.first_day.isoformat()} 至 {line.last_day.isoformat()}，{days} 天"
 
 
 def _minus(fen: int) -> str:
@@ -159,4 +169,6 @@ def _line(row: NoteLineRow) -> CreditNoteLineView:
         to_wallet_fen=0 if made is None else made.to_wallet_fen,
         withdrawn_fen=0 if made is None else made.withdrawn_fen,
         recalled_fen=0 if made is None else made.recalled_fen,
+        first_day=row.line.from_day,
+        last_day=None if row.line.until_day is None else row.line.until_day - timedelta(days=1),
     )

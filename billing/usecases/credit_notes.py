@@ -7,7 +7,8 @@ legal entity's limit one person issues it; above it another one decides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,10 @@ from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.money import format_yuan
 from billing.rules.returns import ReturnCause
 from billing.store import credit_note_queries, invoice_queries, legal_entities
+from billing.store.credit_note_queries import NoteLineRow
 from billing.store.credit_notes import CreditNote
 from billing.usecases.credit_note_views import CreditNoteRow, CreditNoteView, note_document, note_row, note_view
+from billing.usecases.fee_returns import fee_of_usage, fen_of_days
 from billing.usecases.invoicing import invoice_not_found
 from billing.usecases.issuers import issuer_at
 from billing.usecases.returns import ReturnedLine, ReturnWish, left_to_return, return_lines
@@ -27,6 +30,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.rules.days import Span
 from tenants.rules.faults import Faults
 from tenants.rules.people import check_name
 from tenants.usecases import audit, onboarding
@@ -34,13 +38,31 @@ from tenants.usecases import audit, onboarding
 
 @dataclass(frozen=True)
 class CreditWish:
-    """What is to be taken back: fen by invoice line (None for all that is left), why, and who agreed for the provider."""
+    """What is to be taken back: fen by invoice line (None for all that is left), why, and who agreed for the provider.
+
+    Of a subscription's fee it may be some of its ``days`` instead, by invoice line.
+    """
 
     invoice_id: UUID
     lines: Mapping[int, int | None]
     cause: ReturnCause
     reason: str
     agreement: str
+    days: Mapping[int, Span] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CreditableLine:
+    """A line of an invoice and what of it may be taken back, in fen; a subscription's fee also by its days, both ends
+    included.
+    """
+
+    line: int
+    title: str
+    gross_fen: int
+    left_fen: int
+    first_day: date | None
+    last_day: date | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +82,28 @@ class Delivered:
     subject: str
 
 
+def creditable_lines(work: Work, *, invoice_id: UUID) -> tuple[CreditableLine, ...]:
+    """Return the lines of an invoice with what may be taken back of each; none of one that is void."""
+    work.actor.require(Permission.RETURN_DELIVERY)
+    invoice = invoice_queries.invoice_of(work.session, invoice_id)
+    if invoice is None:
+        raise invoice_not_found()
+    found = credit_note_queries.invoice_lines_with_usage(work.session, invoice.tenant_id, invoice.id)
+    fees = {line.line: fee_of_usage(work, usage) for line, usage in found}
+    return tuple(
+        CreditableLine(
+            line=line.line,
+            title=line.title,
+            gross_fen=line.gross_fen,
+            left_fen=left_to_return(work, usage),
+            first_day=None if fee is None else fee.own_days.start,
+            last_day=None if fee is None else fee.own_days.end - timedelta(days=1),
+        )
+        for line, usage in found
+        for fee in [fees[line.line]]
+    )
+
+
 def ask_credit_note(work: Work, *, wish: CreditWish) -> AskedNote:
     """Ask for a credit note. What it takes back does not move yet.
 
@@ -76,13 +120,20 @@ def ask_credit_note(work: Work, *, wish: CreditWish) -> AskedNote:
         raise invoice_not_found()
     if invoice.status not in {"finalized", "paid"}:
         raise Conflict("credit_note.not_finalized", msg("只有已开具且未作废的账单可以开具红字账单。"))
+    places = {*wish.lines, *wish.days}
     found = {
         line.line: usage
         for line, usage in credit_note_queries.invoice_lines_with_usage(
-            work.session, invoice.tenant_id, invoice.id, wish.lines.keys()
+            work.session, invoice.tenant_id, invoice.id, places
         )
     }
-    amounts = _amounts(wish, {place: left_to_return(work, usage) for place, usage in found.items()})
+    asked = dict(wish.lines) | {
+        place: fen_of_days(fee_of_usage(work, found[place]), days, f"lines[{place}].first_day")
+        for place, days in wish.days.items()
+        if place in found
+    }
+    left = {place: left_to_return(work, usage) for place, usage in found.items()}
+    amounts = _amounts(dict.fromkeys(places) | asked, left)
     by_two = sum(amounts.values()) > legal_entities.entity_of(work.session, LEGAL_ENTITY).alone_up_to_fen
     note_id = new_id()
     row: dict[str, Any] = {
@@ -107,6 +158,8 @@ def ask_credit_note(work: Work, *, wish: CreditWish) -> AskedNote:
             "invoice_line": place,
             "invoice_id": invoice.id,
             "amount_fen": fen,
+            "from_day": wish.days[place].start if place in wish.days else None,
+            "until_day": wish.days[place].end if place in wish.days else None,
         }
         for place, fen in sorted(amounts.items())
     ]
@@ -126,7 +179,8 @@ def lock_asked(work: Work, *, note_id: UUID) -> AskedNote:
 
 
 def issue_credit_note(work: Work, *, note_id: UUID, deliveries: Mapping[UUID, Delivered]) -> CreditNoteView:
-    """Issue a credit note that was asked for: return its lines, by order line, and give it its number.
+    """Issue a credit note that was asked for: return its lines, by order line, and give it its number. Lines that are
+    no order's are the platform's own: nobody else has delivered them.
 
     Raises Conflict when it takes two people and the same one asked, and as ``returns`` does.
     """
@@ -138,21 +192,7 @@ def issue_credit_note(work: Work, *, note_id: UUID, deliveries: Mapping[UUID, De
     rows = credit_note_queries.note_lines(work.session, note)
     if any(row.invoice_line.voided for row in rows):
         raise Conflict("credit_note.not_finalized", msg("只有已开具且未作废的账单可以开具红字账单。"))
-    wanted = [
-        ReturnedLine(
-            row.order_line_id,
-            deliveries[row.order_line_id].provider_id,
-            ReturnWish(
-                cause=ReturnCause(note.cause),
-                reason=note.reason,
-                agreement=note.agreement,
-                subject=deliveries[row.order_line_id].subject,
-                amount_fen=row.line.amount_fen,
-            ),
-        )
-        for row in rows
-    ]
-    return_lines(work, wanted, note=note)
+    return_lines(work, [_returned(note, row, deliveries.get(row.order_line_id)) for row in rows], note=note)
     return _read(work, note_id)
 
 
@@ -221,11 +261,11 @@ def _rows(work: Work, found: Sequence[tuple[CreditNote, str]]) -> tuple[CreditNo
     return tuple(note_row(note, number, names.get(note.tenant_id, "")) for note, number in found)
 
 
-def _amounts(wish: CreditWish, left: Mapping[int, int]) -> dict[int, int]:
+def _amounts(wished: Mapping[int, int | None], left: Mapping[int, int]) -> dict[int, int]:
     """Return fen by line; Invalid names each line that is not on the invoice or has less left."""
     errors = []
     amounts: dict[int, int] = {}
-    for place, asked in wish.lines.items():
+    for place, asked in wished.items():
         most = left.get(place)
         field = f"lines[{place}].amount_fen"
         if most is None:
@@ -243,6 +283,23 @@ def _amounts(wish: CreditWish, left: Mapping[int, int]) -> dict[int, int]:
         nothing = msg("请至少选择一行并填写金额。")
         raise Invalid("credit_note.empty", nothing, errors=[FieldError("lines", "credit_note.empty", nothing)])
     return amounts
+
+
+def _returned(note: CreditNote, row: NoteLineRow, delivered: Delivered | None) -> ReturnedLine:
+    """Return what a line of a credit note takes back."""
+    first, end = row.line.from_day, row.line.until_day
+    return ReturnedLine(
+        row.order_line_id,
+        None if delivered is None else delivered.provider_id,
+        ReturnWish(
+            cause=ReturnCause(note.cause),
+            reason=note.reason,
+            agreement=note.agreement,
+            subject=row.invoice_line.title if delivered is None else delivered.subject,
+            amount_fen=row.line.amount_fen,
+            days=None if first is None or end is None else Span(first, end),
+        ),
+    )
 
 
 def _asked(work: Work, note_id: UUID) -> CreditNote:

@@ -23,8 +23,16 @@ _FEES = """
         FROM subscription_charges b JOIN plans q ON q.id = b.plan_id
     ) b ON b.tenant_id = c.tenant_id AND b.period_id = c.replaces_id
     WHERE c.due_fen <> c.fee_fen - c.fee_fen * (c.from_day - c.whole_from) / (c.whole_until - c.whole_from)
-       OR c.credit_fen <> coalesce(CASE WHEN c.from_day >= b.whole_until THEN 0 ELSE
+       OR c.credit_fen + c.replaced_back_fen <> coalesce(CASE WHEN c.from_day >= b.whole_until THEN 0 ELSE
               b.fee_fen - b.fee_fen * (c.from_day - b.whole_from) / (b.whole_until - b.whole_from) END, 0)
+"""
+_CREDITED = """
+    SELECT c.tenant_id, c.period_id, c.due_fen, c.charged_fen, n.credit_fen AS moved, r.returned
+    FROM subscription_charges c
+    JOIN (SELECT tenant_id, order_line_id, sum(amount_fen) AS returned FROM line_returns GROUP BY 1, 2) r
+        ON r.tenant_id = c.tenant_id AND r.order_line_id = c.period_id
+    LEFT JOIN subscription_charges n ON n.tenant_id = c.tenant_id AND n.replaces_id = c.period_id
+    WHERE r.returned > least(c.charged_fen, c.due_fen - coalesce(n.credit_fen, 0))
 """
 _LEFT_OVER = """
     SELECT tenant_id, sum(carried_out_fen - carried_in_fen) AS left_over FROM subscription_charges
@@ -43,6 +51,7 @@ _USES = """
 INVARIANTS_PLANS = (
     Invariant("subscription-charged", "What a period was charged is usage of the park, by that plan.", _CHARGED),
     Invariant("subscription-fees", "A period's fee and credit are those of its plans for its days.", _FEES),
+    Invariant("subscription-credited", "No part of a fee is both given back and credited to the next fee.", _CREDITED),
     Invariant("subscription-left-over", "What is left over of fees is used once.", _LEFT_OVER),
     Invariant("plan-uses", "A plan's counters are what order lines count on them.", _USES),
 )

@@ -36,6 +36,7 @@ from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
 from billing.usecases import credit_note_issue, evidence
 from billing.usecases.clawback_cases import NewCase, instant_programmes, open_case, sum_by_fund
+from billing.usecases.fee_returns import fee_of_usage, fen_of_days
 from billing.usecases.return_views import ReturnView, return_view
 from billing.usecases.uncapture import Cause, Spent, lock_spent, recall, uncapture_each
 from billing.usecases.wallets import mover_of
@@ -44,6 +45,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+from tenants.rules.days import Span
 from tenants.rules.faults import Faults
 from tenants.rules.people import check_name
 from tenants.usecases import audit
@@ -56,7 +58,8 @@ REPAY_WITHIN = timedelta(days=30)
 class ReturnWish:
     """What is returned and why. ``amount_fen`` of the list price, None for all that is left of it.
 
-    ``agreement`` says who agreed for the provider; ``subject`` is what people call the line.
+    ``agreement`` says who agreed for the provider; ``subject`` is what people call the line; ``days`` are those of a
+    subscription's fee that the amount is for.
     """
 
     cause: ReturnCause
@@ -65,14 +68,15 @@ class ReturnWish:
     subject: str
     amount_fen: int | None = None
     file: evidence.Upload | None = None
+    days: Span | None = None
 
 
 @dataclass(frozen=True)
 class ReturnedLine:
-    """An order line that is returned, and the provider that delivered it."""
+    """An order line that is returned, and the provider that delivered it; the platform's own fees have none."""
 
     order_line_id: UUID
-    provider_id: UUID
+    provider_id: UUID | None
     wish: ReturnWish
 
 
@@ -81,7 +85,7 @@ class _Plan:
     """A return worked out: its shares, and of each hold what is withdrawn and what is recalled."""
 
     id: UUID
-    provider_id: UUID
+    provider_id: UUID | None
     wish: ReturnWish
     usage: RatedUsage
     invoice_line: InvoiceLine | None
@@ -155,6 +159,9 @@ def return_lines(
 
 def left_to_return(work: Work, usage: RatedUsage) -> int:
     """Return what of a delivery's price nobody has got back or is asked back yet, for use cases of billing."""
+    fee = fee_of_usage(work, usage)
+    if fee is not None:
+        return fee.left_fen
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
     instant = instant_programmes(usage)
     holds = trace_queries.holds_of_usage(work.session, usage)
@@ -204,6 +211,8 @@ def _carry_out(work: Work, person: UUID, plan: _Plan, spent: Sequence[Spent]) ->
         **vars(park),
         "withdrawn_fen": sum(plan.withdrawn.values()),
         "recalled_fen": sum(plan.recalled.values()),
+        "from_day": None if wish.days is None else wish.days.start,
+        "until_day": None if wish.days is None else wish.days.end,
         "cause": wish.cause,
         "reason": wish.reason.strip(),
         "agreement": wish.agreement.strip(),
@@ -239,7 +248,8 @@ def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
         raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
     holds = _own_holds(usage, [each for each in spent if each.order_line_id == line.order_line_id])
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
-    park_left = usage.payable_fen - before.park_fen
+    fee = fee_of_usage(work, usage, lock=True)
+    park_left = usage.payable_fen - before.park_fen if fee is None else fee.left_fen
     left = park_left + sum(each.open_fen for each in holds)
     if not left:
         raise Conflict("return.nothing_left", msg("该服务的价款已全部退回或列入追回，没有可退金额。"))
@@ -247,6 +257,8 @@ def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
     if not 0 < amount <= left:
         message = msg("退回金额须大于零且不超过 {most} 元。请改正金额。", most=format_yuan(left))
         raise Invalid("return.amount", message, errors=[FieldError("amount_fen", "return.amount", message)])
+    if wish.days is not None and fen_of_days(fee, wish.days, "days") != amount:
+        raise Conflict("return.changed", msg("该费用刚刚发生变化，可冲金额已不同。请重新申请。"))
     shares = split_return(amount, park_left, [each.open_fen for each in holds])
     withdrawn: dict[UUID, int] = {}
     recalled: dict[UUID, int] = {}
@@ -303,6 +315,7 @@ def _give_park_its_part(work: Work, plan: _Plan) -> _ParkPart:
 def _post(work: Work, plan: _Plan, park: _ParkPart, spent: Sequence[Spent]) -> None:
     """Take the sale back. What the provider pays back to a fund itself stands to its credit here."""
     recalled_fen = sum(plan.recalled.values())
+    by_provider = {} if plan.provider_id is None or not recalled_fen else {plan.provider_id: recalled_fen}
     draft = ledger.sale_back(
         park_id=plan.usage.tenant_id,
         source_kind="line_return",
@@ -312,13 +325,14 @@ def _post(work: Work, plan: _Plan, park: _ParkPart, spent: Sequence[Spent]) -> N
         park_fen=park.to_invoice_fen + park.waiting_fen,
         wallet_fen=park.to_wallet_fen,
         by_fund=sum_by_fund(plan.withdrawn, {each.hold_id: each.fund_id for each in spent}),
-        by_provider={plan.provider_id: recalled_fen} if recalled_fen else {},
+        by_provider=by_provider,
     )
     assert draft is not None, "a return is not of nothing"  # noqa: S101 - for the type checker
     post_journal(work.session, draft, user_id=work.actor.user_id)
 
 
 def _open_case(work: Work, plan: _Plan) -> None:
+    assert plan.provider_id is not None, "no public money pays a fee"  # noqa: S101 - for the type checker
     is_undelivered = plan.wish.cause is ReturnCause.UNDELIVERED
     open_case(
         work,

@@ -18,6 +18,7 @@ from billing.store import plans as store
 from billing.store import settlements
 from billing.store.books import post_journal
 from billing.store.plans import SUBSCRIPTION, Plan, SubscriptionCharge
+from billing.usecases.fee_returns import fee_of_charge
 from billing.usecases.metering import record_event
 from billing.usecases.plans import PlanView, plan_for
 from tenants.kernel.identifiers import new_id
@@ -72,6 +73,8 @@ def charge_period(work: Work, *, period: BilledPeriod) -> int:
     work.actor.require(Permission.METER_USAGE)
     tenant = work.actor.require_tenant()
     plan = plan_for(work, tier=period.tier, at=period.starts_at)
+    if period.replaces_id is not None:
+        store.lock_charge(work.session, period.replaces_id)
     billed = _bill(work, tenant, plan, period.every, period.whole, period.span, period.replaces_id)
     charge = {
         "tenant_id": tenant,
@@ -84,6 +87,7 @@ def charge_period(work: Work, *, period: BilledPeriod) -> int:
         "replaces_id": period.replaces_id,
         "due_fen": billed.due_fen,
         "credit_fen": billed.credit_fen,
+        "replaced_back_fen": billed.replaced_back_fen,
         "carried_in_fen": billed.carried_in_fen,
         "carried_out_fen": billed.carried_out_fen,
         "charged_fen": billed.charged_fen,
@@ -126,7 +130,7 @@ def worked_out(
     rest = None
     if before is not None and its_plan is not None:
         rest = _rest_of(before, its_plan, charge)
-    return bill(new, rest, charge.carried_in_fen).charged_fen
+    return bill(new, rest, charge.carried_in_fen, charge.replaced_back_fen).charged_fen
 
 
 def _bill(
@@ -134,12 +138,13 @@ def _bill(
 ) -> Billed:
     new = Rest(plan.fee_fen(every), whole, span.start)
     known = None if replaces_id is None else store.charge_of(work.session, tenant, replaces_id)
-    rest = None
+    rest, back = None, 0
     if known is not None:
         before, its_plan = known
         days = Span(before.whole_from, before.whole_until)
         rest = Rest(its_plan.fee_fen(before.billed_every), days, span.start)
-    return bill(new, rest, store.left_over(work.session, tenant))
+        back = fee_of_charge(work, before).back_from(span.start, rest.fen)
+    return bill(new, rest, store.left_over(work.session, tenant), back)
 
 
 def _rest_of(before: SubscriptionCharge, its_plan: Plan, charge: SubscriptionCharge) -> Rest:

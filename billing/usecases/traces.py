@@ -19,6 +19,7 @@ from billing.store.adjustments import ADJUSTMENT
 from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
+from billing.usecases.traced_fees import TracedFee, traced_fee
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
@@ -106,6 +107,7 @@ class TracedCharge:
     rated_at: datetime
     awards: tuple[Mapping[str, Any], ...]
     price: TracedPrice
+    fee: TracedFee | None
     holds: tuple[TracedHold, ...]
     journals: tuple[TracedJournal, ...]
 
@@ -249,6 +251,7 @@ def _charge(work: Work, usage: RatedUsage) -> TracedCharge:
         rated_at=usage.rated_at,
         awards=tuple(usage.awards),
         price=_price(work, usage),
+        fee=traced_fee(work, usage),
         holds=tuple(
             TracedHold(
                 id=hold.id,

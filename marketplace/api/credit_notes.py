@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from billing.rules.returns import ReturnCause
 from billing.usecases import credit_notes as billing
 from billing.usecases.credit_notes import CreditWish
+from billing.usecases.fee_returns import days_between
 from marketplace.api.artefacts import download
 from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Amount, Answer, Body, ById, Fen, Idempotent, Moment, Name, Paged
@@ -20,11 +22,18 @@ from marketplace.usecases import credit_notes as use_cases
 credit_notes = noun("credit_notes", "What of an invoice is taken back.")
 
 
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 12, 30), description="A day, such as 2026-03-31")]
+
+
 class CreditLineWish(Body):
-    """A line of the invoice, and how much of its list price is taken back: null for all that is left."""
+    """A line of the invoice, and how much of its list price is taken back: null for all that is left. Of a
+    subscription's fee it may be the days from ``first_day`` to ``last_day``, both included, instead of an amount.
+    """
 
     line: Annotated[int, Field(strict=True, ge=1, le=10**6)]
     amount_fen: Fen | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
 
 
 class CreditNoteWish(Body):
@@ -75,6 +84,8 @@ class CreditNoteLine(Answer):
     to_wallet_fen: Amount
     withdrawn_fen: Amount
     recalled_fen: Amount
+    first_day: date | None
+    last_day: date | None
 
 
 class CreditNote(CreditNoteRow):
@@ -101,9 +112,15 @@ class CreditNoteQuery(Paged):
 @credit_notes.post("/credit-notes", **call(CreditNote, status=201))
 def ask_credit_note(body: CreditNoteWish, header: Idempotent) -> Response:
     """Issue a credit note; above what one person may issue it waits, as ``asked``, for another one."""
+    days = {
+        each.line: days_between(each.first_day, each.last_day, each.amount_fen, f"lines[{each.line}].first_day")
+        for each in body.lines
+        if each.first_day is not None or each.last_day is not None
+    }
     wish = CreditWish(
         invoice_id=body.invoice_id,
-        lines={each.line: each.amount_fen for each in body.lines},
+        lines={each.line: each.amount_fen for each in body.lines if each.line not in days},
+        days=days,
         cause=body.cause,
         reason=body.reason,
         agreement=body.agreement,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -66,6 +67,32 @@ class TracedJournal(Answer):
     occurred_at: Moment
 
 
+class TracedFee(Answer):
+    """A subscription's fee: its period, the plan's version and the days, both ends included, that it is for."""
+
+    period_id: UUID
+    tier: str
+    plan_id: UUID
+    plan_version: int
+    plan_name: str
+    plan_name_en: str
+    billed_every: str
+    whole_first_day: date
+    whole_last_day: date
+    whole_days: int
+    first_day: date
+    last_day: date
+    days: int
+    fee_fen: Amount
+    due_fen: Amount
+    credit_fen: Amount
+    replaces_id: UUID | None
+    carried_in_fen: Amount
+    charged_fen: Amount
+    moved_fen: Amount
+    returned_fen: Amount
+
+
 class TracedCharge(Answer):
     """What the event came to."""
 
@@ -82,6 +109,7 @@ class TracedCharge(Answer):
     rated_at: Moment
     awards: list[Award]
     price: TracedPrice
+    fee: TracedFee | None
     holds: list[TracedHold]
     journals: list[TracedJournal]
 

@@ -9,7 +9,7 @@ from billing.usecases import credit_notes
 from billing.usecases.credit_note_views import CreditNoteView
 from billing.usecases.credit_notes import CreditWish, Delivered
 from marketplace.store.order_queries import line_with_order, locked_order
-from marketplace.usecases.returns import line_not_found, subject_of
+from marketplace.usecases.returns import subject_of
 from services.usecases import catalogue
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -35,13 +35,11 @@ def approve_credit_note(work: Work, *, note_id: UUID) -> CreditNoteView:
 
 
 def _deliveries(work: Work, order_line_ids: Collection[UUID]) -> dict[UUID, Delivered]:
-    """Lock the orders, which are the locks of what becomes of their lines, and tell who delivered each line."""
-    found = {}
-    for line_id in order_line_ids:
-        pair = line_with_order(work.session, line_id)
-        if pair is None:
-            raise line_not_found()
-        found[line_id] = pair
+    """Lock the orders, which are the locks of what becomes of their lines, and tell who delivered each line; what is no
+    order's line, such as a subscription's fee, has no provider.
+    """
+    pairs = {line_id: line_with_order(work.session, line_id) for line_id in order_line_ids}
+    found = {line_id: pair for line_id, pair in pairs.items() if pair is not None}
     for order_id in sorted({order.id for _, order in found.values()}):
         locked_order(work.session, order_id)
     return {

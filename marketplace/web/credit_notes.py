@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 from flask import Response, make_response, request, url_for
@@ -10,6 +11,7 @@ from billing.rules.returns import ReturnCause
 from billing.usecases import credit_notes as billing
 from billing.usecases import invoicing
 from billing.usecases.credit_notes import CreditWish
+from billing.usecases.fee_returns import days_between
 from marketplace.usecases import credit_notes
 from marketplace.web.amounts import fen_of
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
@@ -19,6 +21,7 @@ from tenants.kernel.errors import Problem
 from tenants.kernel.idempotency import once
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Permission
+from tenants.rules.days import Span
 
 pages = page_group("credit_notes")
 
@@ -71,9 +74,11 @@ def new(invoice_id: str) -> Response:
 def ask(invoice_id: str) -> Response:
     """Issue a credit note, or ask for it; the form's key makes a double click one."""
     try:
+        days = _days()
         wish = CreditWish(
             invoice_id=id_of(invoice_id),
-            lines=_lines(),
+            lines={place: fen for place, fen in _lines().items() if place not in days},
+            days=days,
             cause=ReturnCause(field("cause")) if field("cause") in set(ReturnCause) else ReturnCause.RETURNED,
             reason=field("reason"),
             agreement=field("agreement"),
@@ -101,10 +106,31 @@ def _lines() -> dict[int, int | None]:
     return found
 
 
+def _days() -> dict[int, Span]:
+    """Return the days that were chosen, by line, of lines that are subscriptions' fees."""
+    amounts, found = _lines(), dict[int, Span]()
+    for name in request.form:
+        place = name.removeprefix("first_day_")
+        if name == place or not (place.isascii() and place.isdigit()):
+            continue
+        if field(name) or field(f"last_day_{place}"):
+            first, last = _day(name), _day(f"last_day_{place}")
+            found[int(place)] = days_between(first, last, amounts.get(int(place)), f"lines[{place}].first_day")
+    return found
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(field(name))
+    except ValueError:
+        return None
+
+
 def _at(path: str) -> str:
     """Return the form's name of a field."""
     if path.startswith("lines["):
-        return "line_" + path.removeprefix("lines[").partition("]")[0]
+        place, _, name = path.removeprefix("lines[").partition("].")
+        return f"{name}_{place}" if name == "first_day" else f"line_{place}"
     return path
 
 
@@ -119,12 +145,14 @@ def _form(invoice_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
         work.actor.require(Permission.RETURN_DELIVERY)
         invoice = invoicing.read_invoice(work, invoice_id=id_of(invoice_id))
+        lines = billing.creditable_lines(work, invoice_id=invoice.id)
     return show(
         "credit_notes/new.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         typed=given(),
         invoice=invoice,
+        lines=lines,
         causes=list(ReturnCause),
         key=field("key") or f"credit-note:{new_id()}",
     )
