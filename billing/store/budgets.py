@@ -62,7 +62,7 @@ class BudgetCounter(TenantOwned, Base):
 
 
 class BudgetUse(TenantOwned, Base):
-    """What an order line counts on a budget, until the line ends undelivered and gives it back."""
+    """What an order line or a subscription's fee counts on a budget, until a line ends undelivered and gives it back."""
 
     __tablename__ = "budget_uses"
     __table_args__ = (
@@ -133,6 +133,12 @@ def count(
         return None
     values = {"tenant_id": tenant_id, "budget_id": budget_id, "period": period, "amount": amount, "limit": most}
     return session.execute(_COUNT, values).scalar_one_or_none()
+
+
+def counted_on(session: Session, tenant_id: UUID, line_id: UUID) -> set[UUID]:
+    """Return the budgets on which an order line or a fee was counted."""
+    query = select(BudgetUse.budget_id).where(BudgetUse.tenant_id == tenant_id, BudgetUse.order_line_id == line_id)
+    return set(session.execute(query).scalars())
 
 
 def give_back(session: Session, tenant_id: UUID, order_line_ids: Collection[UUID], at: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from billing.rules.money import MAX_FEN, WHOLE_BP, format_yuan
 from billing.store import budgets as store
 from billing.store.alerts import raise_once
 from billing.store.budgets import BudgetRow, BudgetUse
+from billing.store.plans import SUBSCRIPTION
 from tenants.kernel.context import Reach
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id, parse_id
@@ -159,6 +160,12 @@ def preview(work: Work, *, lines: Sequence[Spending]) -> tuple[Exceeded, ...]:
     return tuple(found)
 
 
+def preview_fee(work: Work, *, charged_fen: int) -> tuple[Exceeded, ...]:
+    """Return the limits that a subscription's fee would pass, before the acting park agrees to it."""
+    work.actor.require(Permission.READ_USAGE)
+    return preview(work, lines=[_fee(work.actor.user_id, charged_fen)])
+
+
 def count_order(work: Work, *, lines: Mapping[UUID, Spending]) -> None:
     """Count an order, by its lines, on every limit that concerns it, before it is accepted.
 
@@ -168,26 +175,61 @@ def count_order(work: Work, *, lines: Mapping[UUID, Spending]) -> None:
     work.actor.require(Permission.PLACE_ORDER)
     tenant_id = work.actor.require_tenant()
     for row in store.running(work.session, tenant_id):
-        budget = _budget(row)
-        amounts = counted(budget, lines.values())
-        total = sum(amounts)
-        if not total:
-            continue
-        label = budget.period.label(work.now)
-        now_used = store.count(
-            work.session, tenant_id, budget.id, label, total, budget.limit if budget.hard_stop else None
-        )
-        if now_used is None:
-            raise _exceeded(work, tenant_id, budget, label, total)
-        uses = [
-            {"tenant_id": tenant_id, "order_line_id": line, "budget_id": budget.id, "period": label, "amount": amount}
-            for line, amount in zip(lines, amounts, strict=True)
-            if amount
-        ]
-        work.session.execute(insert(BudgetUse), uses)
-        for share in crossed(budget, now_used - total, now_used):
-            detail = _told(budget, label, now_used) | {"share": f"{share / 100:g}%"}
-            raise_once(work.session, tenant_id, ALERT, f"{budget.id}:{label}:{share}", detail, work.now)
+        _count(work, tenant_id, _budget(row), lines, stop=row.hard_stop)
+
+
+def count_fee(work: Work, *, period_id: UUID, charged_fen: int) -> None:
+    """Count a fee that the acting park is about to agree to on every limit that concerns it.
+
+    Raises Conflict ``budget.exceeded`` where a hard limit would be passed, as an order does.
+    """
+    work.actor.require(Permission.SUBSCRIBE)
+    _count_fee(work, period_id, charged_fen, work.actor.user_id, stop=True)
+
+
+def note_fee(work: Work, *, period_id: UUID, charged_fen: int) -> None:
+    """Count a fee that was charged, unless it was counted before, for billing's own use cases.
+
+    Nothing is stopped: the park agreed to it when it subscribed. It is told when a limit is reached.
+    """
+    _count_fee(work, period_id, charged_fen, None, stop=False)
+
+
+def _count_fee(work: Work, period_id: UUID, charged_fen: int, person: UUID | None, *, stop: bool) -> None:
+    tenant_id = work.actor.require_tenant()
+    known = store.counted_on(work.session, tenant_id, period_id)
+    fee = {period_id: _fee(person, charged_fen)}
+    for row in store.running(work.session, tenant_id):
+        if row.id not in known:
+            budget = _budget(row)
+            told = replace(budget, shares_bp=(*budget.shares_bp, WHOLE_BP))
+            _count(work, tenant_id, told, fee, stop=stop and row.hard_stop)
+
+
+def _fee(person: UUID | None, charged_fen: int) -> Spending:
+    """Return what a fee counts: its money, and no units of any service."""
+    return Spending(SUBSCRIPTION, person, charged_fen, charged_fen, 0)
+
+
+def _count(work: Work, tenant_id: UUID, budget: Budget, lines: Mapping[UUID, Spending], *, stop: bool) -> None:
+    """Count lines on a budget; past its limit they are refused if they are to ``stop`` there."""
+    amounts = counted(budget, lines.values())
+    total = sum(amounts)
+    if not total:
+        return
+    label = budget.period.label(work.now)
+    now_used = store.count(work.session, tenant_id, budget.id, label, total, budget.limit if stop else None)
+    if now_used is None:
+        raise _exceeded(work, tenant_id, budget, label, total)
+    uses = [
+        {"tenant_id": tenant_id, "order_line_id": line, "budget_id": budget.id, "period": label, "amount": amount}
+        for line, amount in zip(lines, amounts, strict=True)
+        if amount
+    ]
+    work.session.execute(insert(BudgetUse), uses)
+    for share in crossed(budget, now_used - total, now_used):
+        detail = _told(budget, label, now_used) | {"share": f"{share / 100:g}%"}
+        raise_once(work.session, tenant_id, ALERT, f"{budget.id}:{label}:{share}", detail, work.now)
 
 
 def give_back(work: Work, order_line_ids: Sequence[UUID]) -> None:

@@ -18,6 +18,7 @@ from billing.store import plans as store
 from billing.store import settlements
 from billing.store.books import post_journal
 from billing.store.plans import SUBSCRIPTION, Plan, SubscriptionCharge
+from billing.usecases import budgets
 from billing.usecases.fee_returns import fee_of_charge
 from billing.usecases.metering import record_event
 from billing.usecases.plans import PlanView, plan_for
@@ -97,6 +98,7 @@ def charge_period(work: Work, *, period: BilledPeriod) -> int:
         return 0
     if billed.charged_fen:
         _rate(work, tenant, plan, period, billed.charged_fen)
+        budgets.note_fee(work, period_id=period.id, charged_fen=billed.charged_fen)
     audit.record(work, "subscription.charge", "subscription_period", period.id, charged_fen=billed.charged_fen)
     return billed.charged_fen
 

@@ -81,7 +81,10 @@ class MeterAnswer:
 
 @dataclass(frozen=True)
 class UsageSum:
-    """What delivered services came to. ``key`` is an offering, a day, a month or a park's id."""
+    """What delivered services came to. ``key`` is an offering, a day, a month or a park's id.
+
+    ``returned_fen`` of the list price was taken back since; the other amounts are without it.
+    """
 
     key: str
     deliveries: int
@@ -89,6 +92,7 @@ class UsageSum:
     gross_fen: int
     subsidy_fen: int
     payable_fen: int
+    returned_fen: int = 0
 
     @property
     def quantity_text(self) -> str:

@@ -82,12 +82,12 @@ class SubscriptionPreview(Answer):
 
 @subscriptions.post("/subscriptions", **call(Subscription, status=201))
 def subscribe(body: SubscriptionWish, header: Idempotent) -> Response:
-    """Subscribe to a tier, or change it; the tier the park has goes on."""
+    """Subscribe to a tier, or change it; the tier the park has goes on. A fee that would pass a budget is refused."""
     return command(
         "subscription.start",
         header,
         body,
-        lambda work: Subscription.of(use_cases.subscribe(work, **dict(body))),
+        lambda work: Subscription.of(subscription_fees.subscribe(work, **dict(body))),
         status=201,
     )
 

@@ -38,6 +38,7 @@ class UsageSum(Answer):
     gross_fen: Amount
     subsidy_fen: Amount
     payable_fen: Amount
+    returned_fen: Amount = Field(description="Taken back since, of the list price; the other amounts are without it")
 
 
 class UsageSums(Answer):

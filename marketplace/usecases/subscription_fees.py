@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing.usecases import plans, subscription_fees
+from billing.usecases import budgets, plans, subscription_fees
 from billing.usecases.subscription_fees import BilledPeriod
 from marketplace.store.subscription_queries import parks_with_uncharged_periods
 from tenants.kernel.vocabulary import Permission, Tier
@@ -15,6 +15,7 @@ from tenants.rules.days import Alignment, BilledEvery, Span, local_day
 from tenants.rules.subscriptions import Change, When
 from tenants.usecases import subscription_periods, subscriptions
 from tenants.usecases.subscription_periods import PeriodView
+from tenants.usecases.views import SubscriptionView
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,33 @@ class ChangePreview:
     carried_out_fen: int
     next_fee_fen: int
     next_from: datetime
+
+
+def subscribe(
+    work: Work,
+    *,
+    tier: Tier,
+    when: When = When.NOW,
+    every: BilledEvery | None = None,
+    alignment: Alignment | None = None,
+) -> SubscriptionView:
+    """Do what ``subscriptions.subscribe`` does, unless the fee that is due now would pass a budget of the acting park.
+
+    Raises Conflict ``budget.exceeded`` then, and as ``subscriptions.subscribe`` does; nothing is changed.
+    """
+    work.actor.require(Permission.SUBSCRIBE)
+    cost = preview_change(work, tier=tier, when=when, every=every, alignment=alignment)
+    view = subscriptions.subscribe(work, tier=tier, when=when, every=every, alignment=alignment)
+    if cost.charged_fen:
+        *_, begun = subscription_periods.list_periods(work, park_id=work.actor.require_tenant())
+        budgets.count_fee(work, period_id=begun.id, charged_fen=cost.charged_fen)
+    return view
+
+
+def exceeded_budgets(work: Work, *, cost: ChangePreview) -> tuple[budgets.Exceeded, ...]:
+    """Return the limits that the fee due now would pass, for the park to see before it agrees."""
+    work.actor.require(Permission.SUBSCRIBE)
+    return budgets.preview_fee(work, charged_fen=cost.charged_fen)
 
 
 def charge_park(work: Work) -> int:

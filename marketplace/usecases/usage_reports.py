@@ -42,6 +42,8 @@ class UsedSum:
     subsidy_fen: int
     payable_fen: int
     build_cost_fen: int | None
+    returned_fen: int = 0
+    """What of the list price was taken back since; the other amounts are without it."""
 
     @property
     def quantity_text(self) -> str:
@@ -85,6 +87,7 @@ class NamedSum:
     gross_fen: int
     subsidy_fen: int
     payable_fen: int
+    returned_fen: int
 
 
 def read_report(
@@ -151,7 +154,7 @@ def list_usage(
     return tuple(
         NamedSum(
             each.key, names.get(each.key), each.deliveries, each.quantity, each.gross_fen, each.subsidy_fen,
-            each.payable_fen,
+            each.payable_fen, each.returned_fen,
         )
         for each in sums
     )  # fmt: skip
@@ -200,6 +203,7 @@ def _sum(key: str, facts: Sequence[UsageFact], builds: dict[str, int] | None = N
         subsidy_fen=sum(fact.subsidy_fen for fact in facts),
         payable_fen=sum(fact.payable_fen for fact in facts),
         build_cost_fen=None if builds is None else sum(builds.get(each, 0) for each in used),
+        returned_fen=sum(fact.returned_fen for fact in facts),
     )
 
 

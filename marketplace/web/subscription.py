@@ -33,7 +33,7 @@ def subscribe() -> Response:
     """Subscribe to a tier, or change to it, now or with the period's end."""
     try:
         with page_work() as work:
-            subscriptions.subscribe(work, **_wish(request.form))
+            subscription_fees.subscribe(work, **_wish(request.form))
     except Problem as problem:
         return _page(refusal_of(problem))
     return go(url_for("subscription.subscription"))
@@ -47,12 +47,21 @@ def change() -> Response:
             wish = {**_wish(request.args), "when": When.NOW}
             held = subscriptions.read_overview(work, park_id=work.actor.require_tenant())
             now = subscription_fees.preview_change(work, **wish)
+            exceeded = subscription_fees.exceeded_budgets(work, cost=now)
             later = None
             if held.current is not None:
                 later = subscription_fees.preview_change(work, **{**wish, "when": When.PERIOD_END})
     except Problem as problem:
         return _page(refusal_of(problem))
-    return show("subscription_change.html", held=held, now_=now, later=later, tier=wish["tier"], every=now.every)
+    return show(
+        "subscription_change.html",
+        held=held,
+        now_=now,
+        later=later,
+        tier=wish["tier"],
+        every=now.every,
+        exceeded=exceeded,
+    )
 
 
 @pages.post("/subscription/cancellation")

@@ -13,7 +13,14 @@ from services.usecases.catalogue import OfferingView
 from tenants.kernel.messages import msg
 
 GROUPS = {"offering": msg("服务"), "day": msg("日期"), "person": msg("下单人")}
-COLUMNS = (msg("交付次数"), msg("数量"), msg("标价（元）"), msg("补贴（元）"), msg("园区支付（元）"))
+COLUMNS = (
+    msg("交付次数"),
+    msg("数量"),
+    msg("标价（元）"),
+    msg("补贴（元）"),
+    msg("园区支付（元）"),
+    msg("已退回（元）"),
+)
 BUILD = msg("自建成本（元）")
 
 
@@ -54,6 +61,8 @@ def table_of(report: UsageReport, group_by: str, offerings: Mapping[str, Offerin
 
 
 def _row(name: str, sums: UsedSum, *, builds: bool) -> list[Cell]:
-    money: list[Decimal] = [yuan(fen) for fen in (sums.gross_fen, sums.subsidy_fen, sums.payable_fen)]
+    money: list[Decimal] = [
+        yuan(fen) for fen in (sums.gross_fen, sums.subsidy_fen, sums.payable_fen, sums.returned_fen)
+    ]
     build = [] if not builds else [None if sums.build_cost_fen is None else yuan(sums.build_cost_fen)]
     return [name, sums.deliveries, float(sums.quantity), *money, *build]

@@ -120,3 +120,14 @@ def test_the_operator_writes_the_next_version_on_a_page(province: Province, sign
     assert (second["version"], second["monthly_fee_fen"], first["monthly_fee_fen"]) == (2, 200_000, 0)
     assert park.post("/plans", plan("basic", 1)).status_code == 403
     assert signed_in("admin1").get("/plans").status_code == 403
+
+
+def test_a_fee_that_would_pass_a_budget_is_told_before_and_refused(province: Province, signed_in: Enter) -> None:
+    assert province.operator.post("/plans", plan("leading", 200_000)).status_code == 201
+    caller = province.park(1, None)
+    caller.post("/budgets", {"limit": 100_000, "measure": "payable_fen"})
+    admin = signed_in("admin1")
+    assert "不会被接受" in admin.get("/subscription/change?tier=leading").text
+    refused = admin.post("/subscription", {"tier": "leading", "when": "now", "every": "month"})
+    assert (refused.status_code, "超出限额" in refused.text) == (409, True)
+    assert caller.get("/subscriptions/current").get_json()["current"] is None

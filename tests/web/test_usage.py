@@ -116,3 +116,20 @@ def test_who_ordered_what_is_told_to_those_who_read_invoices(
     everybody = province.finance.get(f"/usage?{MARCH}&group_by=person").get_json()["items"]
     assert [each["name"] for each in everybody] == ["管理员"]
     assert province.lab.get(f"/usage?{MARCH}&group_by=person").status_code == 403
+
+
+def test_what_was_returned_is_taken_off(province: Province, park: Caller, signed_in: Enter) -> None:
+    (order,) = park.get("/orders").get_json()["items"]
+    line = park.get(f"/orders/{order['id']}").get_json()["lines"][0]["id"]
+    wish = {"cause": "returned", "reason": "报告无法使用", "agreement": "来函 3 号", "amount_fen": 15_000}
+    back = province.finance.post(f"/orders/{order['id']}/lines/{line}/return", wish).get_json()
+    groups = ("offering", "day", "month", "person")
+    (row, *_) = found = [park.get(f"/usage?{MARCH}&group_by={each}").get_json()["items"][0] for each in groups]
+    for row in found:
+        assert (row["gross_fen"], row["returned_fen"], row["deliveries"]) == (45_000, 15_000, 1)
+        assert row["gross_fen"] == row["subsidy_fen"] + row["payable_fen"]
+        assert row["payable_fen"] == order["payable_fen"] - back["park_fen"]
+    books = signed_in("books")
+    assert "已扣除退回的 ¥150.00" in books.get("/usage").text
+    rows = list(csv.reader(io.StringIO(books.get("/usage/file?by=offering&format=csv").data.decode("utf-8-sig"))))
+    assert rows[-1][3:7] == ["450.00", f"{row['subsidy_fen'] / 100:.2f}", f"{row['payable_fen'] / 100:.2f}", "150.00"]
