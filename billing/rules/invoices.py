@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billing.rules.money import allocate, vat_of_gross
-from billing.rules.periods import DEFAULT_ZONE, Period, local_day, start_of_day
+from billing.rules.periods import DEFAULT_ZONE, Period, local_day, month_name, month_of, start_of_day
 
 PAYMENT_DAYS = 30
 LEGAL_ENTITY = "PTM"
@@ -96,3 +96,22 @@ def due_on(finalized_on: date) -> date:
 def grace_ends(month: Period, grace_days: int, timezone: str = DEFAULT_ZONE) -> datetime:
     """Return the moment until which late use of a month is waited for: so many whole days of the next month."""
     return start_of_day(local_day(month.end, timezone) + timedelta(days=grace_days), timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How far a park's months are closed: the days of grace, and its final invoices as (month, when it became final).
+
+    An invoice holds all use up to its month, so it closes the months before it too.
+    """
+
+    grace_days: int
+    invoices: tuple[tuple[str, datetime], ...] = ()
+
+    def is_late(self, used_at: datetime, received_at: datetime) -> bool:
+        """Tell whether a use came after the days of grace of its month, or after the invoice that would have held it."""
+        month = month_of(used_at)
+        if received_at >= grace_ends(month, self.grace_days):
+            return True
+        name = month_name(used_at)
+        return any(period >= name and at <= received_at for period, at in self.invoices)

@@ -72,12 +72,17 @@ def event_of_usage(session: Session, usage: RatedUsage) -> UsageEvent:
 
 def place_of_usage(session: Session, usage: RatedUsage) -> LinePlace | None:
     """Return the line that a delivery stands on, None while it is on no invoice."""
+    return place_of(session, usage.tenant_id, usage.id)
+
+
+def place_of(session: Session, tenant_id: UUID, usage_id: UUID) -> LinePlace | None:
+    """Return the line that a park's rated usage stands on, None while it is on no invoice."""
     query = (
         select(Invoice.id, Invoice.number, Invoice.period, Invoice.status, InvoiceLine.line, InvoiceLine.vat_fen)
         .join(InvoiceLine, (InvoiceLine.tenant_id == Invoice.tenant_id) & (InvoiceLine.invoice_id == Invoice.id))
         .where(
-            InvoiceLine.tenant_id == usage.tenant_id,
-            InvoiceLine.rated_usage_id == usage.id,
+            InvoiceLine.tenant_id == tenant_id,
+            InvoiceLine.rated_usage_id == usage_id,
             ~InvoiceLine.voided,
         )
     )

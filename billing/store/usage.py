@@ -123,6 +123,8 @@ class RejectedEvent(TenantOwned, Base):
     field: Mapped[str] = mapped_column(String(200))
     code: Mapped[Code]
     reason: Mapped[str] = mapped_column(String(1000))
+    """The sentence with places for ``reason_values``; without them it is whole, as it was told."""
+    reason_values: Mapped[dict[str, Any] | None]
 
 
 class RatedUsage(TenantOwned, Base):

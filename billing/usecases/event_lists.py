@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from billing.rules import meters
+from billing.rules.invoices import Closed
 from billing.rules.periods import DEFAULT_ZONE, Period, start_of_day
 from billing.store.event_queries import (
     EventRow,
@@ -16,7 +17,8 @@ from billing.store.event_queries import (
     last_received,
     unmetered_types,
 )
-from billing.usecases.event_views import counting, known_meters
+from billing.store.lateness import closed_of
+from billing.usecases.event_views import EventBilling, billing_of, counting, known_meters
 from billing.usecases.usage import MeterView, list_meters
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
@@ -28,10 +30,18 @@ MOST_TYPES = 100
 
 @dataclass(frozen=True)
 class ListedEvent:
-    """An event that came in, and how far it went: ``meters`` count it, ``corrected_by`` stands in its place."""
+    """An event that came in, and how far it went: ``meters`` count it, ``corrected_by`` stands in its place, ``late``
+    came after its month was closed.
+    """
 
     row: EventRow
     meters: tuple[str, ...]
+    late: bool
+
+    @property
+    def billing(self) -> EventBilling:
+        """Return what becomes of it on an invoice."""
+        return billing_of(charged=self.row.gross_fen is not None, invoiced=self.row.invoice_id is not None)
 
     @property
     def corrects(self) -> tuple[str, str] | None:
@@ -73,8 +83,8 @@ def list_events(
     work.actor.require(Permission.READ_USAGE)
     wanted = EventWanted(work.actor.require_tenant(), event_type, None if day is None else _day(day))
     rows = events_page(work.session, wanted, decode_cursor(cursor), check_limit(limit) + 1)
-    known = known_meters(work)
-    return page_of(rows, limit, lambda row: _listed(row, known), lambda row: (row.received_at, row.place))
+    known, closed = known_meters(work), closed_of(work.session, wanted.park_id)
+    return page_of(rows, limit, lambda row: _listed(row, known, closed), lambda row: (row.received_at, row.place))
 
 
 def overview(work: Work) -> MeterOverview:
@@ -92,7 +102,7 @@ def _day(day: date) -> Period:
     return Period(start_of_day(day, DEFAULT_ZONE), start_of_day(day + timedelta(days=1), DEFAULT_ZONE))
 
 
-def _listed(row: EventRow, known: Sequence[meters.Meter]) -> ListedEvent:
+def _listed(row: EventRow, known: Sequence[meters.Meter], closed: Closed) -> ListedEvent:
     counts = row.by_id is None and not row.void
     event = meters.UsageEvent(row.id, row.source, row.type, row.subject, row.time, row.data)
-    return ListedEvent(row, counting(known, event) if counts else ())
+    return ListedEvent(row, counting(known, event) if counts else (), closed.is_late(row.time, row.received_at))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -13,21 +14,39 @@ from sqlalchemy.orm import aliased
 
 from billing.formats.fields import parse_number
 from billing.rules import meters
-from billing.store import usage
+from billing.rules.invoices import Closed
+from billing.rules.periods import month_name
+from billing.store import trace_queries, usage
+from billing.store.lateness import closed_of
 from billing.store.settlements import meter_of
+from billing.store.trace_queries import LinePlace
 from billing.store.usage import EventCorrection, RatedUsage, RejectedEvent, UsageEvent
 from tenants.kernel.database import AnyRow
 from tenants.kernel.errors import NotFound
-from tenants.kernel.messages import msg
+from tenants.kernel.messages import Message, from_stored, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
 SHOWN = 100
 
 
+class EventBilling(StrEnum):
+    """What becomes of an event on an invoice."""
+
+    BILLED = "billed"
+    """It stands on an invoice."""
+    NEXT_INVOICE = "next_invoice"
+    """It is charged, and stands on the next invoice of its park, as a line that names its month."""
+    NOT_BILLED = "not_billed"
+    """It is counted at most: nothing is charged for it."""
+
+
 @dataclass(frozen=True)
 class EventView:
-    """An event and what became of it. ``meters`` are those that count it; none for one that is corrected or void."""
+    """An event and what became of it. ``meters`` are those that count it; none for one that is corrected or void.
+
+    ``late`` is one that came after the days of grace of its month ``period``, or after the invoice that would have held it.
+    """
 
     park_id: UUID
     source: str
@@ -43,11 +62,17 @@ class EventView:
     meters: tuple[str, ...]
     rated_usage_id: UUID | None
     order_line_id: UUID | None
+    period: str
+    late: bool
+    billing: EventBilling
+    invoice_id: UUID | None
+    invoice_number: str | None
+    invoice_line: int | None
 
 
 @dataclass(frozen=True)
 class RejectedView:
-    """An event that was refused while the rest of its batch was kept."""
+    """An event that was refused while the rest of its batch was kept; ``reason`` is what its sender was told."""
 
     park_id: UUID
     received_at: datetime
@@ -55,7 +80,7 @@ class RejectedView:
     id: str
     field: str
     code: str
-    reason: str
+    reason: Message
 
 
 def read_event(work: Work, *, source: str, event_id: str, park_id: UUID | None = None) -> EventView:
@@ -68,7 +93,10 @@ def read_event(work: Work, *, source: str, event_id: str, park_id: UUID | None =
     row = work.session.execute(query.order_by(UsageEvent.tenant_id).limit(1)).one_or_none()
     if row is None:
         raise NotFound("event.not_found", msg("没有找到事件 {id}。请核对来源和编号。", id=event_id))
-    return _view(row, known_meters(work))
+    place = None
+    if row.rated_usage_id is not None:
+        place = trace_queries.place_of(work.session, row.tenant_id, row.rated_usage_id)
+    return _view(row, known_meters(work), closed_of(work.session, row.tenant_id), place)
 
 
 def list_rejected(work: Work, *, limit: int = SHOWN) -> tuple[RejectedView, ...]:
@@ -78,7 +106,15 @@ def list_rejected(work: Work, *, limit: int = SHOWN) -> tuple[RejectedView, ...]
     if work.actor.tenant_id is not None:
         query = query.where(RejectedEvent.tenant_id == work.actor.tenant_id)
     return tuple(
-        RejectedView(row.tenant_id, row.received_at, row.source, row.event_id, row.field, row.code, row.reason)
+        RejectedView(
+            park_id=row.tenant_id,
+            received_at=row.received_at,
+            source=row.source,
+            id=row.event_id,
+            field=row.field,
+            code=row.code,
+            reason=from_stored(row.reason, row.reason_values or {}),
+        )
         for row in work.session.execute(query.limit(min(limit, SHOWN))).scalars()
     )
 
@@ -130,7 +166,14 @@ def counting(known: Sequence[meters.Meter], event: meters.UsageEvent) -> tuple[s
     )
 
 
-def _view(row: AnyRow, known: Sequence[meters.Meter]) -> EventView:
+def billing_of(*, charged: bool, invoiced: bool) -> EventBilling:
+    """Return what becomes of an event that was charged, or of whose charge a line stands on an invoice."""
+    if invoiced:
+        return EventBilling.BILLED
+    return EventBilling.NEXT_INVOICE if charged else EventBilling.NOT_BILLED
+
+
+def _view(row: AnyRow, known: Sequence[meters.Meter], closed: Closed, place: LinePlace | None) -> EventView:
     event = meters.UsageEvent(row.event_id, row.source, row.type, row.subject, row.time, row.data)
     counts = row.by_id is None and not row.void
     return EventView(
@@ -148,4 +191,10 @@ def _view(row: AnyRow, known: Sequence[meters.Meter]) -> EventView:
         meters=counting(known, event) if counts else (),
         rated_usage_id=row.rated_usage_id,
         order_line_id=row.order_line_id,
+        period=month_name(row.time),
+        late=closed.is_late(row.time, row.received_at),
+        billing=billing_of(charged=row.rated_usage_id is not None, invoiced=place is not None),
+        invoice_id=None if place is None else place.invoice_id,
+        invoice_number=None if place is None else place.number,
+        invoice_line=None if place is None else place.line,
     )

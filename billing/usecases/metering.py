@@ -17,13 +17,13 @@ from uuid import UUID
 
 from billing.formats.events import BadEvent, differences, make_event
 from billing.rules.events import IncomingEvent
-from billing.rules.periods import month_of
 from billing.store.event_intake import note_corrections, note_rejected, take_in, targets
+from billing.store.lateness import closed_of
 from billing.usecases.event_batches import Batch, Refused, value_rules
 from billing.usecases.usage import MeterAnswer, MeterRow, MeterView, UsageSum, list_meters, list_usage, query_meter
 from tenants.kernel.errors import Conflict, Invalid, TooLarge
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.messages import msg
+from tenants.kernel.messages import msg, stored_values
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
@@ -44,7 +44,7 @@ class IngestResult:
     duplicates: int
     unmetered: int
     late: int = 0
-    """Of a month that is over: they are charged with the next invoice, which names their month."""
+    """Of a month whose invoice is final or whose days of grace are over: what is charged of them is on the next one."""
     rejected: tuple[Refused, ...] = ()
 
 
@@ -70,12 +70,12 @@ def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False
     _refuse_whole(batch, partial)
     refused = sorted((*batch.invalid, *batch.conflicts), key=lambda each: each.index)
     note_rejected(work.session, tenant, [_rejected_row(work, each) for each in refused[:SHOWN_FAULTS]])
-    first_of_month = month_of(work.now).start
+    closed = closed_of(work.session, tenant)
     return IngestResult(
         accepted=new,
         duplicates=len(events) - new - len(refused),
         unmetered=sum(event.type not in rules for event in batch.events.values()),
-        late=sum(event.time < first_of_month for event in batch.events.values()),
+        late=sum(closed.is_late(event.time, work.now) for event in batch.events.values()),
         rejected=tuple(refused),
     )
 
@@ -132,7 +132,8 @@ def _rejected_row(work: Work, refused: Refused) -> dict[str, Any]:
         "event_id": refused.id,
         "field": refused.fault.field[:200],
         "code": refused.fault.code,
-        "reason": str(refused.fault.message)[:1000],
+        "reason": refused.fault.message.template[:1000],
+        "reason_values": stored_values(refused.fault.message),
     }
 
 

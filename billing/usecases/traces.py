@@ -16,6 +16,7 @@ from uuid import UUID
 
 from billing.store import adjustments, plans, settlements, trace_queries
 from billing.store.adjustments import ADJUSTMENT
+from billing.store.lateness import closed_of
 from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
@@ -50,6 +51,8 @@ class TracedEvent:
     data: Any
     sha256: str
     meters: tuple[str, ...]
+    late: bool
+    """It came after the days of grace of its month, or after the invoice that would have held it."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
             data=event.data,
             sha256=event.body_hash,
             meters=tuple(trace_queries.meters_of_type(work.session, event.type)),
+            late=closed_of(work.session, event.tenant_id).is_late(event.time, event.received_at),
         ),
         charge=None if usage is None else _charge(work, usage),
         line=None if place is None else TracedLine(**vars(place) | {"number": place.number or ""}),

@@ -78,7 +78,8 @@ class RefusedEvent(Answer):
 class TakenEvents(Answer):
     """What became of a batch whose good events were kept.
 
-    ``late`` ones are of a month that is over and charged with the next invoice; ``unmetered`` ones wait for a meter.
+    ``late`` ones came after the days of grace of their month, or after the invoice that would have held them: what is
+    charged of them is on the next invoice. ``unmetered`` ones wait for a meter.
     """
 
     accepted: int
@@ -97,7 +98,11 @@ class WhichEvent(Parameters):
 
 
 class EventState(Answer):
-    """An event and what became of it; no meter counts one that is corrected or void."""
+    """An event and what became of it; no meter counts one that is corrected or void.
+
+    ``billing`` says whether it stands on an invoice, will stand on the next one, or is not charged; ``late`` as in the
+    answer to a batch.
+    """
 
     park_id: UUID
     source: str
@@ -113,10 +118,16 @@ class EventState(Answer):
     meters: list[str]
     rated_usage_id: UUID | None
     order_line_id: UUID | None
+    period: str
+    late: bool
+    billing: event_views.EventBilling
+    invoice_id: UUID | None
+    invoice_number: str | None
+    invoice_line: int | None
 
 
 class RejectedEvent(Answer):
-    """An event that was refused, and why."""
+    """An event that was refused, and why: ``code`` for programs, ``reason`` in the caller's language."""
 
     park_id: UUID
     received_at: Moment
@@ -189,7 +200,10 @@ def read_event(query: WhichEvent) -> Response:
 def list_rejected_events() -> Response:
     """List what was refused last while the rest of its batch was kept, newest first."""
     with working() as work:
-        return show(RejectedEvents(items=[RejectedEvent.of(each) for each in event_views.list_rejected(work)]))
+        found = event_views.list_rejected(work)
+    language = reader_language()
+    items = [RejectedEvent(**{**vars(each), "reason": translate(each.reason, language)}) for each in found]
+    return show(RejectedEvents(items=items))
 
 
 def _events() -> list[Any]:

@@ -33,6 +33,7 @@ class TracedEvent(Answer):
     data: Any
     sha256: str
     meters: list[str]
+    late: bool
 
 
 class TracedPrice(Answer):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,26 @@ class Message:
 def msg(template: str, /, **values: object) -> Message:
     """Return a Message. ``msg("...")`` is what the catalogue extractor looks for, so the template must be a literal."""
     return Message(template, values)
+
+
+def stored_values(message: Message) -> dict[str, object]:
+    """Return the values of a message as JSON: numbers and texts, and messages among them with values of their own."""
+    return {
+        name: {"template": value.template, "values": stored_values(value)}
+        if isinstance(value, Message)
+        else value
+        if isinstance(value, int)
+        else str(value)
+        for name, value in message.values.items()
+    }
+
+
+def from_stored(template: str, values: Mapping[str, Any]) -> Message:
+    """Return the message whose values ``stored_values`` gave."""
+    return Message(
+        template,
+        {
+            name: from_stored(value["template"], value["values"]) if isinstance(value, dict) else value
+            for name, value in values.items()
+        },
+    )

@@ -266,6 +266,8 @@ def test_a_park_sends_and_corrects_its_own_events(province: Province) -> None:
     assert province.park(2).get("/events?source=meter/1&id=1").status_code == 404
     rejected = park.get("/rejected-events").get_json()["items"]
     assert {(each["id"], each["code"]) for each in rejected} == {("7", "event.too_large"), ("2", "event.conflict")}
+    told = park.get("/rejected-events", query_string={"lang": "en"})
+    assert {each["reason"] for each in told.get_json()["items"]}.isdisjoint(each["reason"] for each in rejected)
     many = send([{"id": str(number)} for number in range(100_000)], batch, "/events?partial=true")
     assert (many.status_code, many.get_json()["code"]) == (413, "event.too_many")
 

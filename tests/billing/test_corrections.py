@@ -7,10 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
+from billing.rules.invoices import Closed
 from billing.store.usage import Meter
-from billing.usecases import event_views, metering
+from billing.usecases import event_lists, event_views, metering
+from marketplace.doors.texts import translate
+from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
@@ -162,9 +167,33 @@ def test_nobody_sends_events_from_the_platforms_sources(workshop: WorkShop, park
             assert refusal.value.errors[0].code == "event.reserved_source"
 
 
-def test_late_events_are_counted(workshop: WorkShop, park: Actor) -> None:
-    result = ingest(workshop, park, event("a", time="2026-02-27T08:00:00+08:00"), event("b"))
-    assert (result.accepted, result.late) == (2, 1)
+def test_late_is_what_comes_after_the_days_of_grace(workshop: WorkShop, park: Actor, clock: ManualClock) -> None:
+    clock.instant = datetime(2026, 3, 3, 15, 59, tzinfo=UTC)
+    february = [event("a", time="2026-02-28T23:59:00+08:00"), event("z", time="2026-01-31T23:59:00+08:00")]
+    assert ingest(workshop, park, *february, event("b")).late == 1, "January's days are over, February's are not"
+    clock.advance(timedelta(minutes=1))
+    assert ingest(workshop, park, event("c", time="2026-02-28T23:59:00+08:00"), event("d")).late == 1
+    with workshop.work(park) as work:
+        found = {name: event_views.read_event(work, source="gateway/1", event_id=name) for name in "azbcd"}
+        listed = event_lists.list_events(work).items
+    assert {name for name, each in found.items() if each.late} == {"z", "c"} == {
+        each.row.id for each in listed if each.late
+    }  # fmt: skip
+    assert {(each.period, each.billing) for each in found.values()} == {
+        (month, event_views.EventBilling.NOT_BILLED) for month in ("2026-01", "2026-02", "2026-03")
+    }
+
+
+@given(st.integers(0, 6), st.integers(0, 28), st.lists(st.tuples(st.integers(1, 12), st.integers(0, 60)), max_size=4))
+def test_late_is_what_comes_after_the_invoice_that_would_have_held_it(
+    month: int, grace: int, invoices: list[tuple[int, int]]
+) -> None:
+    used = datetime(2026, month + 1, 15, tzinfo=UTC)
+    received = datetime(2026, month + 2, 1, tzinfo=UTC)
+    final = tuple((f"2026-{of:02}", received + timedelta(days=30 - ago)) for of, ago in invoices)
+    closed = Closed(grace, final)
+    holding = any(of > month and ago >= 30 for of, ago in invoices)
+    assert closed.is_late(used, received) == (holding or grace == 0)
 
 
 def test_what_became_of_an_event_can_be_read(workshop: WorkShop, park: Actor) -> None:
@@ -181,6 +210,9 @@ def test_what_became_of_an_event_can_be_read(workshop: WorkShop, park: Actor) ->
     }  # fmt: skip
     assert (seen["a"].corrected_by, seen["a2"].corrects) == (("gateway/1", "a2"), ("gateway/1", "a"))
     assert [(each.id, each.code) for each in rejected] == [("d", "event.negative")]
+    (told,) = [each.reason for each in rejected]
+    assert dict(told.values), "the sentence and its values are apart"
+    assert translate(told, "en") != str(told), "so it is told in the reader's language"
     with workshop.work(system_actor("stranger", tenant_id=new_id())) as work:
         assert event_views.list_rejected(work) == ()
         with pytest.raises(NotFound):

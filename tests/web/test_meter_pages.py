@@ -163,6 +163,10 @@ def test_a_park_sees_what_became_of_its_events(province: Province, signed_in: En
     sold = row_with(admin.get("/usage/events").text, "inspection-hours")
     assert f"账单 {row['number']} 第 1 行" in sold
     assert f'href="/invoices/{row["id"]}/lines/1"' in admin.get("/usage/events").text
+    send(park, event(9, time="2026-02-28T08:00:00+08:00"))
+    assert "迟到" in row_with(admin.get("/usage/events").text, "gateway w-9 ")
+    late = park.get("/events", query_string={"source": "gateway", "id": "w-9"}).get_json()
+    assert (late["late"], late["billing"], late["period"]) == (True, "not_billed", "2026-02")
     trace = re.search(r'href="(/usage/event\?source=gateway[^"]*id=w-4)"', page.text)
     assert trace
     assert admin.get(unescape(trace[1])).status_code == 200
