@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.formats.events import BadEvent, differences, read_event
+from billing.formats.events import BadEvent, EventReader, differences
 from billing.formats.fields import parse_number
 from billing.rules.events import IncomingEvent, is_platform_source
 from billing.rules.meters import Aggregation, value_at
@@ -25,6 +25,7 @@ from tenants.kernel.messages import Message, msg
 
 CLOCK_SKEW = timedelta(hours=1)
 UUID_LENGTH = 36
+_NOTHING: Mapping[str, object] = {}
 _TEXT_ONLY = (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
 
 Key = tuple[str, str]
@@ -52,6 +53,8 @@ class ValueRule:
     slug: str
     path: str
     allow_negative: bool
+    name: str | None
+    """The member of the data that the path names, where that is one step."""
 
 
 def value_rules(session: Session, types: Collection[str]) -> dict[str, list[ValueRule]]:
@@ -65,7 +68,8 @@ def value_rules(session: Session, types: Collection[str]) -> dict[str, list[Valu
     for event_type, slug, aggregation, path, allow_negative in rows:
         rules = found.setdefault(event_type, [])
         if path and aggregation not in _TEXT_ONLY:
-            rules.append(ValueRule(slug, path, allow_negative))
+            name = path.removeprefix("$.")
+            rules.append(ValueRule(slug, path, allow_negative, None if "." in name else name))
     return found
 
 
@@ -76,7 +80,10 @@ class Batch:
         self._tenant = str(tenant)
         self._now = now
         self._latest = now + CLOCK_SKEW
+        self._reader = EventReader(now=now, subject=self._tenant)
+        self._allowed: set[tuple[str, str]] = set()
         self.events: dict[Key, IncomingEvent] = {}
+        self._data: dict[Key, Mapping[str, object]] = {}
         self.places: dict[Key, int] = {}
         self.invalid: list[Refused] = []
         self.conflicts: list[Refused] = []
@@ -84,14 +91,17 @@ class Batch:
     def take(self, index: int, raw: object) -> None:
         """Read one event; of two with one key in the batch the first counts."""
         try:
-            event = self._checked(read_event(raw, now=self._now, subject=self._tenant))
+            event = self._reader.read(raw)
+            self._check(event)
         except BadEvent as bad:
             given = raw if isinstance(raw, Mapping) else {}
             self._refuse(index, _shown(given.get("source")), _shown(given.get("id")), bad.fault)
             return
-        first = self.events.setdefault(event.key, event)
+        key = (event.source, event.id)
+        first = self.events.setdefault(key, event)
         if first is event:
-            self.places[event.key] = index
+            self.places[key] = index
+            self._data[key] = raw.get("data") or _NOTHING  # type: ignore[attr-defined]  # it was read as a mapping
         elif first.body_hash != event.body_hash:
             data = json.loads(first.data)
             stored = {"type": first.type, "subject": first.subject, "data": data, "corrects": first.corrects}
@@ -108,13 +118,17 @@ class Batch:
 
     def check_values(self, rules: Mapping[str, Sequence[ValueRule]]) -> None:
         """Refuse the events whose value a meter of their type forbids."""
-        if not any(rules.values()):
+        asked = {event_type: found for event_type, found in rules.items() if found}
+        if not asked:
             return
-        for event in [event for event in self.events.values() if rules.get(event.type)]:
-            if event.corrects is None or not event.corrects.void:
-                fault = _value_fault(json.loads(event.data), rules[event.type])
+        faults = []
+        for key, event in self.events.items():
+            if event.type in asked and (event.corrects is None or not event.corrects.void):
+                fault = _value_fault(self._data[key], asked[event.type])
                 if fault is not None:
-                    self._drop(event, fault)
+                    faults.append((event, fault))
+        for event, fault in faults:
+            self._drop(event, fault)
 
     def corrections(self) -> list[IncomingEvent]:
         """Return the corrections, as they came."""
@@ -143,18 +157,24 @@ class Batch:
                 taken[key] = event.key
         return list(kept.values())
 
-    def _checked(self, event: IncomingEvent) -> IncomingEvent:
-        if is_platform_source(event.source):
-            message = msg("来源 {source} 由平台专用。请改用贵单位自己的来源名称。", source=event.source)
-            raise BadEvent(FieldError("source", "event.reserved_source", message))
+    def _check(self, event: IncomingEvent) -> None:
+        """Raise BadEvent for what this park may not send, or not yet."""
         if event.time > self._latest:
             message = msg("时间晚于现在一小时以上。请检查设备时钟。")
             raise BadEvent(FieldError("time", "event.in_future", message))
+        whose = (event.source, event.subject)
+        if whose not in self._allowed:
+            self._check_whose(event)
+            self._allowed.add(whose)
+
+    def _check_whose(self, event: IncomingEvent) -> None:
+        if is_platform_source(event.source):
+            message = msg("来源 {source} 由平台专用。请改用贵单位自己的来源名称。", source=event.source)
+            raise BadEvent(FieldError("source", "event.reserved_source", message))
         subject = event.subject
         if subject != self._tenant and len(subject) == UUID_LENGTH and parse_id(subject) is not None:
             message = msg("主体是另一园区的编号。请填写本园区编号，或本园区内部的名称。")
             raise BadEvent(FieldError("subject", "event.foreign_subject", message))
-        return event
 
     def _drop(self, event: IncomingEvent, fault: FieldError) -> None:
         del self.events[event.key]
@@ -186,7 +206,9 @@ def _correction_fault(
 
 def _value_fault(data: Mapping[str, object], rules: Iterable[ValueRule]) -> FieldError | None:
     for rule in rules:
-        value = value_at(data, rule.path)
+        value = value_at(data, rule.path) if rule.name is None else data.get(rule.name)
+        if _is_unsigned(value):
+            continue
         number = parse_number(value)
         field = f"data{rule.path.removeprefix('$')}"
         if number is not None and number < 0 and not rule.allow_negative:
@@ -196,6 +218,13 @@ def _value_fault(data: Mapping[str, object], rules: Iterable[ValueRule]) -> Fiel
             message = msg("计量 {meter} 须为有限的数值。请改正。", meter=rule.slug)
             return FieldError(field, "event.not_finite", message)
     return None
+
+
+def _is_unsigned(value: object) -> bool:
+    """Tell at once of a value without a sign, as nearly all are, that no rule forbids it."""
+    if isinstance(value, str):
+        return value.replace(".", "", 1).isdecimal()
+    return isinstance(value, float | int) and value >= 0
 
 
 def _finite(value: str) -> bool:

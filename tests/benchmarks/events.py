@@ -1,4 +1,8 @@
-"""Taking in usage events, checked and each once for good, beside a bare COPY of the same rows into the same table."""
+"""Taking in usage events, checked and each once for good, beside a bare COPY of the same rows into the same table.
+
+Of their type there is a meter, which looks at each value on its way in and is rolled up afterwards. On one connection the
+client, the web process and the database work one after another: together they take one core.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,31 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from statistics import median
 from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
 
 from billing.formats.events import read_event
-from billing.usecases import metering
+from billing.rules.meters import Aggregation
+from billing.usecases import bulk, metering
 from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.installation import Installation
+from tests.benchmarks.meters import roll_up
 from tests.benchmarks.served import Client, served
 
-ROUNDS = 3
+ROUNDS = 5
 ROWS = 20_000
 BATCH = 500
 """Events in a request, in a transaction in process, and in a COPY."""
+LAGO = 10_000
+"""Events a second that Lago states for one PostgreSQL."""
+SLUG = "bench-readings"
+BEGIN = datetime(2026, 3, 1, 8, tzinfo=timezone(timedelta(hours=8)))
 _COPY = (
     "COPY usage_events (tenant_id, source, event_id, type, subject, time, data, body_hash, received_at, written_in)"
     " FROM STDIN"
@@ -41,7 +53,7 @@ class Way:
 
 
 def bench_events(place: Installation) -> list[Figure]:
-    """Measure (about 15 seconds), the ways taking turns, each on one connection."""
+    """Measure (about half a minute), the ways taking turns, each on one connection."""
     tenant = place.people[0].require_tenant()
     park = system_actor("bench", tenant_id=tenant)
     now = place.market.clock.now()
@@ -72,24 +84,44 @@ def bench_events(place: Installation) -> list[Figure]:
         Way("in process", lambda batch: batch, in_process),
         Way("through HTTP", json.dumps, through_http),
     )
-    seconds = dict.fromkeys((way.name for way in ways), 0.0)
+    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+    rolling = []
+    _provide_meter(place)
     with served(place.market.settings) as port, psycopg.connect(url.render_as_string(hide_password=False)) as owner:
         client = Client(port)
         for way in ways:
             way.send(way.prepare(_events(BATCH)))
         for _ in range(ROUNDS):
             for way in ways:
-                seconds[way.name] += _time(way)
-    rows = {name: ROUNDS * ROWS / spent for name, spent in seconds.items()}
+                seconds[way.name].append(_time(way))
+            began = time.perf_counter()
+            roll_up(place, SLUG)
+            rolling.append((time.perf_counter() - began) / 2)  # of the ways in process and through HTTP
+    seconds["rolled up"] = [sum(pair) for pair in zip(seconds["through HTTP"], rolling, strict=True)]
     return [
-        Figure(
-            f"events, {name}",
-            f"{rows[name] / rows['bare']:.2f}",
-            target,
-            f"{rows[name]:,.0f} events/s ÷ {rows['bare']:,.0f}/s of bare COPY, batches of {BATCH}, one connection",
-        )
-        for name, target in (("in process", "–"), ("through HTTP", "≥ 0.25"))
+        _figure(name, target, seconds[name], seconds["bare"])
+        for name, target in (("in process", "≥ 0.45"), ("through HTTP", "≥ 0.25"), ("rolled up", "≥ 0.25"))
     ]
+
+
+def _figure(name: str, target: str, ours: list[float], bare: list[float]) -> Figure:
+    """Return the median of the rounds' ratios, for each round met the machine as it was then."""
+    ratio = median(one / other for one, other in zip(bare, ours, strict=True))
+    speed, best = ROWS / median(ours), ROWS / median(bare)
+    detail = f"{speed:,.0f} events/s ÷ {best:,.0f}/s of bare COPY, batches of {BATCH}, one connection"
+    if name == "rolled up":
+        detail = (
+            f"through HTTP and into its meter's roll-ups: {speed:,.0f} events/s of one core; Lago states {LAGO:,}/s"
+        )
+    return Figure(f"events, {name}", f"{ratio:.2f}", target, detail)
+
+
+def _provide_meter(place: Installation) -> None:
+    with place.market.workshop.work(system_actor("bench")) as work:
+        bulk.provide_meter(
+            work, slug=SLUG, name="bench", event_type="energy.reading", aggregation=Aggregation.SUM,
+            value_property="$.kwh", group_by={"phase": "$.phase"},
+        )  # fmt: skip
 
 
 def _time(way: Way) -> float:
@@ -111,7 +143,7 @@ def _events(many: int) -> Batch:
             "id": str(number),
             "type": "energy.reading",
             "subject": f"meter-{number % 40}",
-            "time": "2026-03-01T08:00:00+08:00",
+            "time": (BEGIN + timedelta(seconds=15 * (number // 40))).isoformat(),
             "data": {"kwh": f"{number % 97 / 8}", "phase": number % 3},
         }
         for number in range(many)

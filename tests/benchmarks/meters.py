@@ -60,7 +60,7 @@ def bench_meters(place: Installation) -> list[Figure]:
         with owner.begin() as connection:
             connection.execute(text("ANALYZE usage_events"))
     began = time.perf_counter()
-    _roll_up(place)
+    roll_up(place, SLUG)
     rolled_a_second = EVENTS / (time.perf_counter() - began)
     with place.owner() as owner, owner.begin() as connection:
         connection.execute(text("ANALYZE meter_rollups"))
@@ -85,14 +85,15 @@ def bench_meters(place: Installation) -> list[Figure]:
     ]
 
 
-def _roll_up(place: Installation) -> None:
+def roll_up(place: Installation, slug: str) -> None:
+    """Bring a meter's roll-ups up to date, as the worker does."""
     operator = system_actor("bench")
     with place.market.workshop.work(operator) as work:
         rollups.meters_to_roll(work)
     more = True
     while more:
         with place.market.workshop.work(operator) as work:
-            more = rollups.roll_up(work, slug=SLUG)
+            more = rollups.roll_up(work, slug=slug)
 
 
 def _p95(ask: Callable[[], object], times: int) -> float:

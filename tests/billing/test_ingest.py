@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
+from billing.rules.events import IncomingEvent
+from billing.store.event_intake import take_in
 from billing.usecases import metering
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, TooLarge
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 
-BATCHES = [pytest.param(3, id="few"), pytest.param(700, id="many, by COPY")]
+BATCHES = [pytest.param(3, id="few"), pytest.param(700, id="many, in two statements")]
 
 
 @pytest.fixture
@@ -90,6 +95,52 @@ def test_texts_are_stored_as_they_came(workshop: WorkShop, park: Actor, size: in
     with workshop.work(park) as work:
         rows = work.session.execute(text("SELECT DISTINCT subject, data FROM usage_events")).all()
     assert [tuple(row) for row in rows] == [("\\N \\t", odd)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
+        ),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda pair: pair[0],
+    )
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_is_mistaken_for_the_form_it_is_sent_in(workshop: WorkShop, pairs: list[tuple[str, str]]) -> None:
+    park = system_actor("park", tenant_id=new_id())
+    batch = [event(id=name, subject=f'"{name},\\', data={"note": note, name: 1e-7}) for name, note in pairs]
+    assert ingest(workshop, park, *batch).accepted == len(batch)
+    assert ingest(workshop, park, *batch).duplicates == len(batch)
+    with workshop.work(park) as work:
+        rows = work.session.execute(text("SELECT event_id, subject, data FROM usage_events")).all()
+    kept = {row.event_id: (row.subject, row.data) for row in rows}
+    assert kept == {each["id"]: (each["subject"], each["data"]) for each in batch}
+
+
+def test_what_one_event_got_right_is_still_asked_of_the_next(workshop: WorkShop, park: Actor) -> None:
+    bad = [
+        event(1, source="marketplace/x"),
+        event(2, source=["gateway/1"]),
+        event(3, specversion=1.0),
+        event(4, type=7),
+    ]
+    result = ingest(workshop, park, event(0), *bad, event(5, subject=str(new_id())), event(6), partial=True)
+    assert [each.fault.field for each in result.rejected] == [
+        "events[1].source", "events[2].source", "events[3].specversion", "events[4].type", "events[5].subject",
+    ]  # fmt: skip
+    assert result.accepted == 2
+
+
+def test_what_was_sent_before_numbers_were_written_shorter_is_still_known(workshop: WorkShop, park: Actor) -> None:
+    older = hashlib.sha256(b'["energy.read", "building-7"]{"kwh":1e-07}').hexdigest()
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    sent = IncomingEvent("gateway/1", "old", "energy.read", "building-7", moment, '{"kwh":1e-07}', older)
+    with workshop.work(park) as work:
+        take_in(work.session, park.require_tenant(), [sent], work.now)
+    assert ingest(workshop, park, event(id="old", data={"kwh": 1e-7})).duplicates == 1
 
 
 def test_one_id_twice_in_a_batch_counts_once(workshop: WorkShop, park: Actor) -> None:
