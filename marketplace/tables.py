@@ -29,8 +29,8 @@ from billing.store import (
     usage,
     wallets,
 )
-from marketplace.store import invoice_batches, orders, simulations
-from services.store import bookings, catalogue, companies, runs
+from marketplace.store import invoice_batches, orders, simulations, standing_orders
+from services.store import bookings, catalogue, companies, runs, sites
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
 from tenants.store import audit, organisations, people, standing, subscriptions
@@ -47,6 +47,7 @@ STORES = (
     companies,
     runs,
     adjustments,
+    sites,
     aid,
     alerts,
     budgets,
@@ -74,6 +75,7 @@ STORES = (
     orders,
     simulations,
     invoice_batches,
+    standing_orders,
 )
 """Named so that no clean-up takes an import for unused; a test counts that no store is left out."""
 

@@ -28,6 +28,12 @@ class AlertView:
     raised_at: datetime
 
 
+def tell_park(work: Work, *, kind: str, key: str, detail: Mapping[str, Any]) -> bool:
+    """Tell the acting park something once for each ``kind`` and ``key``; False when it has been told."""
+    work.actor.require(Permission.PLACE_ORDER)
+    return alerts.raise_once(work.session, work.actor.require_tenant(), kind, key, detail, work.now)
+
+
 def list_alerts(work: Work) -> tuple[AlertView, ...]:
     """Return what the acting park was told and nobody has read, the latest first."""
     work.actor.require(Permission.READ_PARK)

@@ -24,6 +24,7 @@ NOUNS = (
     "runs",
     "artefacts",
     "bookings",
+    "sites",
     "events",
     "meters",
     "usage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -61,6 +62,22 @@ class OrderWish(Body):
     payment_method: PaymentMethod = PaymentMethod.INVOICE
 
 
+class SiteMonth(Answer):
+    """A service for one site in one month. It is delivered when it worked on at least one day of it."""
+
+    id: UUID
+    site_id: UUID
+    site_name: str
+    delivery: str
+    month: date
+    starts_at: Moment
+    ends_at: Moment
+    status: str
+    active_days: int
+    record_sha256: str | None
+    closed_at: Moment | None
+
+
 class OrderLine(Answer):
     """One rented service."""
 
@@ -79,6 +96,7 @@ class OrderLine(Answer):
     result_sha256: str | None
     run: Run | None
     booking: Booking | None
+    site_month: SiteMonth | None
     returns: list[Return]
     clawbacks: list[ClawbackRow]
 

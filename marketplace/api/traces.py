@@ -134,6 +134,7 @@ class TracedDelivery(Answer):
     quote_id: UUID
     run_id: UUID | None
     booking_id: UUID | None
+    site_month_id: UUID | None
     result_sha256: str | None
     artefacts: list[Artefact]
 

@@ -151,7 +151,7 @@ OFFERINGS = (
         "800", 300_000,
     ),
     DemoOffering(
-        "simple-alarms", "twins", Tier.BASIC, Delivery.MONITORING, "安防告警", "Simple alarms",
+        "simple-alarms", "twins", Tier.BASIC, Delivery.ALARMS, "安防告警", "Simple alarms",
         "任意仪表与设备的阈值、心跳与升级告警。", "Thresholds, heartbeats and escalation on any meter or device.",
         "300", 120_000,
     ),

@@ -13,6 +13,8 @@ DELIVERIES = {
     "leads": msg("招商线索"),
     "inspection": msg("检验检测"),
     "monitoring": msg("监测"),
+    "alarms": msg("安防告警"),
+    "carbon": msg("碳监测"),
 }
 FACTS = {
     "park_size": msg("园区规模"),

@@ -30,6 +30,8 @@ QUEUES: Mapping[str, str] = {
     "run.failed": MONEY,
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
+    "site_month.delivered": MONEY,
+    "site_month.failed": MONEY,
     "simulation.queued": ENGINES,
     "invoice_batch.queued": ENGINES,
     "invoices.run": MONEY,

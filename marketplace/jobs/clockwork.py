@@ -9,8 +9,19 @@ from uuid import UUID
 
 from billing.usecases import fund_outlook, holds, rollups, wallets
 from marketplace.composition import Marketplace
-from marketplace.usecases import expiry, fulfilment, invariants, later_awards, subscription_fees
-from tenants.kernel.context import system_actor
+from marketplace.usecases import (
+    expiry,
+    fulfilment,
+    invariants,
+    later_awards,
+    renewals,
+    standing_orders,
+    subscription_fees,
+)
+from services.usecases import site_months
+from services.usecases.site_months import EndedMonth
+from tenants.kernel.context import Actor, system_actor
+from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.work import Work
 from tenants.usecases import subscription_periods
 
@@ -119,6 +130,50 @@ def roll_up_meters(market: Marketplace) -> None:
             log.exception("the meter %s could not be rolled up", slug)
 
 
+def renew_standing_orders(market: Marketplace) -> None:
+    """Order the month that has begun for every standing order; one that is refused ends, and its park is told."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = standing_orders.orders_due(work)
+    for each in due:
+        if market.stopping.is_set():
+            return
+        actor = system_actor("clockwork", tenant_id=each.tenant_id, on_behalf_of=each.ordered_by)
+        try:
+            _renew_or_halt(market, actor, each.id)
+        except Exception:
+            log.exception("standing order %s could not be renewed", each.id)
+
+
+def _renew_or_halt(market: Marketplace, actor: Actor, standing_order_id: UUID) -> None:
+    try:
+        with market.workshop.work(actor) as work:
+            renewals.renew(work, standing_order_id=standing_order_id)
+    except Unavailable:
+        raise  # an outage is no answer: the next round asks again
+    except Problem as problem:
+        with market.workshop.work(actor) as work:
+            standing_orders.halt_standing_order(work, standing_order_id=standing_order_id, problem=problem)
+
+
+def close_site_months(market: Marketplace) -> None:
+    """End the sites' months that are over, and settle those whose job gave up."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        over = site_months.months_to_close(work)
+    _each_month(market, over, lambda work, month_id: site_months.close_month(work, site_month_id=month_id))
+    with market.workshop.work(system_actor("clockwork")) as work:
+        waiting = fulfilment.ended_months_to_settle(work)
+    _each_month(market, waiting, lambda work, month_id: fulfilment.follow_up_month(work, site_month_id=month_id))
+
+
+def _each_month(market: Marketplace, months: Iterable[EndedMonth], do: Callable[[Work, UUID], object]) -> None:
+    for month in months:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=month.tenant_id)) as work:
+                do(work, month.id)
+        except Exception:
+            log.exception("the month %s of a site could not be ended", month.id)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -129,6 +184,8 @@ def check_invariants(market: Marketplace) -> None:
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
+    Chore("renew_standing_orders", "*/5 * * * *", renew_standing_orders),
+    Chore("close_site_months", "18 * * * *", close_site_months),
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),

@@ -56,6 +56,12 @@ def fail_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None
         fulfilment.fail_delivery(work, booking_id=_id(payload, "booking_id"), code="inspection.failed")
 
 
+def settle_site_month(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Settle or undo the line of a site's month that has ended."""
+    with market.workshop.work(actor) as work:
+        fulfilment.follow_up_month(work, site_month_id=_id(payload, "site_month_id"))
+
+
 def run_simulation(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Try a policy version on the orders of a long period."""
     simulations.run_simulation(market.workshop, actor, simulation_id=_id(payload, "simulation_id"))
@@ -80,6 +86,8 @@ HANDLERS: Mapping[str, Handler] = {
     "run.failed": fail_run,
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
+    "site_month.delivered": settle_site_month,
+    "site_month.failed": settle_site_month,
     "simulation.queued": run_simulation,
     "invoice_batch.queued": run_invoice_batch,
     "invoices.run": run_invoices,

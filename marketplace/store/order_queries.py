@@ -100,9 +100,21 @@ def locked_order(session: Session, order_id: UUID) -> Order | None:
     return session.execute(fresh).scalar_one_or_none()
 
 
-def locked_line(session: Session, *, run_id: UUID | None = None, booking_id: UUID | None = None) -> OrderLine | None:
-    """Return the line that a run or booking delivers, with its order under lock."""
-    where = OrderLine.run_id == run_id if run_id is not None else OrderLine.booking_id == booking_id
+def locked_line(
+    session: Session,
+    *,
+    run_id: UUID | None = None,
+    booking_id: UUID | None = None,
+    site_month_id: UUID | None = None,
+) -> OrderLine | None:
+    """Return the line that a run, a booking or a site's month delivers, with its order under lock."""
+    where = (
+        OrderLine.run_id == run_id
+        if run_id is not None
+        else OrderLine.booking_id == booking_id
+        if booking_id is not None
+        else OrderLine.site_month_id == site_month_id
+    )
     order_id = session.execute(select(OrderLine.order_id).where(where)).scalar_one_or_none()
     if order_id is None or locked_order(session, order_id) is None:
         return None
@@ -131,15 +143,27 @@ class WaitingLine:
 
 
 def waiting_lines(session: Session, before: datetime, limit: int) -> Sequence[WaitingLine]:
-    """Return open lines of orders placed before a moment: runs first, as bookings may rightly wait for months."""
+    """Return open lines of orders placed before a moment: runs first, as bookings may rightly wait for months.
+
+    Months of sites all wait for their end; they are followed up by who ends them.
+    """
     query = (
         select(OrderLine.tenant_id, OrderLine.id, OrderLine.run_id, OrderLine.booking_id)
         .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
         .where(Order.status == "placed", OrderLine.status == "placed", Order.placed_at < before)
+        .where(OrderLine.site_month_id.is_(None))
         .order_by(OrderLine.run_id.is_(None), Order.placed_at, OrderLine.id)
         .limit(limit)
     )
     return [WaitingLine(*row) for row in session.execute(query)]
+
+
+def still_open(session: Session, line_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of some lines are neither delivered, failed nor cancelled."""
+    if not line_ids:
+        return set()
+    query = select(OrderLine.id).where(OrderLine.id.in_(line_ids), OrderLine.status == "placed")
+    return set(session.execute(query).scalars())
 
 
 def order_page(

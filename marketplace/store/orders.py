@@ -50,10 +50,11 @@ class OrderLine(TenantOwned, Base):
         owned_reference("order_id", "orders"),
         owned_reference("run_id", "runs"),
         owned_reference("booking_id", "bookings"),
+        owned_reference("site_month_id", "site_months"),
         one_of("status", ("placed", "delivered", "failed", "cancelled")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
-        CheckConstraint("num_nonnulls(run_id, booking_id) = 1", name="one_delivery"),
+        CheckConstraint("num_nonnulls(run_id, booking_id, site_month_id) = 1", name="one_delivery"),
         Index(None, "tenant_id", "order_id"),
     )
 
@@ -76,5 +77,6 @@ class OrderLine(TenantOwned, Base):
     status: Mapped[Code]
     run_id: Mapped[UUID | None]
     booking_id: Mapped[UUID | None]
+    site_month_id: Mapped[UUID | None]
     result_sha256: Mapped[str | None] = mapped_column(String(64))
     failure_code: Mapped[Code | None]

@@ -22,6 +22,7 @@ from marketplace.rules.orders import (
     order_number,
 )
 from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases import standing_orders
 from marketplace.usecases.order_facts import stated_facts
 from marketplace.usecases.orders import read_order
 from marketplace.usecases.rights import Rights, read_rights
@@ -129,13 +130,17 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
                 status=LineStatus.PLACED,
                 run_id=delivery.run_id,
                 booking_id=delivery.booking_id,
+                site_month_id=delivery.site_month_id,
             )
         )
+        if delivery.site_month_id is not None:
+            standing_orders.begin_standing_order(work, order_id=order_id, line=line, payment_method=payment_method)
         if payment_method is PaymentMethod.WALLET and line.payable_fen:
             wallets.hold_wallet(work, order_line_id=line_id, amount_fen=line.payable_fen)
     audit.record(work, "order.place", "order", order_id, payable_fen=quote.payable_fen, subsidy_fen=quote.subsidy_fen)
     view = read_order(work, order_id=order_id)
-    expires_at = hold_until(work.now, (line.booking.ends_at for line in view.lines if line.booking))
+    due = [ends for line in view.lines for ends in (line.booking, line.site_month) if ends is not None]
+    expires_at = hold_until(work.now, (each.ends_at for each in due))
     holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=expires_at)
     return view
 

@@ -1,18 +1,20 @@
-"""Fulfilment: what happens to an order when its runs and inspections end. Each step is done once, however often told."""
+"""Fulfilment: what happens to an order when its runs, inspections and months end. Each step is done once, however often told."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from billing.usecases import order_contracts, settlement
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
-from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order
+from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order, still_open
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
 from services.rules.runs import RunStatus
-from services.usecases import artefacts, bookings, catalogue, deliveries, runs
+from services.rules.site_months import SiteMonthStatus
+from services.usecases import artefacts, bookings, catalogue, deliveries, runs, site_months
 from services.usecases.bookings import BookingStatus
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
@@ -21,8 +23,19 @@ from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit
 
-EVENT_TYPES = {"twin": "twin.run", "leads": "leads.report", "inspection": "inspection.report"}
+EVENT_TYPES = {
+    "twin": "twin.run",
+    "leads": "leads.report",
+    "inspection": "inspection.report",
+    "monitoring": "monitoring.site_month",
+    "alarms": "alarms.site_month",
+    "carbon": "carbon.site_month",
+}
 """CloudEvents type of the usage that a delivery is metered by."""
+NOTHING_MEASURED = "site_month.unused"
+"""Why a site's month is not charged: the service has not worked for it on a single day."""
+FOLLOW_UP_DAYS = 40
+"""How long after its end a month is looked at for a job that did not come through."""
 
 
 def complete_run(work: Work, *, run_id: UUID) -> None:
@@ -55,10 +68,36 @@ def complete_inspection(work: Work, *, booking_id: UUID) -> None:
     _settle(work, line, str(booking_id), "inspection", data, evidence, digest)
 
 
-def fail_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | None = None, code: str) -> None:
+def complete_site_month(work: Work, *, site_month_id: UUID) -> None:
+    """Meter, rate and settle the line of a site's month: it is used in that month, whenever it is settled."""
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, site_month_id=site_month_id)
+    if line is None or line.status != LineStatus.PLACED:
+        return
+    month = site_months.read_month(work, site_month_id=site_month_id)
+    data = {
+        "site_month_id": str(site_month_id),
+        "site_id": str(month.site_id),
+        "month": f"{month.month:%Y-%m}",
+        "active_days": month.active_days,
+        "quantity": line.quantity,
+    }
+    evidence = {"order_line": str(line.id), "site_month": str(site_month_id), "report_sha256": month.record_sha256}
+    used_at = month.ends_at - timedelta(seconds=1)
+    _settle(work, line, str(site_month_id), month.delivery, data, evidence, month.record_sha256, used_at)
+
+
+def fail_delivery(
+    work: Work,
+    *,
+    run_id: UUID | None = None,
+    booking_id: UUID | None = None,
+    site_month_id: UUID | None = None,
+    code: str,
+) -> None:
     """Release everything held for a line that could not be delivered: nothing is charged."""
     work.actor.require(Permission.METER_USAGE)
-    line = locked_line(work.session, run_id=run_id, booking_id=booking_id)
+    line = locked_line(work.session, run_id=run_id, booking_id=booking_id, site_month_id=site_month_id)
     if line is None or line.status != LineStatus.PLACED:
         return
     settlement.undo_deliveries(work, order_line_ids=[line.id], reason=code)
@@ -85,12 +124,30 @@ def follow_up(work: Work, *, line: WaitingLine) -> bool:
     return booking.status in {BookingStatus.REPORTED, BookingStatus.FAILED}
 
 
+def ended_months_to_settle(work: Work) -> tuple[site_months.EndedMonth, ...]:
+    """Return the months that ended lately and whose line is still open: their job has not come through."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    ended = site_months.months_ended_since(work, days=FOLLOW_UP_DAYS)
+    waiting = still_open(work.session, [each.order_line_id for each in ended])
+    return tuple(each for each in ended if each.order_line_id in waiting)
+
+
+def follow_up_month(work: Work, *, site_month_id: UUID) -> None:
+    """Settle or undo the line of a site's month that has ended."""
+    work.actor.require(Permission.METER_USAGE)
+    month = site_months.read_month(work, site_month_id=site_month_id)
+    if month.status is SiteMonthStatus.DELIVERED:
+        complete_site_month(work, site_month_id=site_month_id)
+    elif month.status is SiteMonthStatus.FAILED:
+        fail_delivery(work, site_month_id=site_month_id, code=NOTHING_MEASURED)
+
+
 def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderView:
     """Cancel what of an order is not delivered yet; holds, wallet and slots are given back.
 
-    Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more, and
-    ``booking.begun`` from the moment a booked slot begins: the instrument was kept free for it. An order that is
-    ``overdue`` is past that.
+    Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more,
+    ``booking.begun`` from the moment a booked slot begins (the instrument was kept free for it) and
+    ``site_month.begun`` once the service has worked in a rented month. An order that is ``overdue`` is past that.
     """
     work.actor.require(Permission.CANCEL_ORDER)
     order = locked_order(work.session, order_id)
@@ -101,13 +158,15 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
     if order.status != OrderStatus.PLACED:
         raise Conflict("order.closed", msg("订单 {number} 已结束,不能取消。", number=order.number))
     lines = lines_of(work.session, order.tenant_id, [order.id])
-    still_open = [line for line in lines if line.status == LineStatus.PLACED]
-    for line in still_open:
+    open_lines = [line for line in lines if line.status == LineStatus.PLACED]
+    for line in open_lines:
         if line.booking_id is not None and not overdue:
             _check_not_begun(work, line.booking_id)
-        deliveries.cancel_delivery(work, run_id=line.run_id, booking_id=line.booking_id)
+        deliveries.cancel_delivery(
+            work, run_id=line.run_id, booking_id=line.booking_id, site_month_id=line.site_month_id, overdue=overdue
+        )
         _close(work, line, LineStatus.CANCELLED)
-    settlement.undo_deliveries(work, order_line_ids=[line.id for line in still_open], reason="order.cancelled")
+    settlement.undo_deliveries(work, order_line_ids=[line.id for line in open_lines], reason="order.cancelled")
     _release_contract(work, order, "order.cancelled")
     audit.record(work, "order.cancel", "order", order_id)
     work.session.flush()
@@ -134,6 +193,7 @@ def _settle(
     data: dict[str, Any],
     evidence: dict[str, Any],
     digest: str | None,
+    used_at: datetime | None = None,
 ) -> None:
     order = locked_order(work.session, line.order_id)
     assert order is not None, "a line's order is there, and locked by now"  # noqa: S101 - for the type checker
@@ -163,7 +223,7 @@ def _settle(
         event_id=event_id,
         event_type=EVENT_TYPES[delivery],
         subject=str(line.tenant_id),
-        occurred_at=work.now,
+        occurred_at=used_at or work.now,
         data=data,
     )
     line.result_sha256 = digest

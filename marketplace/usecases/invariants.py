@@ -95,6 +95,30 @@ ORDERS = (
         WHERE l.status = 'delivered' AND l.result_sha256 IS DISTINCT FROM r.manifest_sha256
         """,
     ),
+    Invariant(
+        "line-site-month",
+        "A line of a site's month is open, delivered, failed or cancelled as that month is, once its job has come through.",
+        """
+        SELECT l.tenant_id, l.id, l.status, m.status AS month FROM order_lines l
+        JOIN site_months m ON m.tenant_id = l.tenant_id AND m.id = l.site_month_id
+        WHERE m.order_line_id <> l.id OR (l.status <> 'placed' AND l.status <> m.status)
+           OR (l.status = 'placed' AND m.status = 'cancelled')
+           OR (l.status = 'delivered' AND l.result_sha256 IS DISTINCT FROM m.record_sha256)
+        UNION ALL
+        SELECT m.tenant_id, m.id, NULL, m.status FROM site_months m WHERE NOT EXISTS
+            (SELECT FROM order_lines l WHERE l.tenant_id = m.tenant_id AND l.site_month_id = m.id)
+        """,
+    ),
+    Invariant(
+        "standing-order-first",
+        "A standing order began with a line for its site and service, at the price that was agreed for a month.",
+        """
+        SELECT s.tenant_id, s.id FROM standing_orders s WHERE NOT EXISTS
+            (SELECT FROM order_lines l JOIN site_months m ON m.tenant_id = l.tenant_id AND m.id = l.site_month_id
+                WHERE l.tenant_id = s.tenant_id AND l.order_id = s.order_id AND m.site_id = s.site_id
+                  AND m.offering = s.offering AND l.payable_fen = s.most_payable_fen)
+        """,
+    ),
 )
 """What must hold between orders, deliveries and money."""
 

@@ -7,8 +7,15 @@ from uuid import UUID
 from billing.usecases import entitlement_offers
 from billing.usecases.entitlement_offers import UnofferedLine
 from marketplace.store.order_queries import line_with_order
+from marketplace.store.orders import OrderLine
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
+
+
+def delivered_by(line: OrderLine) -> dict[str, str]:
+    """Return what delivered a line, as its proof names it."""
+    sources = {"run": line.run_id, "booking": line.booking_id, "site_month": line.site_month_id}
+    return {name: str(source) for name, source in sources.items() if source is not None}
 
 
 def lines_to_offer(work: Work) -> tuple[UnofferedLine, ...]:
@@ -30,6 +37,6 @@ def offer_line(work: Work, *, order_line_id: UUID) -> int:
         reference=order.number,
         quote_id=order.quote_id,
         position=line.position,
-        proof=proof | ({"run": str(line.run_id)} if line.run_id else {"booking": str(line.booking_id)}),
+        proof=proof | delivered_by(line),
     )
     return entitlement_offers.offer_later_awards(work, line=settled)

@@ -24,6 +24,7 @@ class DeliveryView:
     quote_id: UUID
     run_id: UUID | None
     booking_id: UUID | None
+    site_month_id: UUID | None
     result_sha256: str | None
     artefacts: tuple[ArtefactView, ...]
 
@@ -55,7 +56,7 @@ def _with_delivery(work: Work, trace: Trace) -> FullTrace:
     if found is None:
         return FullTrace(name, trace, None)
     line, order = found
-    source = line.run_id or line.booking_id
+    source = line.run_id or line.booking_id or line.site_month_id
     return FullTrace(
         park_name=name,
         trace=trace,
@@ -65,6 +66,7 @@ def _with_delivery(work: Work, trace: Trace) -> FullTrace:
             quote_id=order.quote_id,
             run_id=line.run_id,
             booking_id=line.booking_id,
+            site_month_id=line.site_month_id,
             result_sha256=line.result_sha256,
             artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
         ),

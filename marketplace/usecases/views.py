@@ -13,6 +13,7 @@ from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
 from services.usecases.runs import RunView
+from services.usecases.site_months import SiteMonthView
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class OrderLineView:
     result_sha256: str | None
     run: RunView | None
     booking: BookingView | None
+    site_month: SiteMonthView | None
     artefacts: tuple[ArtefactView, ...]
     returns: tuple[ReturnView, ...]
     clawbacks: tuple[ClawbackRow, ...]

@@ -57,6 +57,7 @@ ENTRIES = (
     Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
+    Entry("sites.sites", msg("监测站点"), Permission.READ_SITE, park_only=True),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),

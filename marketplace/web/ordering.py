@@ -21,10 +21,12 @@ from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
-from services.usecases import artefacts, bookings
+from services.rules.site_months import rentable_months
+from services.usecases import artefacts, bookings, sites
 from services.usecases.catalogue import OfferingView
-from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
 from tenants.kernel.idempotency import once
+from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
@@ -61,10 +63,9 @@ def ask(slug: str) -> Response:
     try:
         with page_work() as work:
             offering = shop.read_shop_item(work, slug=slug).offering
-            document = _request(work, offering)
-            quote = checkout.ask_quote(
-                work, lines=[checkout.LineWish(slug, document)], contract_no=field("contract_no")
-            )
+            documents = _site_months() if offering.delivery.by_month else [_request(work, offering)]
+            lines = [checkout.LineWish(slug, document) for document in documents]
+            quote = checkout.ask_quote(work, lines=lines, contract_no=field("contract_no"))
     except Problem as problem:
         return _form(slug, refusal_of(problem, _place), given())
     return go(url_for("ordering.price", quote_id=quote.id))
@@ -147,7 +148,7 @@ def _form(slug: str, refusal: Refusal | None, typed: Mapping[str, Any]) -> Respo
         context = _choices(work, item.offering)
     status = 200 if refusal is None else refusal.status
     return show(
-        f"ordering/{item.offering.delivery.value}.html",
+        f"ordering/{'site_month' if item.offering.delivery.by_month else item.offering.delivery.value}.html",
         status=status,
         refusal=refusal,
         rows=_rows(refusal),
@@ -171,7 +172,11 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         week_end = monday + timedelta(days=7)
         slots = bookings.search_slots(work, offering=offering.slug, from_=monday, to=week_end, limit=500)
         return {"week": make_week(slots, monday, work.now)}
-    return {}
+    return {
+        "sites": sites.list_sites(work, open_only=True),
+        "months": rentable_months(work.now),
+        "chosen": request.values.getlist("site_id") or request.values.getlist("site"),
+    }
 
 
 def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
@@ -190,6 +195,17 @@ def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
         moment = starts_at or None
         return {"instrument_id": instrument_id, "starts_at": moment, "slots": slots, "purpose": field("purpose")}
     return {}
+
+
+def _site_months() -> list[dict[str, Any]]:
+    """Return a request for each site that the form names; Invalid when it names none."""
+    months = _whole(field("months") or "1") if field("renew") == "months" else None
+    when = {"month": field("month") or None, "months": months}
+    chosen = request.form.getlist("site_id")
+    if not chosen:
+        wrong = msg("请至少选择一个站点。")
+        raise Invalid("site.none_chosen", wrong, errors=[FieldError("site_id", "site.none_chosen", wrong)])
+    return [{"site_id": site_id, **when} for site_id in chosen]
 
 
 def _twin_request(work: Work) -> dict[str, Any]:

@@ -79,6 +79,18 @@ AGGREGATIONS = {
     "weighted_sum": msg("按时间加权"),
 }
 INVOICE = {"draft": msg("草稿"), "finalized": msg("待付款"), "paid": msg("已付清"), "void": msg("已作废")}
+STANDING = {
+    "running": msg("续租中"),
+    "ended": msg("已到期"),
+    "stopped": msg("已停止"),
+    "halted": msg("续租被拒，已停止"),
+}
+SITE_MONTH = {
+    "booked": msg("服务中"),
+    "delivered": msg("已交付"),
+    "failed": msg("未运行，不收费"),
+    "cancelled": msg("已取消"),
+}
 FUND = {"open": msg("使用中"), "frozen": msg("已冻结"), "closed": msg("已关闭")}
 APPROPRIATION = {
     "requested": msg("待审批"),
@@ -103,6 +115,7 @@ POLICY = {
 }
 ALERTS = {
     "wallet.low": msg("钱包可用余额降至 {available_fen}，低于您设定的 {below_fen}。请及时充值，以免影响下单。"),
+    "standing_order.halted": msg("“{title}”自 {month} 起未能续租，已停止。原因见站点页。"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
 """What a park is told, by the kind of alert."""
@@ -239,6 +252,8 @@ KINDS = {
     "balance": PLACES,
     "transfer": TRANSFERS,
     "fund_alert": FUND_ALERTS,
+    "standing_order": STANDING,
+    "site_month": SITE_MONTH,
     "obstacle": OBSTACLES,
     "kpi": KPIS,
     "column": COLUMNS,
@@ -301,6 +316,7 @@ FAILURES = {
     "run.timeout": msg("计算超过时限，已停止。请缩小数据范围后重新下单。"),
     "run.crashed": msg("计算程序意外中断，已记录。请稍后重新下单；若仍失败，请联系平台。"),
     "order.expired": msg("订单超过期限仍未交付，已自动取消。如仍需要，请重新下单。"),
+    "site_month.unused": msg("当月没有收到任何数据，服务没有运行，因此不收费。请检查仪表接入后再租用。"),
     "inspection.failed": msg("服务机构未能完成检测。请查看原因，另选时段重新预约。"),
 }
 

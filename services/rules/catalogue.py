@@ -18,6 +18,8 @@ class Delivery(StrEnum):
     LEADS = "leads"
     INSPECTION = "inspection"
     MONITORING = "monitoring"
+    ALARMS = "alarms"
+    CARBON = "carbon"
 
     @property
     def usage_unit(self) -> UsageUnit:
@@ -30,9 +32,9 @@ class Delivery(StrEnum):
         return self in {Delivery.TWIN, Delivery.LEADS}
 
     @property
-    def orderable(self) -> bool:
-        """Tell whether a checkout can start it; monitoring is listed and not yet rented out."""
-        return self is not Delivery.MONITORING
+    def by_month(self) -> bool:
+        """Tell whether it is a standing service: rented by calendar month for one site of a park."""
+        return self in {Delivery.MONITORING, Delivery.ALARMS, Delivery.CARBON}
 
 
 _UNITS = {
@@ -40,4 +42,6 @@ _UNITS = {
     Delivery.LEADS: UsageUnit.REPORT,
     Delivery.INSPECTION: UsageUnit.HOUR,
     Delivery.MONITORING: UsageUnit.SITE_MONTH,
+    Delivery.ALARMS: UsageUnit.SITE_MONTH,
+    Delivery.CARBON: UsageUnit.SITE_MONTH,
 }

@@ -142,7 +142,7 @@ def add_offering(
         "summary_en": summary_en.strip(),
         "usage_unit": delivery.usage_unit,
         "build_cost_fen": build_cost_fen,
-        "orderable": delivery.orderable,
+        "orderable": True,
         "created_at": work.now,
     }
     statement = insert(Offering).values(row).on_conflict_do_nothing().returning(Offering.id)

@@ -1,4 +1,4 @@
-"""From a rented line to its delivery: the request is checked before it is sold, then a run or a booking is begun."""
+"""From a rented line to its delivery: the request is checked before it is sold, then it is begun or booked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import slots
+from services.usecases import site_months, slots
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import InstrumentView, OfferingView
 from services.usecases.twin_requests import read_twin_request
@@ -48,10 +48,11 @@ class DeliveryPlan:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was begun for a line: a run of an engine, or a booking."""
+    """What was begun for a line: a run of an engine, a booking, or a month of a standing service for a site."""
 
     run_id: UUID | None = None
     booking_id: UUID | None = None
+    site_month_id: UUID | None = None
 
 
 def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
@@ -70,7 +71,8 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
         return _plan(offering, 1, full, f"{region_name(brief.region_code)}：{wanted}")
     if offering.delivery is Way.INSPECTION:
         return _plan_inspection(work, offering, request)
-    raise Conflict("offering.not_orderable", msg("“{name}”目前不能在线下单。", name=offering.name))
+    full, what = site_months.plan_month(work, offering=offering, request=request)
+    return _plan(offering, 1, full, what)
 
 
 def start_delivery(
@@ -84,6 +86,11 @@ def start_delivery(
     tenant_id = work.actor.require_tenant()
     if plan.delivery is Way.INSPECTION:
         return Delivery(booking_id=_book(work, tenant_id, offering, plan, order_line_id))
+    if plan.delivery.by_month:
+        booked = site_months.book_month(
+            work, offering=offering, request=plan.request, order_line_id=order_line_id
+        )  # fmt: skip
+        return Delivery(site_month_id=booked)
     run_id = new_id()
     work.session.execute(
         insert(Run).values(
@@ -105,8 +112,17 @@ def start_delivery(
     return Delivery(run_id=run_id)
 
 
-def cancel_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID | None = None) -> None:
+def cancel_delivery(
+    work: Work,
+    *,
+    run_id: UUID | None = None,
+    booking_id: UUID | None = None,
+    site_month_id: UUID | None = None,
+    overdue: bool = False,
+) -> None:
     """Stop what has not ended: a queued run will not start, a running one is stopped by its worker, a slot is free.
+
+    A site's month can be given back until the service has worked in it; when it is ``overdue``, always.
 
     Raises Conflict when it has ended meanwhile: what was delivered is not cancelled. Cancelled twice is cancelled.
     """
@@ -115,6 +131,8 @@ def cancel_delivery(work: Work, *, run_id: UUID | None = None, booking_id: UUID 
         _cancel_run(work, run_id)
     if booking_id is not None:
         _cancel_booking(work, booking_id)
+    if site_month_id is not None:
+        site_months.cancel_month(work, site_month_id=site_month_id, overdue=overdue)
 
 
 def _plan(offering: OfferingView, quantity: int, request: dict[str, Any], what: str) -> DeliveryPlan:

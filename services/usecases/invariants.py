@@ -58,6 +58,27 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "site-month-record",
+        "A delivered month of a site worked on a day of it and has its record as a file; no other month has one.",
+        """
+        SELECT m.tenant_id, m.id, m.status FROM site_months m WHERE (m.status = 'delivered') <> EXISTS
+            (SELECT FROM artefacts a WHERE a.tenant_id = m.tenant_id AND a.source_id = m.id
+                AND a.sha256 = m.record_sha256)
+           OR (m.status = 'delivered' AND NOT EXISTS (SELECT FROM site_activities d WHERE d.tenant_id = m.tenant_id
+                AND d.site_id = m.site_id AND d.delivery = m.delivery
+                AND d.day >= m.month AND d.day < m.month + interval '1 month'))
+        """,
+    ),
+    Invariant(
+        "site-month-span",
+        "A month of a site is a calendar month of China's clocks.",
+        """
+        SELECT tenant_id, id, month, starts_at, ends_at FROM site_months
+        WHERE starts_at <> month::timestamp AT TIME ZONE 'Asia/Shanghai'
+           OR ends_at <> (month::timestamp + interval '1 month') AT TIME ZONE 'Asia/Shanghai'
+        """,
+    ),
+    Invariant(
         "booking-report",
         "A reported inspection has its result as a file, and no other booking has one.",
         """

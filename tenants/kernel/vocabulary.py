@@ -126,5 +126,7 @@ class Permission(StrEnum):
     DECIDE_CLAWBACK = "clawback:decide"
     RECORD_REPAYMENT = "clawback:repay"
     READ_AUDIT = "audit:read"
+    MANAGE_SITE = "site:manage"
+    READ_SITE = "site:read"
     IMPORT_COMPANIES = "companies:import"
     RUN_PLATFORM = "platform:run"

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import ParamSpec, Self, TypeVar, cast
 
 from tenants.kernel.errors import FieldError, Invalid
-from tenants.kernel.messages import msg
+from tenants.kernel.messages import Message, msg
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +28,10 @@ class Faults:
         except Invalid as problem:
             self._errors.append(FieldError(field, problem.code, problem.message))
             return cast("T", None)
+
+    def add(self, field: str, code: str, message: Message) -> None:
+        """Keep a fault of ``field``."""
+        self._errors.append(FieldError(field, code, message))
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ from functools import partial
 from uuid import uuid5
 
 import pytest
+from sqlalchemy import text
 
 from billing.usecases.quotes import QuoteView
 from marketplace.demo.seeder import SEED
@@ -165,6 +166,9 @@ def test_no_line_and_too_many_and_an_unknown_or_unorderable_service_are_refused(
         assert refused.value.code == "order.line_count"
     with pytest.raises(NotFound):
         ask(play, park, Wish("no-such-service", {}))
+    with plays._owner(play) as connection:
+        connection.execute(text("UPDATE offerings SET orderable = false WHERE slug = 'energy-monitoring'"))
+        connection.commit()
     with pytest.raises(Conflict) as unorderable:
         ask(play, park, Wish("energy-monitoring", {}))
     assert unorderable.value.code == "offering.not_orderable"

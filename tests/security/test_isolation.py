@@ -28,6 +28,10 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     quote = owner.post("/quotes", {"lines": lines}).get_json()
     order = owner.post("/orders", {"quote_id": quote["id"]}).get_json()
     run, booking = (line["run"] or line["booking"] for line in order["lines"])
+    site = owner.post("/sites", {"name": "一号厂房"}).get_json()
+    monthly = {"offering": "energy-monitoring", "request": {"site_id": site["id"], "months": None}}
+    rented = owner.post("/quotes", {"lines": [monthly]}).get_json()
+    owner.post("/orders", {"quote_id": rented["id"]})
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": owner.get("/me").get_json()["park"]["id"],
@@ -35,6 +39,8 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "orders": order["id"],
         "runs": run["id"],
         "bookings": booking["id"],
+        "sites": site["id"],
+        "standing-orders": owner.get("/standing-orders").get_json()["items"][0]["id"],
         "artefacts": file["id"],
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
     }
@@ -156,7 +162,7 @@ def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -
         if "/fund" in path or "/programme" in path:
             continue
         address = path.replace("{id}", made_up)
-        options: dict[str, Any] = {"json": smallest_body(method, path)} if method == "post" else {}
+        options: dict[str, Any] = {"json": smallest_body(method, path)} if method in {"post", "put"} else {}
         answer = park.client.open(
             address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options
         )

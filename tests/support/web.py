@@ -83,6 +83,10 @@ class Caller:
             options["json"] = json
         return self.client.post(f"/api/v1{path}", headers=headers, **options)
 
+    def put(self, path: str, json: Any) -> TestResponse:
+        """PUT below /api/v1."""
+        return self.client.put(f"/api/v1{path}", headers=self._headers({}), json=json)
+
     def delete(self, path: str) -> TestResponse:
         """DELETE below /api/v1."""
         return self.client.delete(f"/api/v1{path}", headers=self._headers({}))
