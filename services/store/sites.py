@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of, owned_reference
@@ -26,9 +27,9 @@ class Site(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[Name]
     address: Mapped[str] = mapped_column(String(200), server_default="")
-    latitude: Mapped[float | None] = mapped_column(Float)
-    longitude: Mapped[float | None] = mapped_column(Float)
-    floor_area_m2: Mapped[float | None] = mapped_column(Float)
+    latitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    longitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    floor_area_m2: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

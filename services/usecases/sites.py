@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +164,7 @@ def _checked(wish: SiteWish) -> dict[str, Any]:
         faults.add("latitude", "site.latitude", msg("纬度须在 −90 至 90 度之间。"))
     if wish.longitude is not None and not -180 <= wish.longitude <= 180:
         faults.add("longitude", "site.longitude", msg("经度须在 −180 至 180 度之间。"))
-    if wish.floor_area_m2 is not None and not 0 < wish.floor_area_m2 <= LARGEST_AREA:
+    if wish.floor_area_m2 is not None and not 0.01 <= wish.floor_area_m2 <= LARGEST_AREA:
         faults.add("floor_area_m2", "site.floor_area", msg("建筑面积须大于 0，以平方米计。"))
     faults.refuse()
     return {
@@ -187,14 +188,18 @@ def _own_months(work: Work) -> tuple[Any, ...]:
     return () if work.actor.tenant_id is None else (SiteMonth.tenant_id == work.actor.tenant_id,)
 
 
+def _float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
+
+
 def _view(row: Site) -> SiteView:
     return SiteView(
         id=row.id,
         name=row.name,
         address=row.address,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        floor_area_m2=row.floor_area_m2,
+        latitude=_float(row.latitude),
+        longitude=_float(row.longitude),
+        floor_area_m2=_float(row.floor_area_m2),
         created_at=row.created_at,
         closed_at=row.closed_at,
     )
