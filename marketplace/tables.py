@@ -26,6 +26,7 @@ from billing.store import (
     quotes,
     returns,
     rollups,
+    set_offs,
     usage,
     wallets,
 )
@@ -70,6 +71,7 @@ STORES = (
     quotes,
     returns,
     rollups,
+    set_offs,
     usage,
     wallets,
     orders,

@@ -126,6 +126,8 @@ class DueLine:
     payee_kind: str
     payee_id: UUID
     amount_fen: int
+    is_price: bool = True
+    """It pays a part of a service's price; otherwise it is a grant that the payee passes on to the park."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,11 @@ class DuePayout:
         """Return the sum of its lines."""
         return sum(line.amount_fen for line in self.lines)
 
+    @property
+    def price_fen(self) -> int:
+        """Return what of it pays the price of services: what debts of the payee may be set off against."""
+        return sum(line.amount_fen for line in self.lines if line.is_price)
+
 
 def payouts_of(lines: Sequence[DueLine]) -> tuple[DuePayout, ...]:
     """Return one payout per payee, providers first, in a stable order."""
@@ -148,3 +155,13 @@ def payouts_of(lines: Sequence[DueLine]) -> tuple[DuePayout, ...]:
     for line in lines:
         groups.setdefault((line.payee_kind, line.payee_id), []).append(line)
     return tuple(DuePayout(kind, payee, tuple(groups[kind, payee])) for kind, payee in sorted(groups))
+
+
+def set_off(most_fen: int, owed_fen: Sequence[int]) -> tuple[int, ...]:
+    """Return what of each debt, in their order, is paid out of ``most_fen``: the first wholly before the next."""
+    left, parts = most_fen, []
+    for owed in owed_fen:
+        part = min(left, max(owed, 0))
+        left -= part
+        parts.append(part)
+    return tuple(parts)

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing.rules.ledger import Account, AccountKind, JournalDraft, Posting, Side, fund_receivable, wallet
+from billing.rules.ledger import (
+    BANK,
+    Account,
+    AccountKind,
+    JournalDraft,
+    Posting,
+    Side,
+    fund_receivable,
+    provider_account,
+    wallet,
+)
 
 WRITE_OFFS = Account("expense:write_offs", AccountKind.EXPENSE)
 """What was owed and will not come."""
@@ -75,6 +85,20 @@ def repaid(
         *_post(debt.account, -sum(by_fund.values())),
     )
     return JournalDraft("clawback_repaid", source_id, "追回资金退库", occurred_at, postings, tenant_id=debt.tenant_id)
+
+
+def set_off(debt: Debt, *, source_id: str, occurred_at: datetime, by_fund: Mapping[UUID, int]) -> JournalDraft:
+    """Return the journal of what a provider pays back by not being paid: it is owed to the funds no more, less comes in
+    by bank than the paying fund has spent, and what stood to the provider's credit for it is settled.
+    """
+    amount_fen = sum(by_fund.values())
+    postings = (
+        *_post(provider_account(debt.bearer_id), amount_fen),
+        *_post(BANK, -amount_fen),
+        *_by_fund(clawback_payable, 1, by_fund),
+        *_post(debt.account, -amount_fen),
+    )
+    return JournalDraft("clawback_set_off", source_id, "拨付款抵扣追回资金", occurred_at, postings)
 
 
 def paid_from_wallet(

@@ -41,10 +41,14 @@ class ClawbackStatus(StrEnum):
 
 
 class RepaymentMethod(StrEnum):
-    """How a bearer pays back: to the treasury by bank, or what it owes for a service out of the park's wallet."""
+    """How a bearer pays back: to the treasury by bank, what it owes for a service out of the park's wallet, or by a
+    payout of its claims.
+    """
 
     TREASURY = "treasury"
     WALLET = "wallet"
+    SET_OFF = "set_off"
+    """Kept back from what the bearer was to be paid."""
 
 
 def bearer_of(cause: ClawbackCause, named: Bearer | None) -> Bearer:

@@ -66,6 +66,7 @@ class Payout(Base):
         one_of("payee_kind", PayeeKind),
         one_of("status", ("pending", "paid", "cancelled")),
         CheckConstraint("amount_fen > 0", name="positive"),
+        CheckConstraint("set_off_fen BETWEEN 0 AND amount_fen", name="set_off"),
         CheckConstraint(
             "(status = 'paid') = (num_nonnulls(payment_reference, paid_on, paid_by, paid_at) = 4)", name="paid"
         ),
@@ -93,6 +94,8 @@ class Payout(Base):
     payee_kind: Mapped[Code]
     payee_id: Mapped[UUID]
     amount_fen: Mapped[Fen]
+    set_off_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What of it pays clawbacks of the payee; the rest is transferred."""
     status: Mapped[Code]
     prepared_by: Mapped[UUID]
     created_at: Mapped[datetime]

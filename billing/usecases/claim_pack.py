@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import IO, Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from billing.store import claim_batch_queries as batches
 from billing.store import claim_line_queries as lines
 from billing.store.claims import ClaimBatch, ClaimLine, ClaimLineEvent
 from billing.store.evidence import EvidenceFile
-from billing.usecases.claim_views import BatchView, LineDetail, line_views, payout_views
+from billing.usecases.claim_views import BatchView, LineDetail, PayoutView, line_views, payout_views
 from billing.usecases.claims import no_batch, read_batch
 from billing.usecases.invoice_drafts import check_period
 from tenants.kernel.vocabulary import Permission
@@ -23,6 +24,8 @@ from tenants.usecases import audit, people
 
 Table = Callable[[Sequence[LineDetail]], bytes]
 """Makes the list of a batch as a file."""
+Payments = Callable[[Sequence[PayoutView]], bytes]
+"""Makes the list of a batch's payouts as a file."""
 Reports = Callable[[LineDetail], Iterable[tuple[str, bytes]]]
 """Gives the files that were delivered for a line, each with its name; they are kept outside of this package."""
 
@@ -41,18 +44,22 @@ def month_lines(work: Work, *, period: str) -> tuple[LineDetail, ...]:
     return line_views(work, lines.line_rows(work.session, ClaimLine.batch_id.in_(month)))
 
 
-def write_pack(work: Work, *, batch_id: UUID, target: IO[bytes], table: Table, reports: Reports) -> str:
+def write_pack(
+    work: Work, *, batch_id: UUID, target: IO[bytes], table: Table, payments: Payments, reports: Reports
+) -> str:
     """Write a batch's evidence pack and return the SHA-256 of its manifest; the same batch gives the same bytes.
 
-    It holds the list, one document per line with everything that proves it and its history, what was delivered, and
+    It holds the list, the payouts with what was set off, one document per line with everything that proves it and its history, what was delivered, and
     every file that was attached. One file at a time is in memory.
     """
     work.actor.require(Permission.READ_FUND)
     batch = read_batch(work, batch_id=batch_id)
     found = _lines(work, batch_id)
     steps = lines.steps_of_batch(work.session, batch_id)
-    about = _about(work, batch, found)
-    digest = claim_documents.write_pack(target, about, _members(work, found, steps, table, reports))
+    payouts = payout_views(work, batches.payouts_of_batch(work.session, batch_id))
+    about = _about(work, batch, found, payouts)
+    members = chain(_members(work, found, steps, table, reports), [("payouts.csv", payments(payouts))])
+    digest = claim_documents.write_pack(target, about, members)
     audit.record(work, "claim.pack", "claim_batch", batch_id, manifest_sha256=digest)
     return digest
 
@@ -63,13 +70,14 @@ def _lines(work: Work, batch_id: UUID) -> tuple[LineDetail, ...]:
     return line_views(work, lines.line_rows(work.session, ClaimLine.batch_id == batch_id))
 
 
-def _about(work: Work, batch: BatchView, found: Sequence[LineDetail]) -> dict[str, Any]:
+def _about(
+    work: Work, batch: BatchView, found: Sequence[LineDetail], payouts: Sequence[PayoutView]
+) -> dict[str, Any]:  # fmt: skip
     decided = {
         "submitted": (batch.submitted_by, batch.submitted_at),
         "first_review": (batch.first_reviewed_by, batch.first_reviewed_at),
         "second_review": (batch.second_reviewed_by, batch.second_reviewed_at),
     }
-    payouts = payout_views(work, batches.payouts_of_batch(work.session, batch.id))
     who = [person for person, _ in decided.values()] + [each.paid_by for each in payouts]
     names = people.person_names(work, user_ids={person for person in who if person is not None})
     return {
@@ -107,6 +115,9 @@ def _about(work: Work, batch: BatchView, found: Sequence[LineDetail]) -> dict[st
                 "payee_id": str(each.payee_id),
                 "payee_kind": each.payee_kind,
                 "amount_fen": each.amount_fen,
+                "set_off_fen": each.set_off_fen,
+                "transfer_fen": each.transfer_fen,
+                "set_offs": [{"case": one.number, "amount_fen": one.amount_fen} for one in each.set_offs],
                 "status": each.status,
                 "payment_reference": each.payment_reference,
                 "paid_on": None if each.paid_on is None else each.paid_on.isoformat(),

@@ -21,7 +21,7 @@ from billing.store import claim_intake
 from billing.store import claim_line_queries as lines
 from billing.store.books import post_journal
 from billing.store.claims import ClaimBatch, ClaimLine, Payout
-from billing.usecases import uncapture
+from billing.usecases import set_offs, uncapture
 from billing.usecases.claim_review import finish_if_nothing_left
 from billing.usecases.claim_views import PayoutView, payout_views
 from billing.usecases.claims import no_batch
@@ -38,7 +38,8 @@ LONGEST_REFERENCE = 100
 
 
 def prepare_payouts(work: Work, *, batch_id: UUID) -> tuple[PayoutView, ...]:
-    """Draw up one payout per payee for the lines of a batch that can be paid now, and return all of the batch's.
+    """Draw up one payout per payee for the lines of a batch that can be paid now, and return all of the batch's. What a
+    provider owes from clawbacks is set off.
 
     A line with an open objection waits; once it is decided, this is called again. Raises Conflict before the notice has
     ended, for its reviewers, and when there is nothing to draw up.
@@ -57,7 +58,7 @@ def prepare_payouts(work: Work, *, batch_id: UUID) -> tuple[PayoutView, ...]:
     )
     due = payouts_of(
         [
-            DueLine(row.tenant_id, row.id, row.payee_kind, row.payee_id, row.due_fen)
+            DueLine(row.tenant_id, row.id, row.payee_kind, row.payee_id, row.due_fen, row.mode == "instant")
             for row in rows
             if row.due_fen and not row.objected
         ]
@@ -89,19 +90,21 @@ def record_payment(work: Work, *, payout_id: UUID, payment_reference: str, paid_
     _check_payer(batch, person)
     _check_day(work, batch, paid_on)
     rows = lines.line_rows(work.session, ClaimLine.payout_id == payout_id)
-    spent = uncapture.lock_spent(work, hold_ids=[row.hold_id for row in rows])
-    if sum(each.unpaid_fen for each in spent) != payout.amount_fen:
+    paid = {row.hold_id for row in rows}
+    spent = uncapture.lock_spent(work, hold_ids={*paid, *set_offs.holds_of(work, payout_id)})
+    if sum(each.unpaid_fen for each in spent if each.hold_id in paid) != payout.amount_fen:
         raise Conflict(
             "payout.amount_changed",
             msg("拨付单生成后有补贴退回，金额已变化。请取消该拨付单并重新生成。"),
         )
     _mark_paid(work, payout, reference, paid_on, person)
+    repaid = set_offs.repay(work, payout, reference, paid_on)
     batches.set_lines_of_payout(work.session, payout_id, status=LineStatus.PAID)
     _note(work, rows, payout.batch_id, "paid", reference)
     _post(work, batch, payout, rows)
     audit.record(work, "claim.pay", "payout", payout_id, amount_fen=payout.amount_fen, reference=reference)
     finish_if_nothing_left(work, batch)
-    uncapture.disburse(work, hold_ids=[row.hold_id for row in rows], reason=f"payout {reference}")
+    uncapture.disburse(work, hold_ids=paid, reason=f"payout {reference}", repaid=repaid)
     return _view(work, payout)
 
 
@@ -173,6 +176,7 @@ def _at_reference(code: str, message: Message) -> FieldError:
 
 def _draw_up(work: Work, batch: ClaimBatch, due: DuePayout, person: UUID) -> None:
     payout_id = new_id()
+    kept = set_offs.keep_back(work, payee_kind=due.payee_kind, payee_id=due.payee_id, most_fen=due.price_fen)
     work.session.execute(
         insert(Payout).values(
             id=payout_id,
@@ -182,6 +186,7 @@ def _draw_up(work: Work, batch: ClaimBatch, due: DuePayout, person: UUID) -> Non
             payee_kind=due.payee_kind,
             payee_id=due.payee_id,
             amount_fen=due.amount_fen,
+            set_off_fen=sum(each.amount_fen for each in kept),
             status="pending",
             prepared_by=person,
             created_at=work.now,
@@ -193,6 +198,7 @@ def _draw_up(work: Work, batch: ClaimBatch, due: DuePayout, person: UUID) -> Non
         .values(payout_id=payout_id)
         .execution_options(synchronize_session=False)
     )
+    set_offs.note_kept(work, payout_id, kept)
 
 
 def _locked(work: Work, payout_id: UUID) -> tuple[ClaimBatch, Payout]:

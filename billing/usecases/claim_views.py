@@ -10,6 +10,8 @@ from uuid import UUID
 
 from billing.rules.claims import LineProof, LineStatus, Proof, missing_proofs
 from billing.store.claims import ClaimLineEvent, ClaimObjection, Payout
+from billing.store.set_offs import SetOffRow
+from billing.usecases.set_offs import set_offs_of
 from tenants.kernel.database import AnyRow
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
@@ -173,7 +175,9 @@ class StepView:
 
 @dataclass(frozen=True)
 class PayoutView:
-    """What one payee gets of a batch; ``pending`` until its payment is recorded."""
+    """What one payee gets of a batch; ``pending`` until its payment is recorded. ``set_off_fen`` of it pays the payee's
+    clawbacks, ``transfer_fen`` is transferred.
+    """
 
     id: UUID
     batch_id: UUID
@@ -181,6 +185,8 @@ class PayoutView:
     payee_id: UUID
     payee_name: str
     amount_fen: int
+    set_off_fen: int
+    transfer_fen: int
     lines: int
     status: str
     prepared_by: UUID
@@ -189,6 +195,7 @@ class PayoutView:
     paid_on: date | None
     paid_by: UUID | None
     paid_at: datetime | None
+    set_offs: tuple[SetOffRow, ...]
 
 
 @dataclass(frozen=True)
@@ -251,6 +258,7 @@ def payout_views(work: Work, found: Iterable[tuple[Payout, int]]) -> tuple[Payou
     """Return payouts as they are shown, with the names of who is paid."""
     rows = list(found)
     names = onboarding.park_names(work, park_ids={payout.payee_id for payout, _ in rows})
+    kept = set_offs_of(work, [payout.id for payout, _ in rows])
     return tuple(
         PayoutView(
             id=payout.id,
@@ -259,6 +267,8 @@ def payout_views(work: Work, found: Iterable[tuple[Payout, int]]) -> tuple[Payou
             payee_id=payout.payee_id,
             payee_name=names.get(payout.payee_id, ""),
             amount_fen=payout.amount_fen,
+            set_off_fen=payout.set_off_fen,
+            transfer_fen=payout.amount_fen - payout.set_off_fen,
             lines=lines,
             status=payout.status,
             prepared_by=payout.prepared_by,
@@ -267,6 +277,7 @@ def payout_views(work: Work, found: Iterable[tuple[Payout, int]]) -> tuple[Payou
             paid_on=payout.paid_on,
             paid_by=payout.paid_by,
             paid_at=payout.paid_at,
+            set_offs=kept[payout.id],
         )
         for payout, lines in rows
     )

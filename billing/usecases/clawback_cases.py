@@ -13,6 +13,7 @@ from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import clawback_queries
 from billing.store.clawback_queries import Part
 from billing.store.clawbacks import Clawback, ClawbackRepayment
+from billing.store.set_offs import SetOffRow, set_off_rows
 from billing.store.usage import RatedUsage
 from tenants.kernel.errors import NotFound
 from tenants.kernel.identifiers import new_id
@@ -112,6 +113,8 @@ class ClawbackView(ClawbackRow):
     closed_at: datetime | None
     parts: tuple[PartView, ...]
     repayments: tuple[RepaymentView, ...]
+    set_offs: tuple[SetOffRow, ...]
+    """What payouts keep back for it: repaid once they are paid. A park is told by the repayments alone."""
 
 
 _MOVED = (
@@ -217,6 +220,7 @@ def case_view(work: Work, case: Clawback) -> ClawbackView:
         closed_at=case.closed_at,
         parts=tuple(PartView(**vars(part)) for part in parts),
         repayments=tuple(_repayment_view(each) for each in clawback_queries.repayments_of(work.session, case.id)),
+        set_offs=tuple(set_off_rows(work.session, clawback_id=case.id)),
     )
 
 

@@ -21,7 +21,7 @@ from billing.usecases.clawback_cases import ClawbackView, case_view, check_there
 from billing.usecases.clawbacks import read_case
 from billing.usecases.uncapture import Cause, lock_spent, take_repaid
 from billing.usecases.wallets import mover_of
-from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.errors import Conflict, FieldError, Invalid
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -51,6 +51,9 @@ def record_repayment(work: Work, *, clawback_id: UUID, repayment: Repayment) -> 
     work.actor.require(Permission.RECORD_REPAYMENT)
     work.actor.require_person()
     case, parts = _locked(work, clawback_id)
+    if repayment.method is RepaymentMethod.SET_OFF:
+        by_payout = msg("抵扣由登记拨付付款时自动办理，不能手工登记。请改选其他方式。")
+        raise Invalid("clawback.method", by_payout, errors=[FieldError("method", "clawback.method", by_payout)])
     by_bank = repayment.method is RepaymentMethod.TREASURY
     today = local_day(work.now, DEFAULT_ZONE)
     with Faults() as faults:

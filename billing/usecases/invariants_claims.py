@@ -53,6 +53,27 @@ _OBJECTED = """
     JOIN claim_lines c ON c.tenant_id = o.tenant_id AND c.id = o.line_id
     WHERE o.status = 'open' AND (c.payout_id IS NOT NULL OR c.batch_id <> o.batch_id)
 """
+_SET_OFFS = """
+    SELECT p.id, p.status, p.amount_fen, p.set_off_fen, s.kept, s.repaid
+    FROM payouts p
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(o.amount_fen), 0) AS kept, coalesce(sum(r.amount_fen), 0) AS repaid,
+               bool_and(c.bearer = 'provider' AND c.bearer_id = p.payee_id AND p.payee_kind = 'provider'
+                        AND (r.id IS NULL OR (r.method = 'set_off' AND r.clawback_id = c.id
+                                              AND r.amount_fen = o.amount_fen))) AS fits
+        FROM payout_set_offs o
+        JOIN clawbacks c ON c.tenant_id = o.tenant_id AND c.id = o.clawback_id
+        LEFT JOIN clawback_repayments r ON r.tenant_id = o.tenant_id AND r.id = o.repayment_id
+        WHERE o.payout_id = p.id
+    ) s
+    WHERE s.kept <> p.set_off_fen OR NOT coalesce(s.fits, true)
+       OR s.repaid <> CASE p.status WHEN 'paid' THEN p.set_off_fen ELSE 0 END
+    UNION ALL
+    SELECT r.id, r.method, r.amount_fen, NULL, NULL, NULL FROM clawback_repayments r
+    WHERE r.method = 'set_off' AND NOT EXISTS (
+        SELECT FROM payout_set_offs o JOIN payouts p ON p.id = o.payout_id AND p.status = 'paid'
+        WHERE o.tenant_id = r.tenant_id AND o.repayment_id = r.id)
+"""
 
 INVARIANTS_CLAIMS = (
     Invariant("claims-are-captured", "What a fund has captured is what is claimed of it and not paid.", _CAPTURED),
@@ -63,6 +84,11 @@ INVARIANTS_CLAIMS = (
         _PEOPLE,
     ),
     Invariant("payouts-are-lines", "A payout is its lines, of one batch and payee, paid together.", _LINES),
+    Invariant(
+        "payouts-set-off",
+        "What is set off of a payout is its payee's own debts, never more than it, and repaid when it is paid.",
+        _SET_OFFS,
+    ),
     Invariant("claims-done", "A batch is done when nothing of it waits for money.", _DONE),
     Invariant("objections-stop-lines", "A line with an open objection is in no payout.", _OBJECTED),
 )

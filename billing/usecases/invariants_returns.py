@@ -37,7 +37,8 @@ _CASES = """
     LEFT JOIN LATERAL (SELECT sum(amount_fen) AS amount, sum(withdrawn_fen) AS withdrawn, sum(recalled_fen) AS recalled,
                               sum(repaid_fen) AS repaid
         FROM clawback_parts WHERE tenant_id = c.tenant_id AND clawback_id = c.id) p ON true
-    LEFT JOIN LATERAL (SELECT coalesce(sum(amount_fen) FILTER (WHERE method = 'treasury'), 0) AS by_bank,
+    LEFT JOIN LATERAL (SELECT coalesce(sum(amount_fen) FILTER (WHERE method IN ('treasury', 'set_off')), 0)
+                                  AS by_bank,
                               coalesce(sum(amount_fen) FILTER (WHERE method = 'wallet'), 0) AS by_wallet
         FROM clawback_repayments WHERE tenant_id = c.tenant_id AND clawback_id = c.id) b ON true
     LEFT JOIN LATERAL (SELECT coalesce(sum(r.amount_fen) FILTER (WHERE r.source = 'captured'), 0) AS withdrawn,

@@ -68,6 +68,14 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class GivenBack:
+    """What is paid back for one cause, in fen by hold."""
+
+    cause: Cause
+    amounts: Mapping[UUID, int]
+
+
+@dataclass(frozen=True)
 class Way:
     """Where money comes back from and goes to, and where its hold notes it."""
 
@@ -152,19 +160,27 @@ def take_repaid(
     return _give_back(work, cause, amounts, reason, journal, REPAYMENT)
 
 
-def disburse(work: Work, *, hold_ids: Collection[UUID], reason: str) -> tuple[Taken, ...]:
+def disburse(
+    work: Work, *, hold_ids: Collection[UUID], reason: str, repaid: Sequence[GivenBack] = ()
+) -> tuple[Taken, ...]:
     """Pay out what holds captured and did not give back, and return what that was, in the order of the holds.
 
-    What was paid out before is not paid again. The journal is the caller's.
+    What was paid out before is not paid again. ``repaid`` is recalled money of other holds that the payment pays back to
+    their funds, for new causes; the rows of all are taken in the order of every transaction. The journals are the caller's.
     """
-    paid = []
-    for hold in hold_queries.lock_holds(work.session, hold_ids):
-        amount = _spent(hold).unpaid_fen
-        if amount and not hold_queries.add_to(work.session, hold, disbursed_fen=amount):
+    back_ids = {hold_id for each in repaid for hold_id in each.amounts}
+    holds = {hold.id: hold for hold in hold_queries.lock_holds(work.session, {*hold_ids, *back_ids})}
+    paid = [(holds[hold_id], _spent(holds[hold_id]).unpaid_fen) for hold_id in sorted(holds) if hold_id in {*hold_ids}]
+    paid = [(hold, amount) for hold, amount in paid if amount]
+    for hold, amount in paid:
+        if not hold_queries.add_to(work.session, hold, disbursed_fen=amount):
             raise RuntimeError(f"hold {hold.id} changed while it was under lock")
-        if amount:
-            paid.append((hold, amount))
-    _move(work, paid, "captured", "disbursed", reason)
+    back = [(holds[hold_id], fen, each.cause) for each in repaid for hold_id, fen in each.amounts.items() if fen]
+    for hold, fen, cause in back:
+        _note_back(work, hold, cause, fen, REPAYMENT)
+    given = [(hold, fen) for hold, fen, _ in back]
+    _give_ceilings_back(work, given, reason)
+    _move_all(work, [(paid, "captured", "disbursed"), (given, REPAYMENT.source, REPAYMENT.destination)], reason)
     return tuple(Taken(hold.id, hold.fund_id, amount) for hold, amount in paid)
 
 
@@ -196,17 +212,29 @@ def _take_back(
     """Note each hold's return, post the journal, then give ceilings and money back, in that order."""
     parts = [(hold, amounts[hold.id]) for hold in holds]
     for hold, amount in parts:
-        is_withdrawal, cause = way is WITHDRAWAL, causes[hold.id]
-        added = {way.column: amount, "recalled_fen": amount} if is_withdrawal else {way.column: amount}
-        left = _spent(hold).unpaid_fen if is_withdrawal else hold.disbursed_fen - hold.returned_fen
-        if amount > left or not hold_queries.add_to(work.session, hold, **added):
-            raise too_little(amount, left)
-        if not hold_queries.insert_return(work.session, _return(work, hold, cause, way.source, amount)):
-            raise RuntimeError(f"hold {hold.id} gave back for {cause} while it was under lock")
+        _note_back(work, hold, causes[hold.id], amount, way)
     taken = tuple(Taken(hold.id, hold.fund_id, amount) for hold, amount in parts)
     draft = journal(taken) if journal is not None and taken else None
     if draft is not None:
         post_journal(work.session, draft, user_id=work.actor.user_id)
+    _give_ceilings_back(work, parts, reason)
+    _move_all(work, [(parts, way.source, way.destination)], reason)
+    return taken
+
+
+def _note_back(work: Work, hold: Hold, cause: Cause, amount: int, way: Way) -> None:
+    """Note on a hold what it gives back, and for what."""
+    is_withdrawal = way is WITHDRAWAL
+    added = {way.column: amount, "recalled_fen": amount} if is_withdrawal else {way.column: amount}
+    left = _spent(hold).unpaid_fen if is_withdrawal else hold.disbursed_fen - hold.returned_fen
+    if amount > left or not hold_queries.add_to(work.session, hold, **added):
+        raise too_little(amount, left)
+    if not hold_queries.insert_return(work.session, _return(work, hold, cause, way.source, amount)):
+        raise RuntimeError(f"hold {hold.id} gave back for {cause} while it was under lock")
+
+
+def _give_ceilings_back(work: Work, parts: Sequence[tuple[Hold, int]], reason: str) -> None:
+    """Give back to registers and ceilings what comes back to the funds."""
     counted: dict[CounterKey, int] = {}
     for hold, amount in parts:
         for counter, back in counters_of(hold.programme, hold.ceilings, amount).items():
@@ -215,8 +243,6 @@ def _take_back(
         work, [aid_register.Returned(hold.order_line_id, hold.programme, amount) for hold, amount in parts], reason
     )
     give_back_all(work, counted)
-    _move(work, parts, way.source, way.destination, reason)
-    return taken
 
 
 def _locked(work: Work, amounts: Mapping[UUID, int]) -> Sequence[Hold]:
@@ -230,21 +256,26 @@ def _locked(work: Work, amounts: Mapping[UUID, int]) -> Sequence[Hold]:
     return holds
 
 
-def _move(work: Work, parts: Sequence[tuple[Hold, int]], source: str, destination: str, reason: str) -> None:
-    for place in in_order({(hold.fund_id, hold.envelope) for hold, _ in parts}):
-        here = [
-            Amount(amount, hold.id, hold.tenant_id) for hold, amount in parts if (hold.fund_id, hold.envelope) == place
-        ]
-        if not move(
-            work,
-            fund_id=place[0],
-            envelope=place[1],
-            source=source,
-            destination=destination,
-            amounts=here,
-            reason=reason[:200],
-        ):
-            raise RuntimeError(f"envelope {place} has less {source} than its holds")
+def _move_all(work: Work, moves: Sequence[tuple[Sequence[tuple[Hold, int]], str, str]], reason: str) -> None:
+    """Move parts of holds from one place of their envelopes to another, envelope by envelope, each (parts, from, to)."""
+    places = {(hold.fund_id, hold.envelope) for parts, _, _ in moves for hold, _ in parts}
+    for place in in_order(places):
+        for parts, source, destination in moves:
+            here = [
+                Amount(amount, hold.id, hold.tenant_id)
+                for hold, amount in parts
+                if (hold.fund_id, hold.envelope) == place
+            ]
+            if here and not move(
+                work,
+                fund_id=place[0],
+                envelope=place[1],
+                source=source,
+                destination=destination,
+                amounts=here,
+                reason=reason[:200],
+            ):
+                raise RuntimeError(f"envelope {place} has less {source} than its holds")
 
 
 def _return(work: Work, hold: Hold, cause: Cause, source: str, amount_fen: int) -> dict[str, object]:

@@ -161,8 +161,16 @@ class Steps(Answer):
     next_cursor: str | None = None
 
 
+class SetOff(Answer):
+    """What of a payout pays a clawback of its payee instead of going to it."""
+
+    clawback_id: UUID
+    number: str
+    amount_fen: Amount
+
+
 class Payout(Answer):
-    """What one payee gets of a batch."""
+    """What one payee gets of a batch: ``set_off_fen`` pays its clawbacks, ``transfer_fen`` is transferred."""
 
     id: UUID
     batch_id: UUID
@@ -170,6 +178,9 @@ class Payout(Answer):
     payee_id: UUID
     payee_name: str
     amount_fen: Amount
+    set_off_fen: Amount
+    transfer_fen: Amount
+    set_offs: list[SetOff]
     lines: int
     status: str
     prepared_by: UUID

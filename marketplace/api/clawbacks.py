@@ -99,6 +99,16 @@ class Repaid(Answer):
     recorded_at: Moment
 
 
+class KeptBack(Answer):
+    """What a payout keeps back for a case: repaid once ``payout_status`` is ``paid``."""
+
+    payout_id: UUID
+    batch_id: UUID
+    period: str
+    payout_status: str
+    amount_fen: Amount
+
+
 class Clawback(ClawbackRow):
     """A case with its reason, people, parts and repayments."""
 
@@ -116,6 +126,7 @@ class Clawback(ClawbackRow):
     closed_at: Moment | None
     parts: list[Part]
     repayments: list[Repaid]
+    set_offs: list[KeptBack]
 
 
 class Clawbacks(Answer):

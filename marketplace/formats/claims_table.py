@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from billing.usecases.claim_views import LineDetail
+from billing.usecases.claim_views import LineDetail, PayoutView
 from marketplace.formats.tables import Cell, Table
 
 HEADER = (
@@ -13,10 +13,28 @@ HEADER = (
     "账单", "付款凭证", "计量事件", "成果哈希", "一事一议文号", "退回原因",
 )  # fmt: skip
 
+PAYOUT_HEADER = (
+    "收款方", "收款方类型", "笔数", "拨付金额(元)", "抵扣追回(元)", "汇付金额(元)", "抵扣案件", "状态", "付款凭证", "付款日期",
+)  # fmt: skip
+
 
 def claims_table(title: str, lines: Sequence[LineDetail]) -> Table:
     """Return the lines with their amounts, proofs and the numbers of case-by-case decisions."""
     return Table(title, HEADER, [_cells(line) for line in lines])
+
+
+def payouts_table(title: str, payouts: Sequence[PayoutView]) -> Table:
+    """Return a batch's payouts: what the fund has paid, what of it was set off against which cases, what was transferred."""
+    return Table(title, PAYOUT_HEADER, [_payout(each) for each in payouts])
+
+
+def _payout(payout: PayoutView) -> Sequence[Cell]:
+    cases = "、".join(f"{each.number} {_yuan(each.amount_fen)}" for each in payout.set_offs)
+    return (
+        payout.payee_name, payout.payee_kind, payout.lines, _yuan(payout.amount_fen), _yuan(payout.set_off_fen),
+        _yuan(payout.transfer_fen), cases, payout.status, payout.payment_reference,
+        None if payout.paid_on is None else payout.paid_on.isoformat(),
+    )  # fmt: skip
 
 
 def _cells(line: LineDetail) -> Sequence[Cell]:

@@ -7,8 +7,8 @@ from typing import IO
 from uuid import UUID
 
 from billing.usecases import claim_pack
-from billing.usecases.claim_views import LineDetail
-from marketplace.formats.claims_table import claims_table
+from billing.usecases.claim_views import LineDetail, PayoutView
+from marketplace.formats.claims_table import claims_table, payouts_table
 from marketplace.formats.tables import csv_file
 from services.usecases import artefacts
 from tenants.kernel.identifiers import parse_id
@@ -28,8 +28,14 @@ def write_pack(work: Work, *, batch_id: UUID, target: IO[bytes]) -> str:
             content = artefacts.open_artefact(work, artefact_id=each.id).content
             yield f"{number:02d}-{each.name}", content
 
-    return claim_pack.write_pack(work, batch_id=batch_id, target=target, table=_list, reports=reports)
+    return claim_pack.write_pack(
+        work, batch_id=batch_id, target=target, table=_list, payments=_payouts, reports=reports
+    )
 
 
 def _list(lines: Sequence[LineDetail]) -> bytes:
     return csv_file(claims_table("申报明细", lines))
+
+
+def _payouts(payouts: Sequence[PayoutView]) -> bytes:
+    return csv_file(payouts_table("拨付单", payouts))

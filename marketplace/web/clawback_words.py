@@ -24,6 +24,6 @@ KINDS = {
         "closed": msg("已结案"),
         "written_off": msg("已核销不再追"),
     },
-    "repayment": {"treasury": msg("汇至财政专户"), "wallet": msg("从园区钱包扣付")},
+    "repayment": {"treasury": msg("汇至财政专户"), "wallet": msg("从园区钱包扣付"), "set_off": msg("从拨付款抵扣")},
 }
 """What each code of each kind is called."""

@@ -39,10 +39,10 @@ class Claims:
         with self.world.shop.work(FINANCE) as work:
             return claims.list_batch_lines(work, batch_id=batch_id, limit=200).items
 
-    def submit(self, *, defer: bool = False) -> BatchView:
-        """Let finance submit March's batch."""
+    def submit(self, *, defer: bool = False, period: str = "2026-03") -> BatchView:
+        """Let finance submit a month's batch."""
         with self.world.shop.work(FINANCE) as work:
-            return claim_review.submit_batch(work, batch_id=self.batch().id, defer_incomplete=defer)
+            return claim_review.submit_batch(work, batch_id=self.batch(period).id, defer_incomplete=defer)
 
     def review(
         self, actor: Actor, stage: str, *returns: claim_review.Return, batch_id: UUID | None = None
@@ -51,23 +51,23 @@ class Claims:
         with self.world.shop.work(actor) as work:
             return claim_review.review_batch(work, batch_id=batch_id or self.batch().id, stage=stage, returns=returns)
 
-    def to_notice(self) -> BatchView:
-        """Submit March's batch and have it reviewed twice."""
-        self.submit()
-        self.review(FIRST, "first")
-        return self.review(SECOND, "second")
+    def to_notice(self, period: str = "2026-03") -> BatchView:
+        """Submit a month's batch and have it reviewed twice."""
+        batch_id = self.submit(period=period).id
+        self.review(FIRST, "first", batch_id=batch_id)
+        return self.review(SECOND, "second", batch_id=batch_id)
 
-    def after_notice(self) -> BatchView:
-        """Let the notice of March's batch end."""
-        noticed = self.to_notice()
+    def after_notice(self, period: str = "2026-03") -> BatchView:
+        """Let the notice of a month's batch end."""
+        noticed = self.to_notice(period)
         assert noticed.notice_until is not None
         self.clock.instant = noticed.notice_until
         return noticed
 
-    def prepare(self, actor: Actor = FINANCE) -> tuple[PayoutView, ...]:
-        """Draw up the payouts of March's batch."""
+    def prepare(self, actor: Actor = FINANCE, period: str = "2026-03") -> tuple[PayoutView, ...]:
+        """Draw up the payouts of a month's batch."""
         with self.world.shop.work(actor) as work:
-            return claim_payouts.prepare_payouts(work, batch_id=self.batch().id)
+            return claim_payouts.prepare_payouts(work, batch_id=self.batch(period).id)
 
     def pay(self, payout_id: UUID, reference: str, actor: Actor = FINANCE, on: date | None = None) -> PayoutView:
         """Record a payout's payment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from uuid import UUID
 
 from billing.rules.meters import Aggregation
@@ -12,12 +13,14 @@ from tests.support.province import Province
 from tests.support.web import Caller
 
 
-def sold_inspection(province: Province, park: Caller, **more: str) -> tuple[str, str]:
+def sold_inspection(
+    province: Province, park: Caller, *, on: date = date(2026, 3, 3), **more: str
+) -> tuple[str, str]:  # fmt: skip
     """Let a park book an inspection of 600 yuan, and have it reported and settled; return its order and line.
 
     ``more`` of the quote, such as ``contract_no``.
     """
-    day = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
+    day = {"from": f"{on}T00:00:00+08:00", "to": f"{on + timedelta(days=1)}T00:00:00+08:00"}
     slot = park.post("/slots/search", {"offering": "shared-inspection"} | day).get_json()["items"][0]
     request = {"instrument_id": slot["instrument_id"], "starts_at": slot["starts_at"], "purpose": "断口分析"}
     wished = {"lines": [{"offering": "shared-inspection", "request": request}], **more}
