@@ -31,7 +31,7 @@ from billing.store import (
     wallets,
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
-from services.store import bookings, catalogue, companies, runs, sites
+from services.store import bookings, carbon, catalogue, companies, runs, sites
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
 from tenants.store import audit, organisations, people, standing, subscriptions
@@ -45,6 +45,7 @@ STORES = (
     idempotency,
     bookings,
     catalogue,
+    carbon,
     companies,
     runs,
     adjustments,

@@ -172,6 +172,12 @@ OFFERINGS = (
         "A year of the park's own energy data at 15 minutes: as it is, optimised, sized; payback and carbon advice.",
         "10000", 5_000_000,
     ),
+    DemoOffering(
+        "zero-carbon", "twins", Tier.LEADING, Delivery.CARBON, "碳监测与零碳路径", "Carbon monitoring and path to zero",
+        "活动台账、范围 1 与范围 2 双口径核算、绿证管理、年度报告,以及成本最低的减碳路径。",
+        "Activity ledger, scopes 1 and 2 by both methods, certificates, yearly report, and the cheapest path to a target.",
+        "2000", 1_500_000,
+    ),
 )  # fmt: skip
 
 PLANS = (

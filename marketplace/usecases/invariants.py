@@ -21,6 +21,7 @@ from billing.usecases.invariants_plans import INVARIANTS_PLANS as PLANS
 from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
 from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
+from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -155,6 +156,7 @@ SUBSCRIPTIONS = (
 ALL = (
     *TENANTS,
     *SERVICES,
+    *CARBON,
     *BILLING,
     *EXEMPTIONS,
     *BOOKS,

@@ -14,18 +14,8 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from services.formats.park_processes import (
-    MOST_PROCESSES,
-    MOST_SCENARIOS,
-    REASONS,
-    ProcessPart,
-    ScenarioPart,
-    check_processes,
-    to_process,
-    to_variation,
-)
 from services.rules.twin.calendar import make_horizon
 from services.rules.twin.inputs import (
     Battery,
@@ -171,7 +161,6 @@ class BatteryPart(Part):
     soc_max: Share = 0.95
     soc_start: Share | None = None
     habit: BatteryHabit = BatteryHabit.VALLEY_PEAK
-    wear_yuan_per_kwh: float = Field(default=0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -240,8 +229,6 @@ class SizingPart(Part):
     discount_rate: float = Field(default=0.06, ge=0, le=0.5)
     upkeep_share: Share = 0.01
     subsidy_share: Share = 0
-    pv_degradation: float = Field(default=0, ge=0, le=0.1)
-    battery_fade: float = Field(default=0, ge=0, le=0.1)
 
 
 class ParkDocument(Part):
@@ -259,25 +246,7 @@ class ParkDocument(Part):
     feed_in: FeedInPart = FeedInPart()
     emission_factor: FactorPart
     sizing: SizingPart | None = None
-    processes: tuple[ProcessPart, ...] = Field(default=(), max_length=MOST_PROCESSES)
-    scenarios: tuple[ScenarioPart, ...] = Field(default=(), max_length=MOST_SCENARIOS)
-    carbon_yuan_per_t: float = Field(default=0, ge=0, le=1e5)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-
-    @field_validator("processes")
-    @classmethod
-    def _together(cls, value: tuple[ProcessPart, ...], info: ValidationInfo) -> tuple[ProcessPart, ...]:
-        wrong = check_processes(value, info.data.get("step_minutes", 15))
-        if wrong is not None:
-            raise ValueError(wrong)
-        return value
-
-    @field_validator("scenarios")
-    @classmethod
-    def _named_apart(cls, value: tuple[ScenarioPart, ...]) -> tuple[ScenarioPart, ...]:
-        if len({item.name for item in value}) < len(value):
-            raise ValueError("scenario.names")
-        return value
 
     def horizon(self) -> Horizon:
         """Return the steps that the load must have."""
@@ -333,9 +302,6 @@ def to_request(document: ParkDocument, load: LoadSeries) -> TwinRequest:
         sizing=_sizing(document.sizing),
         seed=document.seed,
         canonical=document.canonical(),
-        processes=tuple(to_process(part) for part in document.processes),
-        carbon_yuan_per_t=document.carbon_yuan_per_t,
-        variations=tuple(to_variation(part) for part in document.scenarios),
     )
 
 
@@ -418,4 +384,4 @@ def _reason(name: str) -> Message:
         "battery": msg("储能的 kwh 与 kw 应同时大于 0 或同时为 0。"),
         "prices": msg("电价表应包含 flat 以及所有时段用到的价格。"),
     }
-    return (reasons | REASONS).get(name, msg("格式不对，请按园区文件说明填写。"))
+    return reasons.get(name, msg("格式不对，请按园区文件说明填写。"))

@@ -11,6 +11,7 @@ properties of the guide for other industries, stoichiometric ratios of pure carb
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -34,6 +35,7 @@ COLUMNS = (
     "source",
 )
 FUEL_COLUMNS = ("ncv_gj", "carbon_tc_per_tj", "oxidation_percent")
+_PATH = Path(__file__).with_name("emission_factors.csv")
 MOST_ROWS = 5000
 MOST_ERRORS = 50
 _HIGHEST = Decimal(10) ** 6
@@ -42,8 +44,13 @@ _HIGHEST = Decimal(10) ** 6
 @cache
 def built_in() -> FactorTable:
     """Return the factors that come with the platform."""
-    content = Path(__file__).with_name("emission_factors.csv").read_bytes()
-    return FactorTable(read_factors(content))
+    return FactorTable(read_factors(_PATH.read_bytes()))
+
+
+@cache
+def built_in_sha256() -> str:
+    """Return the hash of the file of the factors that come with the platform."""
+    return hashlib.sha256(_PATH.read_bytes()).hexdigest()
 
 
 def read_factors(content: bytes) -> tuple[Factor, ...]:

@@ -128,5 +128,8 @@ class Permission(StrEnum):
     READ_AUDIT = "audit:read"
     MANAGE_SITE = "site:manage"
     READ_SITE = "site:read"
+    READ_CARBON = "carbon:read"
+    RECORD_CARBON = "carbon:record"
+    MANAGE_FACTORS = "factors:manage"
     IMPORT_COMPANIES = "companies:import"
     RUN_PLATFORM = "platform:run"

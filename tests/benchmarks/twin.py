@@ -24,10 +24,9 @@ def bench_twin() -> float:
     document.pop("sizing")
     request = read_request(json.dumps(document).encode(), no_files)
     prepared = twin._prepare(request, lambda _stage, _done: None)
-    site = prepared.site
-    case = Case(request.load.kw, request.pv.kwp * site.unit, request.battery)
-    plan = make_plan([case], site.calendar, site.prices)
-    model = _model(dispatch_program(plan, case, site.calendar, site.prices))
+    case = Case(request.load.kw, request.pv.kwp * prepared.unit, request.battery)
+    plan = make_plan([case], prepared.calendar, prepared.prices)
+    model = _model(dispatch_program(plan, case, prepared.calendar, prepared.prices))
     highs = highspy.Highs()
     for name, value in (("output_flag", False), ("threads", 1), ("solver", "simplex")):
         highs.setOptionValue(name, value)

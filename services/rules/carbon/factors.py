@@ -117,7 +117,7 @@ class FactorTable:
         return known
 
     def grid(self, year: int, item: str = AVERAGE, region: str = NATION) -> Factor:
-        """Return the grid's factor of the newest published year that is not after ``year``.
+        """Return the factor of the newest published year that is not after ``year``, the grid's unless told otherwise.
 
         Factors appear about two years late, so a year's own one is often not there yet; which year was used stands
         in the factor. Raises Invalid for a year before the first.
@@ -125,6 +125,6 @@ class FactorTable:
         years = {factor.year: factor.edition for factor in self._known.values() if factor.item == item}
         past = [known for known in years if known <= year]
         if not past:
-            message = msg("没有 {year} 年及以前的电力排放因子。请导入相应版本。", year=year)
-            raise Invalid("factor.no_year", message, errors=[FieldError("year", "factor.no_year", message)])
+            message = msg("没有“{item}”在 {year} 年及以前的排放因子。请导入相应版本。", item=item, year=year)
+            raise Invalid("factor.no_year", message, errors=[FieldError("item", "factor.no_year", message)])
         return self.find(years[max(past)], item, region)

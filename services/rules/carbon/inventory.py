@@ -12,6 +12,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from services.rules.carbon.certificates import Certificate, Cover, cover
+from services.rules.carbon.factors import Factor
 from services.rules.carbon.quantities import split
 from services.rules.carbon.records import Category, Record
 from tenants.rules.days import add_months
@@ -39,7 +40,7 @@ class Line:
     """What one factor was used for: quantity in its unit and grams with their sign, in the year."""
 
     category: Category
-    label: str
+    factor: Factor
     base_quantity: Decimal
     grams: int
 
@@ -112,7 +113,7 @@ def take_inventory(year: int, records: Iterable[Record], certificates: Sequence[
             if category in taken.months
         ),
         lines=tuple(
-            Line(category, label, quantity, amount) for (category, label), (quantity, amount) in taken.lines.items()
+            Line(category, factor, quantity, amount) for (category, factor), (quantity, amount) in taken.lines.items()
         ),
         market_months=_market(taken, covered),
         bought_kwh=bought,
@@ -135,7 +136,7 @@ class _Taken:
     def __init__(self) -> None:
         self.months: dict[Category, list[int]] = {}
         self.count: dict[Category, int] = {}
-        self.lines: dict[tuple[Category, str], tuple[Decimal, int]] = {}
+        self.lines: dict[tuple[Category, Factor], tuple[Decimal, int]] = {}
         self.bought = [0] * _MONTHS  # in millionths of a kWh
         self.own = [0] * _MONTHS
         self.residual = [Decimal(0)] * _MONTHS  # grams of what is bought, at the residual mix
@@ -156,7 +157,7 @@ class _Taken:
             month = spread[place][0].month - 1
             months[month] += shares[place]
             self._electric(record, month, micro[place], shares[place])
-        key = (record.category, record.factor.label)
+        key = (record.category, record.factor)
         quantity, amount = self.lines.get(key, (Decimal(0), 0))
         added = Decimal(sum(micro[place] for place in inside)) / _MICRO
         self.lines[key] = (quantity + added, amount + sum(shares[place] for place in inside))
