@@ -26,12 +26,14 @@ _HIGHEST_KW = 1e7
 _UNITS = ("kw", "kwh")
 
 
-class _Faults(Exception):  # noqa: N818 - ends reading early, never leaves this file
+class TooManyFaults(Exception):  # noqa: N818 - ends reading early, never leaves the readers
     """There are already as many faults as will be told."""
 
 
 @dataclass
-class _Reader:
+class Reader:
+    """What is wrong with a file so far, by row and column below ``field_name``."""
+
     horizon: Horizon
     field_name: str
     errors: list[FieldError] = field(default_factory=list)
@@ -40,7 +42,7 @@ class _Reader:
         """Note a fault of a row (counted from 1, the header included)."""
         self.errors.append(FieldError(f"{self.field_name}[{row}].{column}", code, message))
         if len(self.errors) >= MAX_ERRORS:
-            raise _Faults
+            raise TooManyFaults
 
 
 def read_load_csv(stream: BinaryIO, horizon: Horizon, *, name: str = "load.csv") -> LoadSeries:
@@ -48,16 +50,16 @@ def read_load_csv(stream: BinaryIO, horizon: Horizon, *, name: str = "load.csv")
 
     Stamps without an offset are local to the horizon's zone.
     """
-    reader = _Reader(horizon, name)
+    reader = Reader(horizon, name)
     values = np.full(horizon.steps, np.nan)
     digest = hashlib.sha256()
-    lines = _lines(stream, digest)
+    lines = numbered_lines(stream, digest)
     try:
         scale = _header(reader, next(lines, (1, "")))
         for row, line in lines:
             _row(reader, values, scale, row, line)
         _gaps(reader, values)
-    except _Faults:
+    except TooManyFaults:
         pass
     if reader.errors:
         raise Invalid(
@@ -77,7 +79,7 @@ def series_from_values(values: Floats, horizon: Horizon, *, name: str, field_nam
     return LoadSeries(values, name, hashlib.sha256(values.astype("<f8").tobytes()).hexdigest())
 
 
-def _lines(stream: BinaryIO, digest: hashlib._Hash) -> Iterator[tuple[int, str]]:
+def numbered_lines(stream: BinaryIO, digest: hashlib._Hash) -> Iterator[tuple[int, str]]:
     """Yield numbered lines; a line or a file that is too long is refused before it is held in memory."""
     row, size = 0, 0
     while line := stream.readline(MAX_LINE + 1):
@@ -97,16 +99,16 @@ def _lines(stream: BinaryIO, digest: hashlib._Hash) -> Iterator[tuple[int, str]]
             ) from error
 
 
-def _header(reader: _Reader, first: tuple[int, str]) -> float:
+def _header(reader: Reader, first: tuple[int, str]) -> float:
     """Return what turns a value into kW."""
     cells = [cell.strip().lower() for cell in first[1].split(",")]
     if len(cells) != len(_UNITS) or cells[0] != "time" or cells[1] not in _UNITS:
         reader.fault(1, "header", "load.header", msg("首行应为 time,kw 或 time,kwh。"))
-        raise _Faults
+        raise TooManyFaults
     return 1.0 if cells[1] == "kw" else 1 / reader.horizon.hours
 
 
-def _row(reader: _Reader, values: Floats, scale: float, row: int, line: str) -> None:
+def _row(reader: Reader, values: Floats, scale: float, row: int, line: str) -> None:
     if not line:
         return
     cells = line.split(",")
@@ -123,7 +125,7 @@ def _row(reader: _Reader, values: Floats, scale: float, row: int, line: str) -> 
     values[step] = value * scale
 
 
-def _step(reader: _Reader, row: int, text: str) -> int | None:
+def _step(reader: Reader, row: int, text: str) -> int | None:
     horizon = reader.horizon
     try:
         stamp = datetime.fromisoformat(text)
@@ -145,7 +147,7 @@ def _step(reader: _Reader, row: int, text: str) -> int | None:
     return int(step)
 
 
-def _value(reader: _Reader, row: int, text: str) -> float | None:
+def _value(reader: Reader, row: int, text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
@@ -165,7 +167,7 @@ def _value(reader: _Reader, row: int, text: str) -> float | None:
     return value
 
 
-def _gaps(reader: _Reader, values: Floats) -> None:
+def _gaps(reader: Reader, values: Floats) -> None:
     """Name each run of missing steps by its first moment."""
     missing = np.isnan(values)
     if missing.any() and not reader.errors:
@@ -181,4 +183,4 @@ def _gaps(reader: _Reader, values: Floats) -> None:
             )  # fmt: skip
             reader.errors.append(found)
             if len(reader.errors) >= MAX_ERRORS:
-                raise _Faults
+                raise TooManyFaults

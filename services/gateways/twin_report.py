@@ -9,13 +9,17 @@ from html import escape
 import numpy as np
 
 from services.gateways.svg_charts import Line, bars, curves
+from services.gateways.twin_physics import Physics
+from services.gateways.twin_report_equipment import equipment_sections
 from services.rules.twin.advice import Advice
 from services.rules.twin.calendar import Calendar
+from services.rules.twin.emissions import Emissions
 from services.rules.twin.inputs import Floats, TwinRequest
-from services.rules.twin.photovoltaics import Weather
+from services.rules.twin.network import GridCheck
 from services.rules.twin.scenarios import Investment, Kpis, Scenario
 from services.rules.twin.sizing_program import Additions
 from services.rules.twin.tariff import Prices
+from services.rules.twin.weather_year import Weather
 
 _NAMES = {"as_is": "现状", "optimised": "优化运行", "sized": "优化配置"}
 _KINDS = {
@@ -36,8 +40,8 @@ _KPI_ROWS = (
     ("pv_kwh", "光伏发电量（kWh）", 0),
     ("export_kwh", "上网电量（kWh）", 0),
     ("curtailed_kwh", "弃光电量（kWh）", 0),
-    ("self_consumption_share", "光伏自用率", 4),
-    ("emissions_t", "用电碳排放（tCO₂）", 1),
+    ("self_consumption_share", "自发自用率", 4),
+    ("emissions_t", "碳排放（范围一、二，tCO₂）", 1),
 )
 _STYLE = (
     "body{font:15px/1.7 'Noto Sans SC','Microsoft YaHei','PingFang SC',sans-serif;color:#1d2733;margin:0;background:#f4f6f8}"
@@ -66,6 +70,9 @@ class ReportInput:
     advice: Sequence[Advice]
     notes: Sequence[str]
     identity: Mapping[str, object]
+    physics: Physics
+    checks: Mapping[str, GridCheck]
+    emissions: Mapping[str, Emissions]
 
 
 def render_report(content: ReportInput) -> bytes:
@@ -81,6 +88,7 @@ def render_report(content: ReportInput) -> bytes:
         "<h2>逐月电量（MWh，优化配置）</h2>", _monthly(content),
         "<h2>典型日（最大需量所在日，kW）</h2>", _typical_day(content),
         "<h2>投资与回收</h2>", _investment(content),
+        *equipment_sections(content.request, content.calendar, content.physics, content.checks, content.emissions),
         "<h2>数据质量与说明</h2>", "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in content.notes) + "</ul>",
         "<h2>可追溯信息</h2>", _trace(content),
     ]  # fmt: skip

@@ -9,15 +9,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from services.gateways.twin_physics import Physics
 from services.rules.twin.calendar import Calendar
+from services.rules.twin.inputs import Floats
 from services.rules.twin.scenarios import Scenario
 from services.rules.twin.tariff import PERIODS, Prices
 
 _FLOWS = ("imported", "exported", "curtailed", "pv", "charge", "discharge")
 
 
-def render_series(calendar: Calendar, prices: Prices, scenarios: Sequence[Scenario]) -> bytes:
-    """Return the file. ``time`` is the start of the step as a UTC instant; power is the step's mean in kW."""
+def render_series(calendar: Calendar, prices: Prices, scenarios: Sequence[Scenario], physics: Physics) -> bytes:
+    """Return the file. ``time`` is the start of the step as a UTC instant; power is the step's mean in kW.
+
+    ``load_kw`` is all that the park takes; a scenario's ``pv`` holds the wind too. Wind, charging trucks and each
+    building's electricity and air have columns of their own where a park has them.
+    """
     horizon = calendar.horizon
     seconds = int(horizon.start.timestamp()) + np.arange(horizon.steps, dtype=np.int64) * horizon.step_minutes * 60
     columns = {
@@ -28,6 +34,7 @@ def render_series(calendar: Calendar, prices: Prices, scenarios: Sequence[Scenar
         "buy_yuan_per_kwh": pa.array(prices.buy),
         "load_kw": pa.array(scenarios[0].flow.load),
     }
+    columns |= {name: pa.array(np.round(values, 6)) for name, values in _equipment(physics).items()}
     for item in scenarios:
         for name in _FLOWS:
             columns[f"{item.name}_{name}_kw"] = pa.array(np.round(getattr(item.flow, name), 6))
@@ -35,3 +42,15 @@ def render_series(calendar: Calendar, prices: Prices, scenarios: Sequence[Scenar
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def _equipment(physics: Physics) -> dict[str, Floats]:
+    columns: dict[str, Floats] = {}
+    if physics.wind.any():
+        columns["wind_kw"] = physics.wind
+    if physics.charging.any():
+        columns["truck_charging_kw"] = physics.charging
+    for number, item in enumerate(physics.buildings, 1):
+        columns[f"building_{number}_kw"] = item.comfort.electricity
+        columns[f"building_{number}_air_c"] = item.comfort.air
+    return columns

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from services.rules.twin.inputs import Floats
-from services.rules.twin.photovoltaics import HOURS, Weather
+from services.rules.twin.weather_year import HOURS, Weather
 from tenants.kernel.errors import Invalid, Unavailable
 from tenants.kernel.messages import msg
 
@@ -57,7 +57,11 @@ def read_tmy3(data: bytes, source: str) -> Weather:
         longitude=longitude,
         altitude=altitude,
         utc_offset_hours=offset,
-        **columns,
+        ghi=columns["ghi"],
+        dni=columns["dni"],
+        dhi=columns["dhi"],
+        temperature=columns["temperature"],
+        wind=columns["wind"],
         sha256=hashlib.sha256(data).hexdigest(),
         source=source,
     )

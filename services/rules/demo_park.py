@@ -21,7 +21,7 @@ def demo_park(
 ) -> dict[str, Any]:
     """Return the document for a year at 15 minutes with a generated load."""
     return {
-        "format": "park/1",
+        "format": "park/2",
         "site": {"name": name, "latitude": 36.1, "longitude": 115.8, "timezone": "Asia/Shanghai"},
         "period": {"year": year},
         "step_minutes": 15,

@@ -6,32 +6,16 @@ goes to ``services.gateways.twin.run_twin``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from services.formats.park import ParkDocument, parse_park, to_request
-from services.gateways.load_files import read_load_csv, series_from_values
 from services.gateways.twin import Progress, TwinResult, run_twin
-from services.rules.twin.calendar import make_calendar
-from services.rules.twin.demo_load import Mix, demo_load
-from services.rules.twin.inputs import LoadSeries, TwinRequest
+from services.usecases.twin_reading import Opener, read_request
 from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 
-Opener = Callable[[str], AbstractContextManager[BinaryIO]]
-
-
-def read_request(data: bytes, open_file: Opener) -> TwinRequest:
-    """Check a document and the files it names; ``open_file`` opens one by the name it has in the document.
-
-    Raises Invalid with every wrong field or row, or TooLarge.
-    """
-    document = parse_park(data)
-    return to_request(document, _load(document, open_file))
+__all__ = ["Opener", "folder_opener", "no_files", "read_request", "twin_command"]
 
 
 def twin_command(input_path: Path, output_dir: Path, *, progress: Progress | None = None) -> TwinResult:
@@ -71,20 +55,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Invalid("park.unreadable", msg("无法读取“{name}”，请检查路径与权限。", name=path.name)) from error
-
-
-def _load(document: ParkDocument, open_file: Opener) -> LoadSeries:
-    horizon, part = document.horizon(), document.load
-    if part.csv is not None:
-        with open_file(part.csv) as stream:
-            return read_load_csv(stream, horizon, name=part.csv)
-    if part.values_kw is not None:
-        values = np.array(part.values_kw, dtype=np.float64)
-        return series_from_values(values, horizon, name="values_kw", field_name="load.values_kw")
-    profile = part.profile
-    if profile is None:
-        raise AssertionError("the document's own check lets exactly one way through")
-    mix = Mix(profile.mix.textile, profile.mix.food, profile.mix.workshops)
-    generated = demo_load(make_calendar(horizon), seed=profile.seed, annual_kwh=profile.annual_kwh, mix=mix)
-    series = series_from_values(generated, horizon, name="profile", field_name="load.profile")
-    return LoadSeries(series.kw, series.source, series.sha256, (str(msg("由演示负荷生成器按种子产生，不是实测。")),))

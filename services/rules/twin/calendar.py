@@ -78,6 +78,11 @@ def _offset(second: int, zone: ZoneInfo) -> int:
     return int((datetime.fromtimestamp(second, zone).utcoffset() or timedelta()).total_seconds())
 
 
+def standard_offset_hours(horizon: Horizon) -> float:
+    """Hours east of UTC of the horizon's zone without daylight saving."""
+    return _standard_offset(horizon, ZoneInfo(horizon.timezone)) / 3600
+
+
 def _standard_offset(horizon: Horizon, zone: ZoneInfo) -> int:
     """Seconds east of UTC without daylight saving: the smaller of January's and July's offsets."""
     year = horizon.start.astimezone(zone).year

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from services.rules.twin.equipment import Equipment
+    from services.rules.twin.weather_year import Weather
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +43,14 @@ class FeedInMode(StrEnum):
 
     NONE = "none"
     SURPLUS = "surplus"  # 余电上网
+    FULL = "full"  # 全额上网: everything is fed in through a meter of its own
+
+
+class Mounting(StrEnum):
+    """How PV modules stand: in the open, or close to a roof where they run hotter."""
+
+    OPEN_RACK = "open_rack"
+    ROOF = "roof"
 
 
 class BatteryHabit(StrEnum):
@@ -83,14 +96,20 @@ class LoadSeries:
 
 @dataclass(frozen=True)
 class PvPlant:
-    """A PV plant: ``kwp`` of modules at ``tilt`` (degrees from level) facing ``azimuth`` (180 is south)."""
+    """A PV plant: ``kwp`` of modules at ``tilt`` (degrees from level) facing ``azimuth`` (180 is south).
+
+    The defaults are PVWatts': a standard module's temperature coefficient (per K), 14 % losses, an inverter of 96 %.
+    """
 
     kwp: float = 0.0
     tilt: float = 20.0
     azimuth: float = 180.0
     losses: float = 0.14
     dc_ac_ratio: float = 1.2
-    temperature_coefficient: float = -0.0037
+    temperature_coefficient: float = -0.0047
+    inverter_efficiency: float = 0.96
+    mounting: Mounting = Mounting.OPEN_RACK
+    albedo: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -141,7 +160,7 @@ class Tariff:
 
 @dataclass(frozen=True)
 class FeedIn:
-    """Whether surplus may be fed in, and its price in yuan per kWh."""
+    """What may be fed in, and its price in yuan per kWh."""
 
     mode: FeedInMode = FeedInMode.NONE
     price: Decimal = Decimal(0)
@@ -149,7 +168,7 @@ class FeedIn:
     @property
     def paid(self) -> Decimal:
         """Yuan that a fed-in kWh earns."""
-        return self.price if self.mode is FeedInMode.SURPLUS else Decimal(0)
+        return Decimal(0) if self.mode is FeedInMode.NONE else self.price
 
 
 @dataclass(frozen=True)
@@ -205,7 +224,7 @@ class TwinRequest:
 
     site: Site
     horizon: Horizon
-    weather: str
+    weather: Weather
     load: LoadSeries
     pv: PvPlant
     battery: Battery
@@ -215,3 +234,4 @@ class TwinRequest:
     sizing: Sizing | None
     seed: int
     canonical: str
+    equipment: Equipment | None = None

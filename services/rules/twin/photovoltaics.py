@@ -1,53 +1,28 @@
 """PV yield of a typical year by pvlib, in the chain PVWatts uses: never a clear sky, always the measured radiation.
 
-Perez transposition, physical incidence losses, the SAPM cell temperature of an open rack, PVWatts DC and inverter.
+Perez transposition, physical incidence losses, Fuentes' cell temperature, PVWatts DC and inverter.
 (A. Dobos, "PVWatts Version 5 Manual", NREL/TP-6A20-62641, 2014.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from services.rules.twin.calendar import Calendar
-from services.rules.twin.inputs import Floats, PvPlant
+from services.rules.twin.inputs import Floats, Mounting, PvPlant
+from services.rules.twin.module_temperature import OPEN_RACK_NOCT, ROOF_MOUNT_NOCT, cell_temperature
+from services.rules.twin.weather_year import HOURS, REFERENCE_YEAR, Weather
 
-HOURS = 8760
-_REFERENCE_YEAR = 2023  # any common year: the sun's place on a day of the year moves by a hair
-_NOMINAL_INVERTER = 0.96
-_ALBEDO = 0.2
-_OPEN_RACK = {"a": -3.56, "b": -0.075, "deltaT": 3.0}
-
-
-@dataclass(frozen=True, eq=False)
-class Weather:
-    """8,760 hours of a typical year at a station; hour 0 is 00:00-01:00 on 1 January in its standard time.
-
-    Radiation in W/m2 as means over the hour, air temperature in degrees C, wind in m/s.
-    """
-
-    name: str
-    latitude: float
-    longitude: float
-    altitude: float
-    utc_offset_hours: float
-    ghi: Floats
-    dni: Floats
-    dhi: Floats
-    temperature: Floats
-    wind: Floats
-    sha256: str
-    source: str
+_GROUND_ALBEDO = 0.2
 
 
 def hourly_yield(weather: Weather, plant: PvPlant) -> Floats:
     """Return AC kW per kWp as the mean of each of the 8,760 hours."""
     import pandas as pd
-    from pvlib import atmosphere, iam, inverter, irradiance, pvsystem, solarposition, temperature
+    from pvlib import atmosphere, iam, inverter, irradiance, pvsystem, solarposition
 
     # The sun stands where it does in the middle of the hour; pvlib wants instants, so the station's offset is taken off.
-    middle = pd.date_range(f"{_REFERENCE_YEAR}-01-01 00:30", periods=HOURS, freq="h", tz="UTC")
+    middle = pd.date_range(f"{REFERENCE_YEAR}-01-01 00:30", periods=HOURS, freq="h", tz="UTC")
     middle -= pd.Timedelta(hours=weather.utc_offset_hours)
     pressure = atmosphere.alt2pres(weather.altitude)
     sun = solarposition.spa_python(
@@ -61,13 +36,16 @@ def hourly_yield(weather: Weather, plant: PvPlant) -> Floats:
         atmosphere.get_relative_airmass(zenith),
     )  # fmt: skip
     beam = weather.dni * np.maximum(np.cos(np.radians(incidence)), 0)
-    ground = irradiance.get_ground_diffuse(plant.tilt, weather.ghi, _ALBEDO)
+    ground = irradiance.get_ground_diffuse(plant.tilt, weather.ghi, plant.albedo)
     other = np.nan_to_num(diffuse) + ground
-    cell = temperature.sapm_cell(beam + other, weather.temperature, weather.wind, **_OPEN_RACK)
+    noct = ROOF_MOUNT_NOCT if plant.mounting is Mounting.ROOF else OPEN_RACK_NOCT
+    cell = cell_temperature(beam + other, weather.temperature, weather.wind, noct)
     useful = beam * np.nan_to_num(iam.physical(incidence)) + other
     direct = pvsystem.pvwatts_dc(useful, cell, 1.0, plant.temperature_coefficient) * (1 - plant.losses)
     limit = 1 / plant.dc_ac_ratio
-    result: Floats = np.clip(inverter.pvwatts(direct, limit / _NOMINAL_INVERTER, _NOMINAL_INVERTER), 0, None)
+    result: Floats = np.clip(
+        inverter.pvwatts(direct, limit / plant.inverter_efficiency, plant.inverter_efficiency), 0, None
+    )
     return result
 
 
@@ -101,3 +79,14 @@ def _sun_heights(weather: Weather, per_hour: int) -> Floats:
     )
     heights: Floats = np.maximum(np.cos(zenith), 0).reshape(HOURS, per_hour)
     return heights
+
+
+def facade_radiation(weather: Weather) -> Floats:
+    """Return W/m2 on a vertical surface as the mean over all directions, for each hour.
+
+    Beam averages to ``dni sin(zenith) / pi`` over a turn; half of the sky and half of the ground are seen.
+    """
+    height = _sun_heights(weather, 1)[:, 0]
+    beam = weather.dni * np.sqrt(np.maximum(1 - height**2, 0)) / np.pi * (height > 0)
+    result: Floats = beam + 0.5 * weather.dhi + 0.5 * _GROUND_ALBEDO * weather.ghi
+    return result

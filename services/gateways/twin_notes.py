@@ -1,0 +1,62 @@
+"""What a reader of the results must know: where the data come from, what was estimated, filled in or simplified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from services.gateways.twin_physics import Physics
+from services.gateways.yard import MOST_DAYS
+from services.rules.twin.equipment import Equipment
+from services.rules.twin.inputs import FeedInMode, TwinRequest
+from services.rules.twin.weather_year import Weather
+from tenants.kernel.messages import Message, msg
+
+
+def quality_notes(
+    request: TwinRequest, weather: Weather, physics: Physics, solver: Sequence[Mapping[str, object]], *, capped: bool
+) -> list[str]:
+    """Return the notes in Chinese, those on data first."""
+    notes = [
+        _weather(weather),
+        msg("碳排放按购入电量与{year}年因子（{edition}）计算，上网电量不抵减。",
+            year=request.factor.year, edition=request.factor.edition),
+        *(msg("负荷数据：{note}", note=note) for note in request.load.notes),
+        *_equipment(request.equipment or Equipment(), physics),
+    ]  # fmt: skip
+    if request.feed_in.mode is FeedInMode.FULL:
+        notes.append(msg("光伏全额上网：经独立计量上网，不抵减园区购电。"))
+    if solver and solver[0]["scenario"] == "size" and solver[0]["steps"] != request.horizon.steps:
+        notes.append(msg("容量先按小时模型选定，再按 {minutes} 分钟全年重新优化并计费。",
+                         minutes=request.horizon.step_minutes))  # fmt: skip
+    if capped:
+        notes.append(msg("上网电价高于部分时段购电价：优化时已限制同一时刻买卖电，结果偏保守。"))
+    return [str(note) for note in notes]
+
+
+def _weather(weather: Weather) -> Message:
+    if weather.estimated:
+        return msg(
+            "气候估算：逐时气象由“{name}”多年月平均值按种子推算，不是实测，仅供方案比选；建议上传本地 EPW 文件。",
+            name=weather.name,
+        )
+    if weather.source.startswith("pvlib/"):
+        return msg(
+            "气象取自内置典型年“{name}”（北纬 {lat}°），不是园区本地实测，发电量仅供方案比选。",
+            name=weather.name,
+            lat=f"{weather.latitude:.2f}",
+        )
+    return msg("气象取自上传文件“{source}”（{name}）。", source=weather.source, name=weather.name)
+
+
+def _equipment(equipment: Equipment, physics: Physics) -> list[Message]:
+    notes = []
+    if not physics.wind.any() and equipment.wind is not None:
+        notes.append(msg("风电：全年风速低于切入风速，没有发电。"))
+    if equipment.network is not None:
+        notes.append(msg("园区电网逐时段交流潮流校核；网损未计入电费。"))
+    if physics.yard is not None:
+        notes.append(msg("场站排队由随机模拟得出（种子固定，模拟 {days} 个工作日，最多 {most} 日，其余按比例）。",
+                         days=physics.yard.days, most=MOST_DAYS))  # fmt: skip
+    if equipment.buildings:
+        notes.append(msg("建筑冷暖负荷由阻容模型估算，未计除湿。"))
+    return notes
