@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from tenants.kernel.errors import NotFound
+from tenants.kernel.idempotency import KEPT
 from tenants.kernel.messages import msg
 
 LARGEST_FEN = 10**15
@@ -145,5 +146,8 @@ class Idempotent(Parameters):
     key: str | None = Field(
         None,
         alias="Idempotency-Key",
-        description="The same key and body gives the first answer again; the same key with another body is refused.",
+        description=(
+            "The same key and body gives the first answer again; the same key with another body is refused. A key is kept"
+            f" for {KEPT.days} days."
+        ),
     )

@@ -17,7 +17,9 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from marketplace.api.calls import call
-from marketplace.doors.identity import platform_working
+from marketplace.api.document import ProblemDocument
+from marketplace.doors.identity import proving
+from marketplace.doors.problems import MEDIA_TYPE
 from marketplace.doors.requests import NUL
 from tenants.kernel.errors import Invalid, Unauthenticated
 from tenants.usecases import identity
@@ -89,7 +91,7 @@ class CredentialsGrant(ClientCredentialsGrant):  # type: ignore[misc]  # authlib
         if NUL in client.client_id + client.client_secret + scope:
             raise _invalid_client()
         try:
-            with platform_working("oauth") as work:
+            with proving("oauth", client.client_id) as work:
                 client.issued = identity.issue_access_token(
                     work, client_id=client.client_id, client_secret=client.client_secret, scope=scope or None
                 )
@@ -103,10 +105,12 @@ class CredentialsGrant(ClientCredentialsGrant):  # type: ignore[misc]  # authlib
 def _answers() -> dict[str, Any]:
     """Return the documented answers: the protocol's own refusals beside the platform's."""
     documented = call(Token, open_to_all=True)
+    problem = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}}
     refusal = {"application/json": {"schema": TokenError.model_json_schema()}}
     documented["responses"] |= {
         400: {"description": "The request or the scope is not acceptable.", "content": refusal},
         401: {"description": "The client or its secret is wrong.", "content": refusal},
+        429: {"description": "Too many tries; Retry-After says when there may be another.", "content": problem},
     }
     form = {
         "type": "object",

@@ -17,7 +17,7 @@ from marketplace.doors.language import reader_language
 from marketplace.doors.logs import logger
 from marketplace.doors.problems import MEDIA_TYPE, STATUS, document_of, problem_document
 from marketplace.doors.requests import too_large
-from tenants.kernel.errors import Kind, Problem, Unavailable
+from tenants.kernel.errors import Kind, Problem, TooMany, Unavailable
 from tenants.kernel.messages import Message, msg
 
 RETRY_SECONDS = "5"
@@ -72,6 +72,8 @@ def answer_problem(problem: Problem) -> Response:
     response = _document(STATUS[problem.kind], partial(problem_document, problem))
     if problem.kind is Kind.UNAUTHENTICATED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="marketplace"'
+    if isinstance(problem, TooMany):
+        response.headers["Retry-After"] = str(problem.retry_after)
     if problem.kind is Kind.UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_SECONDS
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,9 @@ from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Unauthenticated
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
-from tenants.usecases import identity
+from tenants.usecases import identity, sign_in_limits
+
+_THIS_MACHINE = {"127.0.0.1", "::1"}
 
 
 @contextmanager
@@ -30,6 +33,36 @@ def platform_working(name: str) -> Iterator[Work]:
     """Open a unit of work of the platform itself, for callers who need not be known: sign-up, reading a token."""
     with current_market().workshop.work(_platform(name)) as work:
         yield work
+
+
+@contextmanager
+def proving(name: str, account: str) -> Iterator[Work]:
+    """Open a unit of work in which somebody proves to be ``account``; TooMany after too many tries.
+
+    The try is committed before, so that a refusal does not undo its count; it is given back if the block ends well.
+    """
+    attempt = sign_in_limits.Attempt(name, account, client_address())
+    with platform_working(name) as work:
+        sign_in_limits.take_attempt(work, attempt)
+    with platform_working(name) as work:
+        yield work
+        sign_in_limits.give_back(work, attempt)
+
+
+def client_address() -> str:
+    """Return the address that asks: what a proxy on this machine adds to X-Forwarded-For, else the connection's own.
+
+    Of IPv6 it is the network, of which one household has 2^64 addresses.
+    """
+    own = request.remote_addr or ""
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    for text in (told, own) if own in _THIS_MACHINE else (own,):
+        try:
+            address = ip_address(text)
+        except ValueError:
+            continue
+        return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+    return own
 
 
 def bearer_actor() -> Actor:

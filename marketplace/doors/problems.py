@@ -17,6 +17,7 @@ STATUS = {
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.TOO_LARGE: 413,
+    Kind.TOO_MANY: 429,
     Kind.UNAVAILABLE: 503,
 }
 """HTTP status of each kind of refusal."""
@@ -30,6 +31,7 @@ TITLES = {
     409: msg("与当前状态冲突"),
     413: msg("内容过大"),
     422: msg("输入有误"),
+    429: msg("尝试过于频繁"),
     500: msg("系统出错"),
     503: msg("服务暂不可用"),
 }

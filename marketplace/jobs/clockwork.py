@@ -20,10 +20,11 @@ from marketplace.usecases import (
 )
 from services.usecases import site_months
 from services.usecases.site_months import EndedMonth
+from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.work import Work
-from tenants.usecases import subscription_periods
+from tenants.usecases import sign_in_limits, subscription_periods
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,15 @@ def check_invariants(market: Marketplace) -> None:
             log.error("invariant broken: %s: %s", broken.name, broken.rows[:3])
 
 
+def forget_what_is_over(market: Marketplace) -> None:
+    """Delete keys of commands that nobody sends anew, and counts of sign-ins that hold nobody up, some at a time."""
+    for forget in (idempotency.forget_keys, sign_in_limits.forget_attempts):
+        more = 1
+        while more and not market.stopping.is_set():
+            with market.workshop.work(system_actor("clockwork")) as work:
+                more = forget(work)
+
+
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
@@ -191,5 +201,6 @@ CHORES = (
     Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("roll_up_meters", "* * * * *", roll_up_meters),
+    Chore("forget_what_is_over", "25 19 * * *", forget_what_is_over),
     Chore("check_invariants", "17 * * * *", check_invariants),
 )

@@ -6,14 +6,15 @@ from flask import Response, request, session, url_for
 
 from marketplace.demo import world
 from marketplace.doors.current import current_market
-from marketplace.doors.identity import platform_working
+from marketplace.doors.identity import platform_working, proving
 from marketplace.doors.language import COOKIE, reader_language
 from marketplace.doors.texts import LANGUAGES
 from marketplace.web.pages import USER, field, given, go, own_path, page_group, sign_in_session
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import again, show
-from tenants.kernel.errors import Problem, Unauthenticated
+from tenants.kernel.errors import Problem, TooMany, Unauthenticated
 from tenants.kernel.vocabulary import ParkSize
+from tenants.rules.people import normal_login
 from tenants.usecases import identity, onboarding
 
 pages = page_group("account")
@@ -35,9 +36,9 @@ def sign_in() -> Response:
 def enter() -> Response:
     """Sign in with login and password."""
     try:
-        with platform_working("sign-in") as work:
+        with proving("sign-in", normal_login(field("login"))) as work:
             signed_in = identity.sign_in(work, login=field("login"), password=request.form.get("password", ""))
-    except Unauthenticated as problem:
+    except (Unauthenticated, TooMany) as problem:
         refusal = refusal_of(problem)
         return again(
             "account/sign_in.html", refusal, typed=given(), demo=_demo_logins(), next=request.form.get("next", "")

@@ -10,7 +10,7 @@ from marketplace.doors.problems import STATUS
 from marketplace.doors.texts import translate
 from tenants.kernel.errors import Kind, Problem
 
-SHOWN_IN_FORM = {Kind.INVALID, Kind.CONFLICT, Kind.TOO_LARGE, Kind.UNAUTHENTICATED}
+SHOWN_IN_FORM = {Kind.INVALID, Kind.CONFLICT, Kind.TOO_LARGE, Kind.TOO_MANY, Kind.UNAUTHENTICATED}
 """Refusals that a person mends in the form itself; the others get a page of their own."""
 
 

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
 
 
@@ -88,6 +89,16 @@ class TooLarge(Problem):
     """More than the platform takes at once."""
 
     kind = Kind.TOO_LARGE
+
+
+class TooMany(Problem):
+    """Too many tries in a short time; ``retry_after`` is the number of seconds until there may be another."""
+
+    kind = Kind.TOO_MANY
+
+    def __init__(self, code: str, message: Message, *, errors: Sequence[FieldError] = (), retry_after: int = 0) -> None:
+        super().__init__(code, message, errors=errors)
+        self.retry_after = retry_after
 
 
 class Unavailable(Problem):

@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, select
+from sqlalchemy import String, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base
 from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
 
 KEY_LENGTH = 200
+KEPT = timedelta(days=30)
+"""How long a key is known at least. Nobody sends a command anew after that; as a new one it would be carried out."""
+FORGOTTEN_AT_ONCE = 5_000
 
 
 class IdempotencyKey(Base):
@@ -34,7 +38,7 @@ class IdempotencyKey(Base):
     command: Mapped[str] = mapped_column(String(64))
     input_hash: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any] | None]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 def fingerprint(command: str, body: Mapping[str, Any]) -> str:
@@ -81,3 +85,11 @@ def once(
     stored = json.loads(json.dumps(answer, default=str, ensure_ascii=False))
     work.session.execute(IdempotencyKey.__table__.update().where(*where).values(answer=stored))  # type: ignore[attr-defined]
     return answer
+
+
+def forget_keys(work: Work) -> int:
+    """Delete some of the keys that are older than KEPT; return how many. A command that uses one now keeps it."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    values = {"before": work.now - KEPT, "most": FORGOTTEN_AT_ONCE}
+    forget = text("SELECT forget_idempotency_keys(:before, :most)")
+    return int(work.session.execute(forget, values).scalar_one())

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Name, one_of
@@ -61,6 +61,17 @@ class ApiClient(Base):
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class SignInAttempt(Base):
+    """How often somebody tried to sign in lately: an account or an address, known by its hash."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (CheckConstraint("tries >= 0", name="tries"), IDENTITY)
+
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+    tries: Mapped[int]
+    since: Mapped[datetime] = mapped_column(index=True)
 
 
 class AccessToken(Base):

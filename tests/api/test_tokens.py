@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from tenants.usecases.sign_in_limits import ACCOUNT_TRIES, ADDRESS_TRIES
 from tests.support.province import Province
 from tests.support.web import Caller
 
@@ -73,3 +74,20 @@ def test_a_key_lists_and_revokes_keys_and_makes_none(province: Province) -> None
     assert park.post("/api-keys", {"name": "second", "scopes": ["order:read"]}).status_code == 403
     assert park.delete(f"/api-keys/{key['id']}").status_code == 204
     assert park.get("/me").status_code == 401
+
+
+def test_guessing_a_clients_secret_is_stopped_and_other_addresses_and_clients_are_not(province: Province) -> None:
+    client, secret = credentials(str(province.park().token))
+    for _ in range(ACCOUNT_TRIES):
+        assert ask(province.app, client_id=client, client_secret="wrong").status_code == 401
+    stopped = ask(province.app, client_id=client, client_secret=secret)
+    assert (stopped.status_code, stopped.mimetype) == (429, "application/problem+json")
+    assert stopped.get_json()["code"] == "auth.too_many"
+    assert 0 < int(stopped.headers["Retry-After"]) <= 900
+    for number in range(ADDRESS_TRIES - ACCOUNT_TRIES):
+        assert ask(province.app, client_id=f"guess-{number}", client_secret="wrong").status_code == 401
+    other, right = credentials(str(province.park(2).token))
+    form = {"grant_type": "client_credentials", "client_id": other, "client_secret": right}
+    assert province.app.test_client().post("/oauth/token", data=form).status_code == 429
+    elsewhere = {"X-Forwarded-For": "198.51.100.7, 2001:db8::1"}
+    assert province.app.test_client().post("/oauth/token", data=form, headers=elsewhere).status_code == 200

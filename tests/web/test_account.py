@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenants.usecases.sign_in_limits import ACCOUNT_TRIES
 from tests.support.parks import PASSWORD, credit_code
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -43,6 +44,16 @@ def test_a_wrong_password_is_refused_with_the_login_kept_and_the_password_gone(v
     assert 'value="officer"' in answer.text
     assert "wrong wrong" not in answer.text
     assert 'role="alert"' in answer.text
+
+
+def test_after_too_many_wrong_passwords_even_the_right_one_waits_and_the_page_says_how_long(visitor: Visitor) -> None:
+    visitor.get("/sign-in")
+    for _ in range(ACCOUNT_TRIES):
+        assert visitor.post("/sign-in", {"login": "officer", "password": "wrong wrong wrong"}).status_code == 401
+    answer = visitor.post("/sign-in", {"login": " OFFICER", "password": PASSWORD})
+    assert answer.status_code == 429
+    assert "尝试次数过多，已暂停登录。请在 15 分钟后重试" in answer.text
+    assert visitor.post("/sign-in", {"login": "finance", "password": PASSWORD}).status_code == 303
 
 
 def test_a_form_without_its_token_changes_nothing(visitor: Visitor) -> None:
