@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -179,15 +180,15 @@ def test_two_payouts_at_once_keep_no_debt_back_twice(story: Claims) -> None:
     (invoice,) = story.world.issue("2026-05")
     story.world.bank(("J-1", f"{invoice.payable_fen // 100}.00", invoice.payment_reference))
     story.after_notice("2026-05")
-    at_once([lambda month=month: story.prepare(period=month) for month in (APRIL, "2026-05")])
+    at_once([partial(story.prepare, period=month) for month in (APRIL, "2026-05")])
     with story.world.shop.work(FINANCE) as work:
         made = [
             each for month in (APRIL, "2026-05") for each in claims.list_payouts(work, batch_id=story.batch(month).id)
         ]
     assert sum(each.set_off_fen for each in made) == 900_000
     assert all(each.set_off_fen <= each.amount_fen for each in made)
-    outcomes = at_once([lambda each=each: story.pay(each.id, f"国库-{each.id}").status for each in made])
-    assert outcomes == ["paid", "paid"]
+    paid = at_once([partial(story.pay, each.id, f"国库-{each.id}") for each in made])
+    assert [each.status for each in paid] == ["paid", "paid"]
     assert {case(story, each.id).status for each in (first, second)} == {"closed"}
     assert story.world.balances()[OWED] == 0
     whole(story)
