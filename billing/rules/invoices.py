@@ -34,16 +34,19 @@ ALLOWED_FROM = {
 
 @dataclass(frozen=True, slots=True)
 class BilledLine:
-    """A delivered service: list price and its two payers' parts, VAT included."""
+    """A delivered service: its price, its two payers' parts and what the invoice's discount takes off, VAT included."""
 
     gross_fen: int
     subsidy_fen: int
     payable_fen: int
     vat_bp: int
+    discount_fen: int = 0
 
     def __post_init__(self) -> None:
-        if self.gross_fen != self.subsidy_fen + self.payable_fen:
-            raise ValueError("a line's price is what its two payers pay")
+        if self.gross_fen != self.subsidy_fen + self.discount_fen + self.payable_fen:
+            raise ValueError("a line's price is what its two payers pay and what is taken off")
+        if min(self.subsidy_fen, self.discount_fen, self.payable_fen) < 0:
+            raise ValueError("no part of a line's price is negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Totals:
 
     gross_fen: int
     subsidy_fen: int
+    discount_fen: int
     payable_fen: int
     vat_fen: int
     net_fen: int
@@ -59,21 +63,23 @@ class Totals:
 
 
 def totals(lines: Sequence[BilledLine]) -> Totals:
-    """Return the sums of an invoice. VAT is contained in ``gross_fen``, subsidised or not."""
+    """Return the sums of an invoice. VAT is contained in ``gross_fen`` less ``discount_fen``, subsidised or not."""
     line_vat = [0] * len(lines)
     for vat_bp in sorted({line.vat_bp for line in lines}):
         places = [index for index, line in enumerate(lines) if line.vat_bp == vat_bp]
-        prices = [lines[index].gross_fen for index in places]
+        prices = [lines[index].gross_fen - lines[index].discount_fen for index in places]
         parts = allocate(vat_of_gross(sum(prices), vat_bp), prices)
         for index, part in zip(places, parts, strict=True):
             line_vat[index] = part
     gross = sum(line.gross_fen for line in lines)
+    discount = sum(line.discount_fen for line in lines)
     return Totals(
         gross_fen=gross,
         subsidy_fen=sum(line.subsidy_fen for line in lines),
+        discount_fen=discount,
         payable_fen=sum(line.payable_fen for line in lines),
         vat_fen=sum(line_vat),
-        net_fen=gross - sum(line_vat),
+        net_fen=gross - discount - sum(line_vat),
         line_vat_fen=tuple(line_vat),
     )
 

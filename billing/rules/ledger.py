@@ -296,6 +296,19 @@ def vat_adjustment(*, park_id: UUID, source_id: str, occurred_at: datetime, more
     return JournalDraft("vat_adjustment", source_id, "发票税额尾差", occurred_at, postings, tenant_id=park_id)
 
 
+def invoice_discount(
+    *, park_id: UUID, source_id: str, occurred_at: datetime, less_fen: int
+) -> JournalDraft | None:  # fmt: skip
+    """Return the journal of what an invoice's discount takes off the park's debt; negative where it is taken back.
+
+    The VAT in it is part of the invoice's ``vat_adjustment``.
+    """
+    if not less_fen:
+        return None
+    postings = (*_post(REVENUE, less_fen), *_post(park_receivable(park_id), -less_fen))
+    return JournalDraft("invoice_discount", source_id, "账单折扣", occurred_at, postings, tenant_id=park_id)
+
+
 def sale_back(
     *,
     park_id: UUID,

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, cast, exists, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Uuid, cast, exists, func, select, true, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from billing.store.invoices import Invoice, InvoiceCounter, InvoiceLine
@@ -30,6 +30,9 @@ class LineRow:
     event_source: str
     event_id: str
     used_at: datetime
+    included: int
+    included_fen: int
+    agreed_discount_fen: int
 
 
 def lock_counter(session: Session, legal_entity: str, year: int) -> int:
@@ -99,21 +102,24 @@ def usage_by_id(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) 
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """A line to be written: its place on an invoice, the delivery it bills, and its part of the invoice's VAT."""
+    """A line to be written: its place on an invoice, the delivery it bills, its part of the invoice's VAT and discount."""
 
     tenant_id: UUID
     invoice_id: UUID
     line: int
     usage_id: UUID
     vat_fen: int
+    discount_fen: int = 0
 
 
-_COPIED = "offering, title, quantity, gross_fen, subsidy_fen, payable_fen, vat_bp, awards"
+_COPIED = "offering, title, quantity, gross_fen, subsidy_fen, vat_bp, awards"
 _LINES = f"""
-    INSERT INTO invoice_lines (tenant_id, invoice_id, line, rated_usage_id, vat_fen, {_COPIED})
-    SELECT given.tenant_id, given.invoice_id, given.line, given.usage_id, given.vat_fen, {_COPIED}
-    FROM unnest(%(tenants)s::uuid[], %(invoices)s::uuid[], %(lines)s::integer[], %(usages)s::uuid[], %(vat)s::bigint[])
-        AS given (tenant_id, invoice_id, line, usage_id, vat_fen)
+    INSERT INTO invoice_lines (tenant_id, invoice_id, line, rated_usage_id, vat_fen, discount_fen, payable_fen, {_COPIED})
+    SELECT given.tenant_id, given.invoice_id, given.line, given.usage_id, given.vat_fen, given.discount_fen,
+           payable_fen - given.discount_fen, {_COPIED}
+    FROM unnest(%(tenants)s::uuid[], %(invoices)s::uuid[], %(lines)s::integer[], %(usages)s::uuid[], %(vat)s::bigint[],
+                %(discounts)s::bigint[])
+        AS given (tenant_id, invoice_id, line, usage_id, vat_fen, discount_fen)
     JOIN rated_usage ON rated_usage.tenant_id = given.tenant_id AND rated_usage.id = given.usage_id
 """  # noqa: S608 - the columns are ours
 
@@ -126,6 +132,7 @@ def insert_lines(session: Session, lines: Sequence[NewLine]) -> None:
         "lines": [line.line for line in lines],
         "usages": [line.usage_id for line in lines],
         "vat": [line.vat_fen for line in lines],
+        "discounts": [line.discount_fen for line in lines],
     }
     session.connection().exec_driver_sql(_LINES, values)
 
@@ -162,6 +169,20 @@ def pending_sums(session: Session, period: str) -> Iterator[PendingSum]:
     )
     for tenant_id, vat_bp, *figures in session.execute(query):
         yield PendingSum(tenant_id, vat_bp, *(int(figure) for figure in figures))
+
+
+def later_awards_of(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return what programmes that pay later give of some of a park's deliveries, in fen, where they give anything."""
+    award = func.jsonb_array_elements(RatedUsage.awards).table_valued("value").render_derived(name="award")
+    value = cast(award.c.value, JSONB)
+    query = (
+        select(RatedUsage.id, func.sum(cast(value["amount_fen"].astext, BigInteger)))
+        .select_from(RatedUsage)
+        .join(award, true())
+        .where(RatedUsage.tenant_id == tenant_id, RatedUsage.id.in_(usage_ids), value["mode"].astext != "instant")
+        .group_by(RatedUsage.id)
+    )
+    return {row[0]: int(row[1] or 0) for row in session.execute(query)}
 
 
 def event_times(session: Session, tenant_id: UUID, usage_ids: Collection[UUID]) -> dict[UUID, datetime]:
@@ -237,6 +258,9 @@ def lines_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> Sequence[Li
             RatedUsage.event_source,
             RatedUsage.event_id,
             UsageEvent.time,
+            RatedUsage.included,
+            RatedUsage.discount_fen,
+            RatedUsage.agreed_discount_fen,
         )
         .join(
             RatedUsage,

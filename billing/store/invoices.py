@@ -33,6 +33,7 @@ class LegalEntity(Base):
     __table_args__ = (
         CheckConstraint("grace_days BETWEEN 0 AND 27", name="grace"),
         CheckConstraint("alone_up_to_fen >= 0", name="alone"),
+        CheckConstraint("discount_alone_bp BETWEEN 0 AND 10000", name="discount_alone"),
         {"info": {"shared": "the sellers' own settings, the same for every park"}},
     )
 
@@ -42,6 +43,8 @@ class LegalEntity(Base):
     """Days of the next month in which late usage of a month is waited for."""
     alone_up_to_fen: Mapped[Fen]
     """The largest credit note that one person may issue; above it takes two."""
+    discount_alone_bp: Mapped[int] = mapped_column(Integer, server_default="1000")
+    """The largest share that one person may grant a park as a discount."""
     changed_by: Mapped[UUID | None]
     changed_at: Mapped[datetime | None]
 
@@ -58,7 +61,9 @@ class Invoice(TenantOwned, Base):
         one_of("status", ("draft", "finalized", "paid", "void")),
         UniqueConstraint("tenant_id", "number"),
         Index("uq_invoices_one_a_period", "tenant_id", "period", unique=True, postgresql_where="status <> 'void'"),
-        CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        CheckConstraint("gross_fen = subsidy_fen + discount_fen + payable_fen", name="two_payers"),
+        CheckConstraint("discount_fen >= 0 AND payable_fen >= 0 AND subsidy_fen >= 0", name="discount"),
+        CheckConstraint("(discount_fen > 0) = (discount_id IS NOT NULL)", name="discounted"),
         CheckConstraint("paid_fen BETWEEN 0 AND payable_fen", name="paid"),
         CheckConstraint("(status = 'draft') = (number IS NULL)", name="numbered"),
         CheckConstraint("(status <> 'paid') OR (paid_fen = payable_fen)", name="paid_in_full"),
@@ -81,9 +86,12 @@ class Invoice(TenantOwned, Base):
     number: Mapped[Code | None]
     gross_fen: Mapped[Fen]
     subsidy_fen: Mapped[Fen]
+    discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What a discount of the whole invoice takes off the park's own part."""
+    discount_id: Mapped[UUID | None] = mapped_column(ForeignKey("discounts.id"))
     payable_fen: Mapped[Fen]
     vat_fen: Mapped[Fen]
-    """VAT contained in ``gross_fen``."""
+    """VAT contained in ``gross_fen`` less ``discount_fen``."""
     paid_fen: Mapped[Fen]
     due_on: Mapped[date | None] = mapped_column(Date)
     created_at: Mapped[datetime]
@@ -115,7 +123,8 @@ class InvoiceLine(TenantOwned, Base):
             unique=True,
             postgresql_where="NOT voided",
         ),
-        CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
+        CheckConstraint("gross_fen = subsidy_fen + discount_fen + payable_fen", name="two_payers"),
+        CheckConstraint("discount_fen >= 0 AND payable_fen >= 0 AND subsidy_fen >= 0", name="discount"),
     )
 
     invoice_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -126,6 +135,8 @@ class InvoiceLine(TenantOwned, Base):
     quantity: Mapped[Decimal] = mapped_column(Numeric(24, 6))
     gross_fen: Mapped[Fen]
     subsidy_fen: Mapped[Fen]
+    discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """The line's part of the invoice's discount."""
     payable_fen: Mapped[Fen]
     vat_bp: Mapped[int] = mapped_column(Integer)
     vat_fen: Mapped[Fen]

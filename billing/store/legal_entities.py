@@ -18,11 +18,24 @@ def entity_of(session: Session, slug: str) -> LegalEntity:
 
 
 def change_entity(
-    session: Session, slug: str, *, grace_days: int, alone_up_to_fen: int, by: UUID | None, at: datetime
+    session: Session,
+    slug: str,
+    *,
+    grace_days: int,
+    alone_up_to_fen: int,
+    discount_alone_bp: int,
+    by: UUID | None,
+    at: datetime,
 ) -> None:
     """Change a legal entity's settings."""
     session.execute(
         update(LegalEntity)
         .where(LegalEntity.slug == slug)
-        .values(grace_days=grace_days, alone_up_to_fen=alone_up_to_fen, changed_by=by, changed_at=at)
+        .values(
+            grace_days=grace_days,
+            alone_up_to_fen=alone_up_to_fen,
+            discount_alone_bp=discount_alone_bp,
+            changed_by=by,
+            changed_at=at,
+        )
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -141,6 +142,10 @@ class RatedUsage(TenantOwned, Base):
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("quantity >= 0", name="quantity"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
+        CheckConstraint(
+            "agreed_discount_fen >= 0 AND (agreed_discount_fen > 0) = (agreed_discount_id IS NOT NULL)",
+            name="agreed_discount",
+        ),
         Index(None, "tenant_id", "period"),
         Index(None, "rated_at"),
     )
@@ -163,5 +168,8 @@ class RatedUsage(TenantOwned, Base):
     """Units that cost nothing, as the park's plan includes them."""
     discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What they would have cost; ``gross_fen`` is without it."""
+    agreed_discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What a discount took off the price before the subsidy; ``gross_fen`` is without it."""
+    agreed_discount_id: Mapped[UUID | None] = mapped_column(ForeignKey("discounts.id"))
     period: Mapped[str] = mapped_column(String(7))
     rated_at: Mapped[datetime]

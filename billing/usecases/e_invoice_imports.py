@@ -162,14 +162,15 @@ def _check_parties(work: Work, issued: IssuedEInvoice, invoice: Invoice) -> None
 
 
 def _check_blue(work: Work, issued: IssuedEInvoice, invoice: Invoice) -> None:
-    if issued.gross_fen != invoice.gross_fen:
+    sold_fen = invoice.gross_fen - invoice.discount_fen
+    if issued.gross_fen != sold_fen:
         raise Conflict(
             "e_invoice.amount_differs",
             msg(
                 "数电票价税合计 {found} 元，账单 {number} 为 {expected} 元，相差 {difference} 元。请核对后重新开票。",
                 found=format_yuan(issued.gross_fen), number=invoice.number or "—",
-                expected=format_yuan(invoice.gross_fen),
-                difference=format_yuan(issued.gross_fen - invoice.gross_fen),
+                expected=format_yuan(sold_fen),
+                difference=format_yuan(issued.gross_fen - sold_fen),
             ),
         )  # fmt: skip
     off = issued.vat_fen - invoice.vat_fen

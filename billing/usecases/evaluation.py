@@ -11,11 +11,13 @@ from uuid import UUID
 
 from billing.formats.fields import parse_fact
 from billing.formats.quotes import quote_command_json
+from billing.rules.discounts import Discount, best
 from billing.rules.explanations import Explanation
 from billing.rules.explanations import explain as explain_awards
 from billing.rules.money import MAX_FEN
 from billing.rules.subsidies import Award, LineQuote, quote
 from billing.rules.terms import CapScope, OrderFacts, OrderLine
+from billing.store.discounts import in_force_at
 from billing.store.fund_queries import GENERAL, available_by_slug
 from billing.usecases.aid_register import ceiling_of, used_in_registers
 from billing.usecases.ceilings import Ceiling, used_before
@@ -78,7 +80,9 @@ def evaluate_each(
     """
     offerings = {line.offering for lines in orders for line in lines}
     prices = find_prices(work, offerings=offerings, at=at, facts=facts)
-    asked = [_order(lines, prices, facts, at) for lines in orders]
+    agreed = in_force_at(work.session, tenant_id, facts.get("tier"), offerings, at)
+    charged = [_charge(lines, prices, agreed) for lines in orders]
+    asked = [_order(lines, own, facts, at) for lines, own in zip(orders, charged, strict=True)]
     exemptions = exemptions_in_force(work, tenant_id, at)
     in_force = policies_in_force(work, at=at, exemptions=exemptions)
     policies = [each.policy for each in in_force]
@@ -88,10 +92,10 @@ def evaluate_each(
     funders = {funder.fund for policy in policies for funder in policy.funders}
     left = available_by_slug(work.session, funders, (*allotments(facts), GENERAL))
     found = []
-    for lines, order, own in zip(orders, asked, used, strict=True):
+    for lines, charges, order, own in zip(orders, charged, asked, used, strict=True):
         priced = quote(policies, order, own, left, exemptions)
-        views = zip(lines, priced.lines, strict=True)
-        shown = tuple(_line_view(line, prices[line.offering], result, in_force) for line, result in views)
+        views = zip(lines, charges, priced.lines, strict=True)
+        shown = tuple(_line_view(line, charge, result, in_force) for line, charge, result in views)
         preview = Preview(
             lines=shown,
             facts=dict(facts),
@@ -105,23 +109,49 @@ def evaluate_each(
     return tuple(found)
 
 
-def _order(
-    lines: Sequence[QuoteLineRequest], prices: Mapping[str, PriceView], facts: Mapping[str, Any], at: datetime
-) -> OrderFacts:
-    return OrderFacts(at, tuple(_order_line(line, prices, index) for index, line in enumerate(lines)), _facts(facts))
+@dataclass(frozen=True)
+class _Charge:
+    """What a line comes to before any subsidy: the charge of its price, less the discount that takes most off it."""
+
+    price: PriceView
+    charge_fen: int
+    discount: Discount | None
+    taken_off_fen: int
+
+    @property
+    def gross_fen(self) -> int:
+        """Return the price that is to be paid, by whomever."""
+        return self.charge_fen - self.taken_off_fen
 
 
-def _order_line(line: QuoteLineRequest, prices: Mapping[str, PriceView], index: int) -> OrderLine:
+def _charge(
+    lines: Sequence[QuoteLineRequest], prices: Mapping[str, PriceView], agreed: Mapping[str, Sequence[Discount]]
+) -> list[_Charge]:
+    return [
+        _charge_of(line, prices, agreed.get(line.offering, ()), f"lines[{index}].quantity")
+        for index, line in enumerate(lines)
+    ]
+
+
+def _charge_of(
+    line: QuoteLineRequest, prices: Mapping[str, PriceView], agreed: Sequence[Discount], where: str
+) -> _Charge:
     if line.offering not in prices:
         raise no_price(line.offering)
     price = prices[line.offering]
-    gross = price.gross_fen(line.quantity, line.included) if line.quantity > 0 else -1
-    if not 0 <= gross <= MAX_FEN:
+    charge_fen = price.gross_fen(line.quantity, line.included) if line.quantity > 0 else -1
+    if not 0 <= charge_fen <= MAX_FEN:
         message = msg("数量须为正整数，且总价不超过平台上限。请改正数量。")
-        raise Invalid(
-            "quote.quantity", message, errors=[FieldError(f"lines[{index}].quantity", "field.range", message)]
-        )
-    return OrderLine(line.offering, gross, price.vat_bp, _facts(line.facts))
+        raise Invalid("quote.quantity", message, errors=[FieldError(where, "field.range", message)])
+    return _Charge(price, charge_fen, *best(agreed, charge_fen))
+
+
+def _order(
+    lines: Sequence[QuoteLineRequest], charges: Sequence[_Charge], facts: Mapping[str, Any], at: datetime
+) -> OrderFacts:
+    own = zip(lines, charges, strict=True)
+    priced = (OrderLine(line.offering, each.gross_fen, each.price.vat_bp, _facts(line.facts)) for line, each in own)
+    return OrderFacts(at, tuple(priced), _facts(facts))
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,8 +159,9 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _line_view(
-    line: QuoteLineRequest, price: PriceView, result: LineQuote, in_force: Sequence[EffectivePolicy]
+    line: QuoteLineRequest, charge: _Charge, result: LineQuote, in_force: Sequence[EffectivePolicy]
 ) -> QuoteLineView:
+    price = charge.price
     names = {each.policy.programme: each for each in in_force}
     return QuoteLineView(
         offering=line.offering,
@@ -146,7 +177,9 @@ def _line_view(
         later_fen=result.due_fen - result.payable_fen,
         awards=tuple(_award_view(award, names[award.programme]) for award in result.awards),
         included=line.included,
-        discount_fen=price.gross_fen(line.quantity) - result.gross_fen if line.included else 0,
+        discount_fen=price.gross_fen(line.quantity) - charge.charge_fen if line.included else 0,
+        agreed_discount_fen=charge.taken_off_fen,
+        agreed_discount_id=None if charge.discount is None else charge.discount.id,
     )
 
 

@@ -39,8 +39,8 @@ _INVOICES = """
     SELECT i.tenant_id, i.id, i.number FROM invoices i
     LEFT JOIN invoice_lines l ON l.tenant_id = i.tenant_id AND l.invoice_id = i.id
     GROUP BY i.tenant_id, i.id
-    HAVING (i.gross_fen, i.subsidy_fen, i.payable_fen, i.vat_fen)
-        IS DISTINCT FROM (sum(l.gross_fen), sum(l.subsidy_fen), sum(l.payable_fen), sum(l.vat_fen))
+    HAVING (i.gross_fen, i.subsidy_fen, i.discount_fen, i.payable_fen, i.vat_fen) IS DISTINCT FROM
+        (sum(l.gross_fen), sum(l.subsidy_fen), sum(l.discount_fen), sum(l.payable_fen), sum(l.vat_fen))
 """
 _NUMBERS = """
     SELECT c.legal_entity, c.year, c.last_number, count(i.number) AS invoices, count(DISTINCT i.number) AS numbers,

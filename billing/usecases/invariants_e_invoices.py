@@ -7,13 +7,13 @@ from tenants.kernel.invariants import Invariant
 INVARIANTS_E_INVOICES = (
     Invariant(
         "e-invoice-of-its-invoice",
-        "A blue e-invoice names its park's invoice and is of its list price; a red one is of its credit note, on the same one.",
+        "A blue e-invoice names its park's invoice and is of its price; a red one is of its credit note, on the same one.",
         """
         SELECT e.number, e.document_no FROM e_invoices e
         LEFT JOIN invoices i ON i.tenant_id = e.tenant_id AND i.id = e.invoice_id
         LEFT JOIN e_invoices b ON b.number = e.blue_number
         LEFT JOIN credit_notes n ON n.tenant_id = e.tenant_id AND n.id = e.credit_note_id
-        WHERE (e.blue_number IS NULL AND (e.document_no, e.gross_fen) IS DISTINCT FROM (i.number, i.gross_fen))
+        WHERE (e.blue_number IS NULL AND (e.document_no, e.gross_fen) IS DISTINCT FROM (i.number, i.gross_fen - i.discount_fen))
            OR (e.blue_number IS NOT NULL AND (b.invoice_id IS DISTINCT FROM e.invoice_id OR b.gross_fen < 0
                OR (e.document_no, -e.gross_fen) IS DISTINCT FROM (n.number, n.amount_fen)))
         """,

@@ -13,6 +13,7 @@ from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceView
 from billing.usecases.issuers import IssuerView
 
+INCLUDED = "订阅包含"
 STATUS = {"draft": "草稿", "finalized": "待付款", "paid": "已付清", "void": "作废"}
 
 
@@ -50,12 +51,13 @@ def invoice_document(paper: InvoicePaper) -> dict[str, Any]:
             {"fund": paper.fund_names.get(fund, fund), "amount": format_yuan(fen)}
             for fund, fen in sorted(by_fund(invoice).items())
         ],
-        "gross": format_yuan(invoice.gross_fen),
+        "list": format_yuan(invoice.list_fen),
+        "reductions": [{"name": name, "amount": format_yuan(fen)} for name, fen in reductions_of(invoice)],
         "subsidy": format_yuan(invoice.subsidy_fen),
         "payable": format_yuan(invoice.payable_fen),
         "payable_capitals": capitals(invoice.payable_fen),
         "vat": format_yuan(invoice.vat_fen),
-        "net": format_yuan(invoice.gross_fen - invoice.vat_fen),
+        "net": format_yuan(invoice.gross_fen - invoice.discount_fen - invoice.vat_fen),
         "paid": format_yuan(invoice.paid_fen),
         "open": format_yuan(invoice.open_fen),
     }
@@ -74,7 +76,8 @@ def _line(line: InvoiceLineView, period: str, fund_names: Mapping[str, str]) -> 
         "title": line.title or line.offering,
         "notes": "，".join(notes_of(line, period)),
         "quantity": plain(line.quantity),
-        "gross": format_yuan(line.gross_fen),
+        "list": format_yuan(line.list_fen),
+        "less": format_yuan(sum(fen for _, fen in reductions_of(line))),
         "subsidy": format_yuan(line.subsidy_fen),
         "payable": format_yuan(line.payable_fen),
         "vat_rate": f"{plain_percent(line.vat_bp)}%",
@@ -84,9 +87,22 @@ def _line(line: InvoiceLineView, period: str, fund_names: Mapping[str, str]) -> 
 
 
 def notes_of(line: InvoiceLineView, period: str) -> Sequence[str]:
-    """Return what stands below a line's title: another month than the invoice's, and what paid it."""
+    """Return what stands below a line's title: another month than the invoice's, what was taken off, what paid it."""
     notes = [f"{line.period} 的用量"] if line.period != period else []
+    if line.included:
+        notes.append(f"订阅包含 {line.included} 个单位，减免 {format_yuan(line.included_fen)} 元")
+    notes += [f"{name} {format_yuan(fen)} 元" for name, fen in reductions_of(line) if name != INCLUDED]
     return [*notes, "已由钱包支付"] if line.paid else notes
+
+
+def reductions_of(priced: InvoiceLineView | InvoiceView) -> Sequence[tuple[str, int]]:
+    """Return what was taken off the list price of a line or an invoice, by name, in the order in which it came off."""
+    found = (
+        (INCLUDED, priced.included_fen),
+        ("协议折扣", priced.agreed_discount_fen),
+        ("账单折扣", priced.discount_fen),
+    )
+    return [(name, fen) for name, fen in found if fen]
 
 
 def _award(award: Mapping[str, Any], fund_names: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from billing.rules.money import vat_of_gross
 from billing.rules.periods import month_name, parse_month
 from billing.store import invoice_queries, legal_entities, return_queries
 from billing.store.invoice_queries import PendingLine
+from billing.usecases.invoice_discounts import TakenOff, discounts_of, take_off
 from billing.usecases.invoice_views import InvoiceLineView, draft_line
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
@@ -31,6 +32,7 @@ class Draft:
     period: str
     usages: Sequence[PendingLine]
     billed: Totals
+    taken_off: TakenOff
     prepaid_fen: int
     credited: tuple[tuple[UUID, int], ...]
 
@@ -50,6 +52,7 @@ class DraftRow:
     line_count: int
     gross_fen: int
     subsidy_fen: int
+    discount_fen: int
     payable_fen: int
     vat_fen: int
     paid_fen: int
@@ -63,6 +66,21 @@ class DraftView(DraftRow):
 
     lines: tuple[InvoiceLineView, ...]
 
+    @property
+    def list_fen(self) -> int:
+        """Return the sum of the lines' list prices."""
+        return sum(line.list_fen for line in self.lines)
+
+    @property
+    def included_fen(self) -> int:
+        """Return what the included units would have cost."""
+        return sum(line.included_fen for line in self.lines)
+
+    @property
+    def agreed_discount_fen(self) -> int:
+        """Return what discounts took off prices before any subsidy."""
+        return sum(line.agreed_discount_fen for line in self.lines)
+
 
 def list_drafts(work: Work, *, period: str) -> tuple[DraftRow, ...]:
     """Return what would be invoiced for a month now, park by park: a park's own, for staff all. By name."""
@@ -71,6 +89,7 @@ def list_drafts(work: Work, *, period: str) -> tuple[DraftRow, ...]:
     sums: dict[UUID, list[invoice_queries.PendingSum]] = {}
     for each in invoice_queries.pending_sums(work.session, period):
         sums.setdefault(each.tenant_id, []).append(each)
+    reduced = _reduced(work, period, sums)
     credited = return_queries.waiting_sums(work.session)
     names = dict.fromkeys(sums, "") | onboarding.park_names(work, park_ids=set(sums))
     ends_at = grace_end(work, period)
@@ -82,8 +101,13 @@ def list_drafts(work: Work, *, period: str) -> tuple[DraftRow, ...]:
             line_count=sum(each.lines for each in found),
             gross_fen=sum(each.gross_fen for each in found),
             subsidy_fen=sum(each.subsidy_fen for each in found),
-            payable_fen=sum(each.payable_fen for each in found),
-            vat_fen=sum(vat_of_gross(each.gross_fen, each.vat_bp) for each in found),
+            discount_fen=0 if park_id not in reduced else reduced[park_id].discount_fen,
+            payable_fen=sum(each.payable_fen for each in found)
+            if park_id not in reduced
+            else reduced[park_id].payable_fen,
+            vat_fen=sum(vat_of_gross(each.gross_fen, each.vat_bp) for each in found)
+            if park_id not in reduced
+            else reduced[park_id].vat_fen,
             paid_fen=sum(each.prepaid_fen for each in found) + credited.get(park_id, 0),
             grace_ends_at=ends_at,
             grace_is_over=work.now >= ends_at,
@@ -107,7 +131,7 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
     ids = [usage.id for usage in draft.usages]
     times = invoice_queries.event_times(work.session, draft.park_id, ids)
     whole = invoice_queries.usage_by_id(work.session, draft.park_id, ids)
-    lines = zip(draft.usages, draft.billed.line_vat_fen, strict=True)
+    lines = zip(draft.usages, draft.billed.line_vat_fen, draft.taken_off.by_line, strict=True)
     return DraftView(
         park_id=draft.park_id,
         park_name=onboarding.park_names(work, park_ids={draft.park_id}).get(draft.park_id, ""),
@@ -115,14 +139,15 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
         line_count=len(draft.usages),
         gross_fen=draft.billed.gross_fen,
         subsidy_fen=draft.billed.subsidy_fen,
+        discount_fen=draft.billed.discount_fen,
         payable_fen=draft.billed.payable_fen,
         vat_fen=draft.billed.vat_fen,
         paid_fen=draft.paid_fen,
         grace_ends_at=ends_at,
         grace_is_over=work.now >= ends_at,
         lines=tuple(
-            draft_line(place, whole[usage.id], vat_fen, times[usage.id])
-            for place, (usage, vat_fen) in enumerate(lines, start=1)
+            draft_line(place, whole[usage.id], vat_fen, discount_fen, times[usage.id])
+            for place, (usage, vat_fen, discount_fen) in enumerate(lines, start=1)
         ),
     )
 
@@ -130,16 +155,28 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
 def drafts(work: Work, period: str, parks: Collection[UUID]) -> Iterator[Draft]:
     """Yield the drafts of some parks, one at a time, for use cases that have asked for their own permission."""
     credits_of = return_queries.waiting_credits(work.session, parks)
+    discounts = discounts_of(work, period, parks)
     for park_id, usages in invoice_queries.pending_usage(work.session, period, parks):
-        lines = [BilledLine(each.gross_fen, each.subsidy_fen, each.payable_fen, each.vat_bp) for each in usages]
+        taken_off = take_off(work, park_id, usages, credits_of, discounts.get(park_id, ()))
+        lines = [
+            BilledLine(each.gross_fen, each.subsidy_fen, each.payable_fen - less, each.vat_bp, less)
+            for each, less in zip(usages, taken_off.by_line, strict=True)
+        ]
         yield Draft(
             park_id=park_id,
             period=period,
             usages=usages,
             billed=totals(lines),
+            taken_off=taken_off,
             prepaid_fen=sum(each.payable_fen for each in usages if each.is_prepaid),
             credited=tuple(each for usage in usages for each in credits_of.get(usage.id, ())),
         )
+
+
+def _reduced(work: Work, period: str, parks: Collection[UUID]) -> dict[UUID, Totals]:
+    """Return the sums of those drafts that a discount may lower; the others are sums that the database works out."""
+    concerned = discounts_of(work, period, parks)
+    return {draft.park_id: draft.billed for draft in drafts(work, period, concerned)} if concerned else {}
 
 
 def grace_end(work: Work, period: str) -> datetime:

@@ -115,6 +115,8 @@ def _finalise(work: Work, sheet: _Sheet, draft: Draft, number: str) -> None:
             "number": number,
             "gross_fen": billed.gross_fen,
             "subsidy_fen": billed.subsidy_fen,
+            "discount_fen": billed.discount_fen,
+            "discount_id": draft.taken_off.discount_id,
             "payable_fen": billed.payable_fen,
             "vat_fen": billed.vat_fen,
             "paid_fen": draft.paid_fen,
@@ -128,11 +130,12 @@ def _finalise(work: Work, sheet: _Sheet, draft: Draft, number: str) -> None:
         _paid_before(work, sheet, tenant_id, invoice_id, ("wallet", f"delivery:{invoice_id}", draft.prepaid_fen))
     for return_id, fen in draft.credited:
         _paid_before(work, sheet, tenant_id, invoice_id, ("return", f"return:{return_id}", fen))
-    pairs = zip(draft.usages, billed.line_vat_fen, strict=True)
+    parts = zip(draft.usages, billed.line_vat_fen, draft.taken_off.by_line, strict=True)
     sheet.lines += [
-        NewLine(tenant_id, invoice_id, place, usage.id, vat_fen)
-        for place, (usage, vat_fen) in enumerate(pairs, start=1)
+        NewLine(tenant_id, invoice_id, place, usage.id, vat_fen, discount_fen)
+        for place, (usage, vat_fen, discount_fen) in enumerate(parts, start=1)
     ]
+    _post_discount(work, sheet, invoice_id, draft)
     _post_vat_rounding(work, sheet, invoice_id, draft)
 
 
@@ -162,6 +165,18 @@ def _paid_before(
             "created_at": work.now,
         }
     )
+
+
+def _post_discount(work: Work, sheet: _Sheet, invoice_id: UUID, draft: Draft) -> None:
+    """Post what the invoice's discount takes off the park's debt."""
+    journal = ledger.invoice_discount(
+        park_id=draft.park_id,
+        source_id=str(invoice_id),
+        occurred_at=work.now,
+        less_fen=draft.billed.discount_fen,
+    )
+    if journal is not None:
+        sheet.journals.append(journal)
 
 
 def _post_vat_rounding(work: Work, sheet: _Sheet, invoice_id: UUID, draft: Draft) -> None:

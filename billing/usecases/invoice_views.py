@@ -17,7 +17,7 @@ from tenants.rules.organisations import payment_reference
 
 @dataclass(frozen=True)
 class InvoiceRow:
-    """An invoice as a list shows it. ``vat_fen`` is contained in ``gross_fen``."""
+    """An invoice as a list shows it. ``vat_fen`` is contained in ``gross_fen`` less ``discount_fen``, the invoice's own."""
 
     id: UUID
     number: str
@@ -27,6 +27,7 @@ class InvoiceRow:
     status: str
     gross_fen: int
     subsidy_fen: int
+    discount_fen: int
     payable_fen: int
     vat_fen: int
     paid_fen: int
@@ -42,7 +43,11 @@ class InvoiceRow:
 
 @dataclass(frozen=True)
 class InvoiceLineView:
-    """One delivered service. ``period`` differs from the invoice's for late usage; ``paid`` says the wallet paid it."""
+    """One delivered service. ``period`` differs from the invoice's for late usage; ``paid`` says the wallet paid it.
+
+    ``included`` units cost nothing and would have cost ``included_fen``; ``agreed_discount_fen`` came off the price before
+    the subsidy, ``discount_fen`` is the line's part of the whole invoice's discount.
+    """
 
     line: int
     offering: str
@@ -51,6 +56,10 @@ class InvoiceLineView:
     gross_fen: int
     subsidy_fen: int
     payable_fen: int
+    included: int
+    included_fen: int
+    agreed_discount_fen: int
+    discount_fen: int
     vat_bp: int
     vat_fen: int
     awards: tuple[Mapping[str, Any], ...]
@@ -61,6 +70,11 @@ class InvoiceLineView:
     event_id: str
     used_at: datetime
 
+    @property
+    def list_fen(self) -> int:
+        """Return the list price: what it would have cost without included units and the discount agreed before."""
+        return self.gross_fen + self.included_fen + self.agreed_discount_fen
+
 
 @dataclass(frozen=True)
 class InvoiceView(InvoiceRow):
@@ -70,7 +84,23 @@ class InvoiceView(InvoiceRow):
     void_asked_by: UUID | None
     void_asked_at: datetime | None
     voided_at: datetime | None
+    discount_id: UUID | None
     lines: tuple[InvoiceLineView, ...]
+
+    @property
+    def list_fen(self) -> int:
+        """Return the sum of the lines' list prices."""
+        return sum(line.list_fen for line in self.lines)
+
+    @property
+    def included_fen(self) -> int:
+        """Return what the included units would have cost."""
+        return sum(line.included_fen for line in self.lines)
+
+    @property
+    def agreed_discount_fen(self) -> int:
+        """Return what discounts took off prices before any subsidy."""
+        return sum(line.agreed_discount_fen for line in self.lines)
 
 
 def row_fields(invoice: Invoice, park_name: str) -> dict[str, Any]:
@@ -84,6 +114,7 @@ def row_fields(invoice: Invoice, park_name: str) -> dict[str, Any]:
         "status": invoice.status,
         "gross_fen": invoice.gross_fen,
         "subsidy_fen": invoice.subsidy_fen,
+        "discount_fen": invoice.discount_fen,
         "payable_fen": invoice.payable_fen,
         "vat_fen": invoice.vat_fen,
         "paid_fen": invoice.paid_fen,
@@ -101,11 +132,14 @@ def invoice_view(invoice: Invoice, park_name: str, lines: Iterable[LineRow]) -> 
         void_asked_by=invoice.void_asked_by,
         void_asked_at=invoice.void_asked_at,
         voided_at=invoice.voided_at,
+        discount_id=invoice.discount_id,
         lines=tuple(line_view(row) for row in lines),
     )
 
 
-def draft_line(place: int, usage: RatedUsage, vat_fen: int, used_at: datetime) -> InvoiceLineView:
+def draft_line(
+    place: int, usage: RatedUsage, vat_fen: int, discount_fen: int, used_at: datetime
+) -> InvoiceLineView:  # fmt: skip
     """Return a line that is on no invoice yet."""
     return InvoiceLineView(
         line=place,
@@ -114,7 +148,11 @@ def draft_line(place: int, usage: RatedUsage, vat_fen: int, used_at: datetime) -
         quantity=usage.quantity,
         gross_fen=usage.gross_fen,
         subsidy_fen=usage.subsidy_fen,
-        payable_fen=usage.payable_fen,
+        payable_fen=usage.payable_fen - discount_fen,
+        included=usage.included,
+        included_fen=usage.discount_fen,
+        agreed_discount_fen=usage.agreed_discount_fen,
+        discount_fen=discount_fen,
         vat_bp=usage.vat_bp,
         vat_fen=vat_fen,
         awards=tuple(usage.awards),
@@ -137,6 +175,10 @@ def line_view(row: LineRow) -> InvoiceLineView:
         gross_fen=row.line.gross_fen,
         subsidy_fen=row.line.subsidy_fen,
         payable_fen=row.line.payable_fen,
+        included=row.included,
+        included_fen=row.included_fen,
+        agreed_discount_fen=row.agreed_discount_fen,
+        discount_fen=row.line.discount_fen,
         vat_bp=row.line.vat_bp,
         vat_fen=row.line.vat_fen,
         awards=tuple(row.line.awards),

@@ -87,7 +87,7 @@ def _unpaid(work: Work, invoice_id: UUID) -> Invoice:
 
 
 def _take_back_rounding(work: Work, invoice: Invoice) -> None:
-    """Reverse what the invoice added to the VAT of its deliveries: they are owed by themselves again."""
+    """Reverse what the invoice added to the VAT of its deliveries and took off them: they are owed by themselves again."""
     rows = invoice_queries.lines_of(work.session, invoice.tenant_id, invoice.id)
     posted = sum(vat_of_gross(row.line.gross_fen, row.line.vat_bp) for row in rows)
     draft = ledger.vat_adjustment(
@@ -96,5 +96,12 @@ def _take_back_rounding(work: Work, invoice: Invoice) -> None:
         occurred_at=work.now,
         more_vat_fen=posted - invoice.vat_fen,
     )
-    if draft is not None:
-        books.post_journal(work.session, draft, user_id=work.actor.user_id)
+    owed_again = ledger.invoice_discount(
+        park_id=invoice.tenant_id,
+        source_id=f"void:{invoice.id}",
+        occurred_at=work.now,
+        less_fen=-invoice.discount_fen,
+    )
+    for journal in (draft, owed_again):
+        if journal is not None:
+            books.post_journal(work.session, journal, user_id=work.actor.user_id)

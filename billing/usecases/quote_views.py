@@ -85,19 +85,30 @@ class QuoteLineView:
     included: int = 0
     """Units that the park's plan includes: they cost nothing."""
     discount_fen: int = 0
-    """What they would have cost: the list price less ``gross_fen``."""
+    """What they would have cost."""
+    agreed_discount_fen: int = 0
+    """What a discount takes off before any subsidy: the list price is ``gross_fen`` and both."""
+    agreed_discount_id: UUID | None = None
+
+    @property
+    def list_fen(self) -> int:
+        """Return the list price: without included units and discounts."""
+        return self.gross_fen + self.discount_fen + self.agreed_discount_fen
 
     def document(self) -> dict[str, Any]:
         """Return the line as JSON."""
         awards = [award.document() for award in self.awards]
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "awards"}
-        return {**plain, "price_id": str(self.price_id), "awards": awards}
+        discount = None if self.agreed_discount_id is None else str(self.agreed_discount_id)
+        return {**plain, "price_id": str(self.price_id), "agreed_discount_id": discount, "awards": awards}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> QuoteLineView:
         """Return the line that ``document`` wrote."""
         awards = tuple(AwardView.from_document(award) for award in document["awards"])
-        return cls(**{**document, "price_id": UUID(document["price_id"]), "awards": awards})
+        discount = document.get("agreed_discount_id")
+        ids = {"price_id": UUID(document["price_id"]), "agreed_discount_id": UUID(discount) if discount else None}
+        return cls(**{**document, **ids, "awards": awards})
 
 
 @dataclass(frozen=True)

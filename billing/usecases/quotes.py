@@ -105,8 +105,8 @@ def confirm_quote(
     ``facts`` and ``line_facts`` (of each line) are how the facts stand now, and ``included`` how many units of each line cost nothing;
     without them those of the quote are taken.
 
-    Raises Conflict ``quote.expired``, ``price.changed``, ``quote.included_changed`` or ``quote.subsidy_changed``; the park then asks anew, sees
-    the new amounts and confirms those.
+    Raises Conflict ``quote.expired``, ``price.changed``, ``quote.included_changed``, ``quote.discount_changed`` or
+    ``quote.subsidy_changed``; the park then asks anew, sees the new amounts and confirms those.
     """
     work.actor.require(Permission.PLACE_ORDER)
     tenant_id = work.actor.require_tenant()
@@ -123,6 +123,7 @@ def confirm_quote(
         for line, own in zip(shown.lines, line_facts or [line.facts for line in shown.lines], strict=True)
     ]
     now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=stated, at=work.now).preview
+    _check_discounts(shown, now)
     if [_money(line) for line in now.lines] != [_money(line) for line in shown.lines]:
         raise Conflict(
             "quote.subsidy_changed",
@@ -165,6 +166,21 @@ def _check_prices(work: Work, shown: QuoteView, facts: Mapping[str, Any]) -> Non
                     title=line.title or line.offering,
                     old=format_yuan(line.gross_fen),
                     new=format_yuan(price.gross_fen(line.quantity, line.included)),
+                ),
+            )
+
+
+def _check_discounts(shown: Preview, now: Preview) -> None:
+    """Refuse a quote whose discounts have begun, ended or changed since; in both directions, as for prices."""
+    for line, other in zip(shown.lines, now.lines, strict=True):
+        if line.agreed_discount_fen != other.agreed_discount_fen:
+            raise Conflict(
+                "quote.discount_changed",
+                msg(
+                    "“{title}”的折扣已由 {old} 元变为 {new} 元。请重新询价并确认新的价格。",
+                    title=line.title or line.offering,
+                    old=format_yuan(line.agreed_discount_fen),
+                    new=format_yuan(other.agreed_discount_fen),
                 ),
             )
 

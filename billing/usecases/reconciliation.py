@@ -6,11 +6,13 @@ month is over. Rows written by others while it runs may show as breaks that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from billing.rules.charges import Charge
+from billing.rules.discounts import Discount
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
 from billing.rules.rating import rate_after
 from billing.rules.reconciliation import Break, BreakKind, Chain, compare
@@ -19,9 +21,11 @@ from billing.store import invoice_queries, settlements
 from billing.store import reconciliation_queries as queries
 from billing.store.adjustments import amounts_of_month
 from billing.store.books import balances
+from billing.store.discounts import discounts_of_month
 from billing.store.invoices import Invoice
 from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
+from billing.store.usage import RatedUsage
 from billing.usecases.invoice_drafts import check_period
 from billing.usecases.ledger import BalanceRow, TrialBalance
 from billing.usecases.rated import charge_of, quantity_of
@@ -170,6 +174,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     charges = {key: charge_of(price) for key, price in queries.prices_of_month(work.session, period).items()}
     fees = fees_of_month(work.session, period)
     adjusted = amounts_of_month(work.session, period)
+    agreed = discounts_of_month(work.session, period)
     meters = {}
     for usage, event, price_id, invoiced_fen in queries.rated_of_month(work.session, period):
         if event.type not in meters:
@@ -180,11 +185,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
         elif usage.id in adjusted:
             metered_fen = adjusted[usage.id]
         else:
-            metered_fen = (
-                0
-                if quantity is None or price_id not in charges
-                else rate_after(charges[price_id], quantity, Decimal(usage.included))
-            )
+            metered_fen = _rated_anew(usage, quantity, charges.get(price_id), agreed)
         key = f"{usage.tenant_id}/{event.source}/{event.id}"
         month.metered[key], month.rated[key] = metered_fen, usage.gross_fen
         if over or invoiced_fen is not None:
@@ -195,6 +196,17 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
         sums.metered_fen += metered_fen
         sums.rated_fen += usage.gross_fen
         sums.invoiced_fen += invoiced_fen or 0
+
+
+def _rated_anew(
+    usage: RatedUsage, quantity: Decimal | None, charge: Charge | None, agreed: Mapping[UUID, Discount]
+) -> int:
+    """Return what a quantity costs by the price and the discount of its order."""
+    if quantity is None or charge is None:
+        return 0
+    charge_fen = rate_after(charge, quantity, Decimal(usage.included))
+    discount = agreed.get(usage.agreed_discount_id) if usage.agreed_discount_id else None
+    return charge_fen if discount is None else charge_fen - discount.taken_off(charge_fen)
 
 
 def _follow_invoices(work: Work, period: str, month: _Month) -> None:

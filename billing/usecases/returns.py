@@ -18,6 +18,7 @@ from billing.rules.clawbacks import Bearer, ClawbackCause
 from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.rules.plans import ChargedFee
 from billing.rules.returns import ReturnCause, Shares, split_return, vat_back, vat_back_of_line
 from billing.store import (
     entitlement_queries,
@@ -160,13 +161,26 @@ def return_lines(
 def left_to_return(work: Work, usage: RatedUsage) -> int:
     """Return what of a delivery's price nobody has got back or is asked back yet, for use cases of billing."""
     fee = fee_of_usage(work, usage)
-    if fee is not None:
-        return fee.left_fen
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
+    line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
+    park_left = _park_left(usage, before, fee, _discount_of(line))
+    if fee is not None:
+        return park_left
     instant = instant_programmes(usage)
     holds = trace_queries.holds_of_usage(work.session, usage)
     public = sum(hold.captured_fen - hold.recalled_fen for hold in holds if hold.programme in instant)
-    return usage.payable_fen - before.park_fen + public
+    return park_left + public
+
+
+def _discount_of(line: InvoiceLine | None) -> int:
+    """Return what its invoice's discount took off a line: nobody paid it, so nobody gets it back."""
+    return 0 if line is None else line.discount_fen
+
+
+def _park_left(usage: RatedUsage, before: Before, fee: ChargedFee | None, discount_fen: int) -> int:
+    """Return what the park paid or owes of a line and has not got back."""
+    left = usage.payable_fen - discount_fen - before.park_fen
+    return left if fee is None else max(0, min(left, fee.left_fen))
 
 
 def _check_texts(wish: ReturnWish) -> None:
@@ -200,8 +214,8 @@ def _carry_out(work: Work, person: UUID, plan: _Plan, spent: Sequence[Spent]) ->
         "order_line_id": usage.order_line_id,
         "rated_usage_id": usage.id,
         "number": plan.number,
-        "gross_fen": usage.gross_fen,
-        "payable_fen": usage.payable_fen,
+        "gross_fen": usage.gross_fen - _discount_of(plan.invoice_line),
+        "payable_fen": usage.payable_fen - _discount_of(plan.invoice_line),
         "before_fen": plan.before.amount_fen,
         "park_before_fen": plan.before.park_fen,
         "amount_fen": plan.amount_fen,
@@ -249,7 +263,9 @@ def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
     holds = _own_holds(usage, [each for each in spent if each.order_line_id == line.order_line_id])
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
     fee = fee_of_usage(work, usage, lock=True)
-    park_left = usage.payable_fen - before.park_fen if fee is None else fee.left_fen
+    invoice_line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
+    discount_fen = _discount_of(invoice_line)
+    park_left = _park_left(usage, before, fee, discount_fen)
     left = park_left + sum(each.open_fen for each in holds)
     if not left:
         raise Conflict("return.nothing_left", msg("该服务的价款已全部退回或列入追回，没有可退金额。"))
@@ -268,11 +284,11 @@ def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
             withdrawn[hold.hold_id] = unpaid
         if part > unpaid:
             recalled[hold.hold_id] = part - unpaid
-    invoice_line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
     vat_fen = vat_back(before.sale_back_fen, amount, usage.vat_bp)
     if invoice_line is not None:
         returned = before.sale_back_fen + amount
-        vat_fen = min(vat_back_of_line(invoice_line.vat_fen, usage.gross_fen, returned, before.vat_fen), amount)
+        sold = usage.gross_fen - discount_fen
+        vat_fen = min(vat_back_of_line(invoice_line.vat_fen, sold, returned, before.vat_fen), amount)
     return _Plan(
         id=new_id(),
         provider_id=line.provider_id,

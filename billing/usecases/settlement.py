@@ -68,6 +68,9 @@ class DeliveredLine:
     included: int = 0
     """Units that the park's plan includes, and what they would have cost."""
     discount_fen: int = 0
+    agreed_discount_fen: int = 0
+    """What a discount took off the price, which ``gross_fen`` is without."""
+    agreed_discount_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,9 @@ def _metered(work: Work, event: UsageEvent) -> Decimal:
 def _check_amount(work: Work, line: DeliveredLine, quantity: Decimal) -> None:
     """Rate the metered quantity by the price of the order: it must come to what the park confirmed."""
     price = settlements.price_of(work.session, line.price_id)
-    rated_fen = None if price is None else rate_after(charge_of(price), quantity, Decimal(line.included))
+    rated_fen = None
+    if price is not None:
+        rated_fen = rate_after(charge_of(price), quantity, Decimal(line.included)) - line.agreed_discount_fen
     if rated_fen != line.gross_fen or line.gross_fen != line.subsidy_fen + line.payable_fen:
         raise Conflict(
             "settlement.amount_differs",
@@ -194,6 +199,8 @@ def _rated(
         "payment_method": line.payment_method,
         "included": line.included,
         "discount_fen": line.discount_fen,
+        "agreed_discount_fen": line.agreed_discount_fen,
+        "agreed_discount_id": line.agreed_discount_id,
         "period": month_name(event.time),
         "rated_at": work.now,
     }

@@ -42,6 +42,7 @@ NOUNS = (
     "invoice_runs",
     "credit_notes",
     "adjustments",
+    "discounts",
     "books",
     "claims",
     "ledger",

@@ -38,6 +38,7 @@ class InvoiceDraft(Answer):
     line_count: int
     gross_fen: Amount
     subsidy_fen: Amount
+    discount_fen: Amount
     payable_fen: Amount
     vat_fen: Amount
     paid_fen: Amount
@@ -105,6 +106,7 @@ class InvoiceSettings(Answer):
     name: str
     grace_days: int
     alone_up_to_fen: Amount
+    discount_alone_bp: int = Field(description="The largest share that one person may grant a park as a discount")
 
 
 class InvoiceSettingsWish(Body):
@@ -112,6 +114,7 @@ class InvoiceSettingsWish(Body):
 
     grace_days: Annotated[int, Field(strict=True, ge=0, le=invoice_settings.MOST_GRACE_DAYS)]
     alone_up_to_fen: Fen
+    discount_alone_bp: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
 
 
 @invoice_runs.get("/invoice-drafts", **call(InvoiceDrafts))

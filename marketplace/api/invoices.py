@@ -37,7 +37,9 @@ class InvoiceVoidWish(Body):
 
 
 class InvoiceRow(Answer):
-    """An invoice in a list. ``vat_fen`` is contained in ``gross_fen``; a transfer quotes ``payment_reference``."""
+    """An invoice in a list. ``gross_fen`` less ``discount_fen`` (of the whole invoice) contains ``vat_fen``, and is what fund
+    and park pay; a transfer quotes ``payment_reference``.
+    """
 
     id: UUID
     number: str
@@ -47,6 +49,7 @@ class InvoiceRow(Answer):
     status: str
     gross_fen: Amount
     subsidy_fen: Amount
+    discount_fen: Amount
     payable_fen: Amount
     vat_fen: Amount
     paid_fen: Amount
@@ -62,8 +65,13 @@ class InvoiceLine(Answer):
     offering: str
     title: str
     quantity: Quantity
+    list_fen: Amount = Field(description="Less included_fen and agreed_discount_fen it is gross_fen")
+    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    included_fen: Amount = Field(description="What they would have cost")
+    agreed_discount_fen: Amount = Field(description="What a discount took off before any subsidy")
     gross_fen: Amount
     subsidy_fen: Amount
+    discount_fen: Amount = Field(description="The line's part of the invoice's discount, off the park's own part")
     payable_fen: Amount
     vat_bp: int
     vat_fen: Amount
@@ -81,6 +89,10 @@ class Invoice(InvoiceRow):
     void_reason: str | None
     void_asked_at: Moment | None
     voided_at: Moment | None
+    discount_id: UUID | None
+    list_fen: Amount
+    included_fen: Amount
+    agreed_discount_fen: Amount
     lines: list[InvoiceLine]
 
 

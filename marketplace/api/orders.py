@@ -90,6 +90,8 @@ class OrderLine(Answer):
     payable_fen: Amount
     included: int = Field(description="Units that the park's plan includes: they cost nothing")
     discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
+    agreed_discount_fen: Amount = Field(description="What a discount takes off before any subsidy; likewise")
+    list_fen: Amount = Field(description="The list price: gross_fen and both of these")
     awards: list[Award]
     status: LineStatus
     failure_code: str | None

@@ -76,6 +76,8 @@ class QuoteLine(Answer):
     later_fen: Amount
     included: int = Field(description="Units that the park's plan includes: they cost nothing")
     discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
+    agreed_discount_fen: Amount = Field(description="What a discount takes off before any subsidy; likewise")
+    list_fen: Amount = Field(description="The list price: gross_fen and both of these")
     awards: list[Award]
     explanations: list[Explanation] = Field(
         default_factory=list, description="Why each award is what it is, as things stood when the quote was made"

@@ -9,10 +9,13 @@ from decimal import Decimal
 from billing.rules.capitals import capitals
 from billing.rules.money import yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.usecases.invoice_documents import STATUS, InvoicePaper, notes_of, plain_percent
+from billing.usecases.invoice_documents import STATUS, InvoicePaper, notes_of, plain_percent, reductions_of
 from marketplace.formats.tables import Cell, Table, xlsx_book
 
-LINES = ("序号", "服务", "说明", "数量", "标价（元）", "补贴（元）", "应付（元）", "税率", "含税额（元）")
+LINES = (
+    "序号", "服务", "说明", "数量", "标价（元）", "包含数量", "订阅包含（元）", "协议折扣（元）", "账单折扣（元）", "补贴（元）",
+    "应付（元）", "税率", "含税额（元）",
+)  # fmt: skip
 AWARDS = ("序号", "补贴项目", "版本", "补贴率", "一事一议批复", "兑付方式", "资金", "金额（元）")
 
 
@@ -33,14 +36,15 @@ def _front(paper: InvoicePaper) -> Table:
         ("购买方", invoice.park_name),
         ("购买方统一社会信用代码", paper.buyer_uscc),
         ("付款参考号", invoice.payment_reference),
-        ("标价合计（元）", yuan(invoice.gross_fen)),
+        ("标价合计（元）", yuan(invoice.list_fen)),
+        *((f"减：{name}（元）", yuan(fen)) for name, fen in reductions_of(invoice)),
         ("减：补贴（元）", yuan(invoice.subsidy_fen)),
         ("应付合计（元）", yuan(invoice.payable_fen)),
         ("应付金额（大写）", f"人民币{capitals(invoice.payable_fen)}"),
         ("已付（元）", yuan(invoice.paid_fen)),
         ("待付（元）", yuan(invoice.open_fen)),
-        ("标价中的增值税额（元）", yuan(invoice.vat_fen)),
-        ("标价中的不含税额（元）", yuan(invoice.gross_fen - invoice.vat_fen)),
+        ("其中增值税额（元）", yuan(invoice.vat_fen)),
+        ("其中不含税额（元）", yuan(invoice.gross_fen - invoice.discount_fen - invoice.vat_fen)),
     ]
     if issuer is not None:
         rows += [
@@ -63,7 +67,11 @@ def _lines(paper: InvoicePaper) -> Table:
             line.title or line.offering,
             "，".join(notes_of(line, paper.invoice.period)),
             float(line.quantity),
-            yuan(line.gross_fen),
+            yuan(line.list_fen),
+            line.included,
+            yuan(line.included_fen),
+            yuan(line.agreed_discount_fen),
+            yuan(line.discount_fen),
             yuan(line.subsidy_fen),
             yuan(line.payable_fen),
             f"{plain_percent(line.vat_bp)}%",
@@ -72,8 +80,12 @@ def _lines(paper: InvoicePaper) -> Table:
         for line in paper.invoice.lines
     ]
     invoice = paper.invoice
-    sums: Sequence[Decimal] = [yuan(fen) for fen in (invoice.gross_fen, invoice.subsidy_fen, invoice.payable_fen)]
-    rows.append(("合计", None, None, None, *sums, None, yuan(invoice.vat_fen)))
+    off: Sequence[Decimal] = [
+        yuan(fen) for fen in (invoice.included_fen, invoice.agreed_discount_fen, invoice.discount_fen)
+    ]
+    paid_by: Sequence[Decimal] = [yuan(invoice.subsidy_fen), yuan(invoice.payable_fen)]
+    listed = yuan(invoice.list_fen)
+    rows.append(("合计", None, None, None, listed, None, *off, *paid_by, None, yuan(invoice.vat_fen)))
     return Table("明细", LINES, rows)
 
 

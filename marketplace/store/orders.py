@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Integer, SmallInteger, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, TenantOwned, one_of, owned_reference
@@ -54,6 +54,10 @@ class OrderLine(TenantOwned, Base):
         one_of("status", ("placed", "delivered", "failed", "cancelled")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
+        CheckConstraint(
+            "agreed_discount_fen >= 0 AND (agreed_discount_fen > 0) = (agreed_discount_id IS NOT NULL)",
+            name="agreed_discount",
+        ),
         CheckConstraint("num_nonnulls(run_id, booking_id, site_month_id) = 1", name="one_delivery"),
         Index(None, "tenant_id", "order_id"),
     )
@@ -74,6 +78,9 @@ class OrderLine(TenantOwned, Base):
     """Units that the park's plan includes: they cost nothing."""
     discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What they would have cost; ``gross_fen`` is without it."""
+    agreed_discount_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What a discount took off the price before the subsidy; ``gross_fen`` is without it."""
+    agreed_discount_id: Mapped[UUID | None] = mapped_column(ForeignKey("discounts.id"))
     status: Mapped[Code]
     run_id: Mapped[UUID | None]
     booking_id: Mapped[UUID | None]

@@ -127,6 +127,8 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
                 awards=[award.document() for award in line.awards],
                 included=line.included,
                 discount_fen=line.discount_fen,
+                agreed_discount_fen=line.agreed_discount_fen,
+                agreed_discount_id=line.agreed_discount_id,
                 status=LineStatus.PLACED,
                 run_id=delivery.run_id,
                 booking_id=delivery.booking_id,

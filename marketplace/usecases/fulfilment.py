@@ -218,6 +218,8 @@ def _settle(
             position=line.position,
             included=line.included,
             discount_fen=line.discount_fen,
+            agreed_discount_fen=line.agreed_discount_fen,
+            agreed_discount_id=line.agreed_discount_id,
         ),
         source=f"marketplace/{delivery}",
         event_id=event_id,

@@ -13,6 +13,7 @@ from billing.usecases.invariants_aid import INVARIANTS_AID as AID
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
 from billing.usecases.invariants_credit_notes import INVARIANTS_CREDIT_NOTES as CREDIT_NOTES
+from billing.usecases.invariants_discounts import INVARIANTS_DISCOUNTS as DISCOUNTS
 from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES as E_INVOICES
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
@@ -135,7 +136,8 @@ SUBSCRIPTIONS = (
         UNION ALL
         SELECT r.tenant_id, r.order_line_id, r.included, l.included FROM rated_usage r
         JOIN order_lines l ON l.tenant_id = r.tenant_id AND l.id = r.order_line_id
-        WHERE (r.included, r.discount_fen) <> (l.included, l.discount_fen)
+        WHERE (r.included, r.discount_fen, r.agreed_discount_fen, r.agreed_discount_id)
+            IS DISTINCT FROM (l.included, l.discount_fen, l.agreed_discount_fen, l.agreed_discount_id)
         """,
     ),
     Invariant(
@@ -161,6 +163,7 @@ ALL = (
     *EXEMPTIONS,
     *BOOKS,
     *ADJUSTMENTS,
+    *DISCOUNTS,
     *AID,
     *ONCE,
     *CLAIMS,

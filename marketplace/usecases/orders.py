@@ -114,6 +114,7 @@ def _line_view(
         awards=tuple(line.awards),
         included=line.included,
         discount_fen=line.discount_fen,
+        agreed_discount_fen=line.agreed_discount_fen,
         status=LineStatus(line.status),
         failure_code=line.failure_code,
         result_sha256=line.result_sha256,

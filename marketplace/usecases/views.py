@@ -30,6 +30,7 @@ class OrderLineView:
     awards: tuple[dict[str, Any], ...]
     included: int
     discount_fen: int
+    agreed_discount_fen: int
     status: LineStatus
     failure_code: str | None
     result_sha256: str | None
@@ -39,6 +40,11 @@ class OrderLineView:
     artefacts: tuple[ArtefactView, ...]
     returns: tuple[ReturnView, ...]
     clawbacks: tuple[ClawbackRow, ...]
+
+    @property
+    def list_fen(self) -> int:
+        """Return the list price: without included units and discounts."""
+        return self.gross_fen + self.discount_fen + self.agreed_discount_fen
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from billing.rules.money import yuan
 from billing.usecases import invoice_drafts, invoice_runs, invoice_settings, invoicing
-from marketplace.web.amounts import fen_of
+from marketplace.web.amounts import fen_of, share_of
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import month_of, show
@@ -68,6 +68,9 @@ def run(run_id: str) -> Response:
     return show("invoices/run.html", run=found)
 
 
+_SETTINGS = {"alone_up_to_fen": "alone_up_to", "discount_alone_bp": "discount_alone"}
+
+
 @pages.get("/invoices/settings")
 def settings() -> Response:
     """Show the settings of invoices."""
@@ -79,10 +82,13 @@ def change_settings() -> Response:
     """Change the settings of invoices."""
     try:
         alone_up_to_fen = fen_of("alone_up_to")
+        share_bp = share_of("discount_alone") if field("discount_alone") else None
         with page_work() as work:
-            invoice_settings.change_invoice_settings(work, grace_days=_days(), alone_up_to_fen=alone_up_to_fen)
+            invoice_settings.change_invoice_settings(
+                work, grace_days=_days(), alone_up_to_fen=alone_up_to_fen, discount_alone_bp=share_bp
+            )
     except Problem as problem:
-        return _settings(refusal_of(problem, lambda path: "alone_up_to" if path == "alone_up_to_fen" else path))
+        return _settings(refusal_of(problem, lambda path: _SETTINGS.get(path, path)))
     return go(url_for("invoice_runs.settings"))
 
 
@@ -116,6 +122,7 @@ def _settings(refusal: Refusal | None) -> Response:
     with page_work() as work:
         now = invoice_settings.read_invoice_settings(work)
     typed = {"grace_days": str(now.grace_days), "alone_up_to": f"{yuan(now.alone_up_to_fen):.2f}"}
+    typed["discount_alone"] = f"{now.discount_alone_bp / 100:g}"
     return show(
         "invoices/settings.html",
         status=200 if refusal is None else refusal.status,

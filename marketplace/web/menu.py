@@ -83,7 +83,7 @@ ENTRIES = (
         "invoices.invoices",
         msg("账单"),
         Permission.READ_INVOICE,
-        groups=("invoice_batches", "e_invoices", "invoice_runs", "credit_notes", "adjustments"),
+        groups=("invoice_batches", "e_invoices", "invoice_runs", "credit_notes", "adjustments", "discounts"),
         section=ACCOUNTS,
     ),
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),

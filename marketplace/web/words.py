@@ -235,6 +235,12 @@ KINDS = {
     "booking": BOOKING,
     "invoice": INVOICE,
     "adjustment": {"asked": msg("待确认"), "charged": msg("已补收"), "refused": msg("未同意")},
+    "discount": {
+        "asked": msg("待确认"),
+        "in_force": msg("已生效"),
+        "refused": msg("未同意"),
+        "ended": msg("已终止"),
+    },
     "credit_note": {"asked": msg("待确认"), "issued": msg("已开具"), "refused": msg("未同意")},
     "invoice_run": {"queued": msg("进行中"), "done": msg("已完成")},
     "fund": FUND,

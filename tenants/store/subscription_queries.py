@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,16 @@ def begun_subscriptions(session: Session, park_id: UUID, until: datetime) -> Seq
     )
     ordered = query.order_by(Subscription.starts_at).execution_options(populate_existing=True)
     return session.execute(ordered).scalars().all()
+
+
+def tiers_at(session: Session, park_ids: Collection[UUID], at: datetime) -> Sequence[tuple[UUID, str]]:
+    """Return the tiers that parks have at a moment, of those that the transaction may see."""
+    query = select(Subscription.tenant_id, Subscription.tier).where(
+        Subscription.tenant_id.in_(park_ids),
+        Subscription.starts_at <= at,
+        or_(Subscription.ends_at.is_(None), Subscription.ends_at > at),
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def end_subscription(

@@ -6,7 +6,7 @@ very moment, whether or not the clockwork is late.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -134,6 +134,12 @@ def current_subscription(work: Work, *, park_id: UUID) -> SubscriptionView | Non
     work.actor.require(Permission.READ_PARK)
     row = running_subscription(work.session, park_id, work.now)
     return subscription_view(row) if row is not None else None
+
+
+def tiers_at(work: Work, *, park_ids: Collection[UUID], at: datetime) -> dict[UUID, Tier]:
+    """Return the tiers that parks have at a moment, as far as the acting person may see them; none for no subscription."""
+    work.actor.require(Permission.READ_PARK)
+    return {park_id: Tier(tier) for park_id, tier in store.tiers_at(work.session, park_ids, at)}
 
 
 def read_overview(work: Work, *, park_id: UUID) -> Overview:

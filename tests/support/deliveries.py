@@ -87,4 +87,6 @@ def _line(line: quotes.QuoteLineView, line_id: UUID, payment_method: str) -> Del
         evidence={"order_line": str(line_id), "report_sha256": "0" * 64},
         title=f"服务 {line.offering}",
         provider_id=PROVIDER,
+        agreed_discount_fen=line.agreed_discount_fen,
+        agreed_discount_id=line.agreed_discount_id,
     )
