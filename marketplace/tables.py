@@ -32,7 +32,7 @@ from billing.store import (
     wallets,
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
-from services.store import bookings, carbon, catalogue, companies, runs, sites
+from services.store import bookings, carbon, catalogue, companies, readings, runs, sites
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
 from tenants.store import audit, organisations, people, standing, subscriptions
@@ -51,6 +51,7 @@ STORES = (
     runs,
     adjustments,
     sites,
+    readings,
     aid,
     alerts,
     budgets,

@@ -29,6 +29,7 @@ NOUNS = (
     "certificates",
     "carbon_reports",
     "factor_editions",
+    "site_meters",
     "events",
     "meters",
     "usage",

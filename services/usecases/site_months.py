@@ -157,23 +157,17 @@ def require_running(work: Work, *, site_id: UUID, delivery: Delivery) -> None:
     Raises NotFound for another park's site, Conflict ``site.not_rented``.
     """
     work.actor.require(Permission.READ_SITE)
-    tenant_id = work.actor.require_tenant()
-    running = (
-        select(SiteMonth.id)
-        .where(
-            SiteMonth.tenant_id == tenant_id,
-            SiteMonth.site_id == site_id,
-            SiteMonth.delivery == delivery,
-            SiteMonth.month.in_(working_months(work.now)),
-            SiteMonth.status.in_(TAKEN),
-        )
-        .with_for_update(read=True)
-    )
-    if work.session.execute(running).first() is None:
-        site = sites.read_site(work, site_id=site_id)
-        raise Conflict(
-            "site.not_rented", msg("站点“{name}”本月没有租用此项服务。请先在服务目录中租用。", name=site.name)
-        )
+    if delivery not in _running(work, site_id):
+        raise _not_rented(work, site_id)
+
+
+def require_any(work: Work, *, site_id: UUID) -> frozenset[Delivery]:
+    """Return the services that are rented for a site now; refuse, as ``require_running`` does, when there is none."""
+    work.actor.require(Permission.READ_SITE)
+    running = _running(work, site_id)
+    if not running:
+        raise _not_rented(work, site_id)
+    return running
 
 
 def note_activity(work: Work, *, site_id: UUID, delivery: Delivery, count: int = 1) -> None:
@@ -283,6 +277,26 @@ def read_month(work: Work, *, site_month_id: UUID) -> SiteMonthView:
         closed_at=row.closed_at,
         active_days=len(_active_days(work, row.tenant_id, row.site_id, row.delivery, row.month)),
     )
+
+
+def _running(work: Work, site_id: UUID) -> frozenset[Delivery]:
+    """Return the services that run for a site, with their months locked against closing and cancelling."""
+    running = (
+        select(SiteMonth.delivery)
+        .where(
+            SiteMonth.tenant_id == work.actor.require_tenant(),
+            SiteMonth.site_id == site_id,
+            SiteMonth.month.in_(working_months(work.now)),
+            SiteMonth.status.in_(TAKEN),
+        )
+        .with_for_update(read=True)
+    )
+    return frozenset(map(Delivery, work.session.execute(running).scalars()))
+
+
+def _not_rented(work: Work, site_id: UUID) -> Conflict:
+    site = sites.read_site(work, site_id=site_id)
+    return Conflict("site.not_rented", msg("站点“{name}”本月没有租用此项服务。请先在服务目录中租用。", name=site.name))
 
 
 def _record(work: Work, row: SiteMonth) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.meters import bench_meters
 from tests.benchmarks.page import bench_page
 from tests.benchmarks.quotes import bench_quote
+from tests.benchmarks.readings import bench_readings
 from tests.benchmarks.replays import bench_replay
 from tests.benchmarks.twin import bench_twin
 
@@ -34,6 +35,7 @@ ON_AN_INSTALLATION: dict[str, Callable[[Installation], list[Figure]]] = {
     "events": bench_events,
     "meters": bench_meters,
     "page": bench_page,
+    "readings": bench_readings,
 }
 
 
