@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from services.formats.park_equipment import (
     BuildingPart,
@@ -32,6 +32,13 @@ from services.formats.park_parts import (
     SizingPart,
     TariffPart,
     WeatherPart,
+)
+from services.formats.park_processes import (
+    MOST_PROCESSES,
+    MOST_SCENARIOS,
+    ProcessPart,
+    ScenarioPart,
+    check_processes,
 )
 from services.formats.park_texts import field_errors
 from services.rules.twin.building import Building
@@ -70,7 +77,25 @@ class ParkDocument(Part):
     feed_in: FeedInPart = FeedInPart()
     emission_factor: FactorPart
     sizing: SizingPart | None = None
+    processes: tuple[ProcessPart, ...] = Field(default=(), max_length=MOST_PROCESSES)
+    scenarios: tuple[ScenarioPart, ...] = Field(default=(), max_length=MOST_SCENARIOS)
+    carbon_yuan_per_t: float = Field(default=0, ge=0, le=1e5)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
+
+    @field_validator("processes")
+    @classmethod
+    def _together(cls, value: tuple[ProcessPart, ...], info: ValidationInfo) -> tuple[ProcessPart, ...]:
+        wrong = check_processes(value, info.data.get("step_minutes", 15))
+        if wrong is not None:
+            raise ValueError(wrong)
+        return value
+
+    @field_validator("scenarios")
+    @classmethod
+    def _named_apart(cls, value: tuple[ScenarioPart, ...]) -> tuple[ScenarioPart, ...]:
+        if len({item.name for item in value}) < len(value):
+            raise ValueError("scenario.names")
+        return value
 
     @model_validator(mode="after")
     def _versioned(self) -> Self:

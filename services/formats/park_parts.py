@@ -138,6 +138,7 @@ class BatteryPart(Part):
     soc_max: Share = 0.95
     soc_start: Share | None = None
     habit: BatteryHabit = BatteryHabit.VALLEY_PEAK
+    wear_yuan_per_kwh: float = Field(default=0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -226,3 +227,5 @@ class SizingPart(Part):
     discount_rate: float = Field(default=0.06, ge=0, le=0.5)
     upkeep_share: Share = 0.01
     subsidy_share: Share = 0
+    pv_degradation: float = Field(default=0, ge=0, le=0.1)
+    battery_fade: float = Field(default=0, ge=0, le=0.1)

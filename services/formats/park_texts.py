@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.formats.park_processes import REASONS
 from tenants.kernel.errors import FieldError
 from tenants.kernel.messages import Message, msg
 
@@ -76,4 +77,4 @@ def _reason(name: str) -> Message:
         "no_load_share": msg("至少一条母线应有大于 0 的 load_share。"),
         "name_twice": msg("名称重复，请改为各不相同的名称。"),
     }
-    return reasons.get(name, msg("格式不对，请按园区文件说明填写。"))
+    return (reasons | REASONS).get(name, msg("格式不对，请按园区文件说明填写。"))

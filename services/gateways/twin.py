@@ -14,8 +14,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from services.gateways.solver import Solution, Solver
+from services.gateways.twin_full_feed import optimise_beside
+from services.gateways.twin_model import Site
 from services.gateways.twin_notes import quality_notes
+from services.gateways.twin_optimum import Optimum, Shifted, optimise
 from services.gateways.twin_physics import (
     Physics,
     check_network,
@@ -27,31 +29,23 @@ from services.gateways.twin_physics import (
 from services.gateways.twin_report import ReportInput, render_report
 from services.gateways.twin_series import render_series
 from services.rules.twin.advice import Advice, rank_advice
-from services.rules.twin.calendar import Calendar, make_calendar
-from services.rules.twin.dispatch import Balance, Dispatch, check_balance, habitual_dispatch, make_dispatch
-from services.rules.twin.dispatch_program import Case, Plan, dispatch_program, make_plan, read_flows
+from services.rules.twin.calendar import make_calendar
+from services.rules.twin.dispatch import Balance, check_balance
 from services.rules.twin.emissions import Emissions
-from services.rules.twin.inputs import FeedInMode, Floats, TwinRequest
+from services.rules.twin.inputs import FeedInMode, TwinRequest
 from services.rules.twin.network import GridCheck
 from services.rules.twin.photovoltaics import step_yield
-from services.rules.twin.scenarios import (
-    Investment,
-    Kpis,
-    Scenario,
-    extended,
-    horizon_share,
-    make_investment,
-    make_kpis,
-    make_scenario,
-)
-from services.rules.twin.sizing_program import Additions, coarsen, read_additions, sizing_program
-from services.rules.twin.tariff import Prices, step_prices
+from services.rules.twin.processes import usual_shares
+from services.rules.twin.scenarios import Investment, Kpis, Scenario, horizon_share, make_investment, make_kpis
+from services.rules.twin.shadow_prices import shadow_prices
+from services.rules.twin.tariff import step_prices
 from services.rules.twin.weather_year import Weather
 from tenants.kernel.errors import Unavailable
 from tenants.kernel.messages import msg
 
 ENGINE_VERSION = "2.0.0"
 _TOLERANCE = 1e-6
+_MOVED = 1e-6
 _LIBRARIES = ("highspy", "numpy", "pandas", "power-grid-model", "pvlib", "pyarrow", "simpy")
 
 Progress = Callable[[str, float], None]
@@ -67,27 +61,9 @@ class TwinResult:
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    calendar: Calendar
-    prices: Prices
+    site: Site
     weather: Weather
-    unit: Floats
     physics: Physics
-    may_export: bool
-    full: bool
-
-    @property
-    def deciding(self) -> Prices:
-        """Prices while deciding: with a meter of its own for PV, what the park's own meter feeds in earns nothing."""
-        return replace(self.prices, sell=np.zeros_like(self.prices.sell)) if self.full else self.prices
-
-
-@dataclass(frozen=True, eq=False)
-class _Solved:
-    scenarios: tuple[Scenario, Scenario, Scenario]
-    with_pv: Scenario
-    additions: Additions
-    solver: tuple[dict[str, object], ...]
-    plan: Plan
 
 
 def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
@@ -99,27 +75,28 @@ def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
     progress("prepare", 0.0)
     prepared = _prepare(request, progress)
     request = with_load(request, prepared.physics)
-    solved = _solve(request, prepared, progress)
-    worst = [_proven(scenario, request, full=prepared.full) for scenario in solved.scenarios]
-    progress("grid", 0.8)
-    checks = _checks(request, prepared, solved)
-    progress("report", 0.88)
-    kpis = {item.name: _kpis(item, request, prepared) for item in solved.scenarios}
-    emissions = {name: scenario_emissions(request, prepared.physics, item.import_kwh) for name, item in kpis.items()}
-    share = horizon_share(prepared.calendar)
+    site, physics = prepared.site, prepared.physics
+    full = request.feed_in.mode is FeedInMode.FULL
+    solved = (optimise_beside if full else optimise)(request, site, progress)
+    worst = [_proven(scenario, request, full=full) for scenario in solved.scenarios]
+    progress("grid", 0.85)
+    checks = _checks(request, physics, solved)
+    progress("report", 0.9)
+    kpis = {item.name: _kpis(item, request, physics) for item in solved.scenarios}
+    emissions = {name: scenario_emissions(request, physics, item.import_kwh) for name, item in kpis.items()}
+    share = horizon_share(site.calendar)
     investment = make_investment(request, solved.additions, kpis["optimised"], kpis["sized"], share)
-    pv_only = _kpis(solved.with_pv, request, prepared)
-    advice = rank_advice(
-        kpis["as_is"], kpis["optimised"], pv_only, kpis["sized"], solved.additions, solved.scenarios[1]
-    )
-    document = _kpi_document(kpis, solved, investment, advice, emissions)
-    document |= physics_document(request, prepared.physics, checks)
+    may_advise = {name: _kpis(item, request, physics) for name, item in solved.advised.items()}
+    advice = rank_advice(may_advise, solved.additions, solved.advised, site.calendar)
+    document = _kpi_document(request, physics, kpis, solved, investment, advice, emissions)
+    document["shadow_prices"] = _shadow_prices(request, site, solved)
+    document |= physics_document(request, physics, checks)
     identity = _identity(request, prepared.weather)
-    notes = quality_notes(request, prepared.weather, prepared.physics, solved.solver, capped=solved.plan.capped)
-    series = render_series(prepared.calendar, prepared.prices, solved.scenarios, prepared.physics)
+    notes = quality_notes(request, prepared.weather, physics, solved)
+    series = render_series(site.calendar, site.prices, solved.scenarios, physics)
     report = render_report(
-        ReportInput(request, prepared.calendar, prepared.prices, prepared.weather, solved.scenarios, kpis,
-                    solved.additions, investment, advice, notes, identity, prepared.physics, checks, emissions)
+        ReportInput(request, site.calendar, site.prices, prepared.weather, solved.scenarios, kpis,
+                    solved.additions, investment, advice, notes, identity, physics, checks, emissions)
     )  # fmt: skip
     files = {"kpis.json": _json(document), "series.parquet": series, "report.html": report}
     manifest = identity | {
@@ -135,125 +112,28 @@ def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
 
 def _prepare(request: TwinRequest, progress: Progress) -> _Prepared:
     calendar = make_calendar(request.horizon)
-    prices = step_prices(calendar, request.tariff, request.feed_in)
+    prices = step_prices(calendar, request.tariff, request.feed_in, request.carbon_yuan_per_kwh)
     weather = request.weather
     progress("photovoltaics", 0.05)
     wanted = request.pv.kwp > 0 or (request.sizing is not None and request.sizing.pv_max_kwp > 0)
     unit = step_yield(weather, request.pv, calendar) if wanted else np.zeros(request.horizon.steps)
     physics = run_physics(request, calendar)
-    mode = request.feed_in.mode
-    return _Prepared(calendar, prices, weather, unit, physics, mode is FeedInMode.SURPLUS, mode is FeedInMode.FULL)
+    site = Site(calendar, prices, unit, request.feed_in.mode is FeedInMode.SURPLUS, physics.wind)
+    return _Prepared(site, weather, physics)
 
 
-def _generation(request: TwinRequest, prepared: _Prepared, added_kwp: float = 0.0) -> Floats:
-    """Return kW behind the park's meter: wind, and the PV unless all of it is fed in through its own meter."""
-    kwp = 0.0 if prepared.full else request.pv.kwp + added_kwp
-    return kwp * prepared.unit + prepared.physics.wind
-
-
-def _beside(flow: Dispatch, request: TwinRequest, prepared: _Prepared, added_kwp: float) -> Dispatch:
-    """Return the flow with the PV that feeds in beside the park's own meter, where there is such."""
-    if not prepared.full:
-        return flow
-    fed = (request.pv.kwp + added_kwp) * prepared.unit
-    return replace(flow, pv=flow.pv + fed, exported=flow.exported + fed)
-
-
-def _checks(request: TwinRequest, prepared: _Prepared, solved: _Solved) -> dict[str, GridCheck]:
+def _checks(request: TwinRequest, physics: Physics, solved: Optimum) -> dict[str, GridCheck]:
     """Check the park's grid under every scenario."""
-    checks = {item.name: check_network(request, prepared.physics, item.flow) for item in solved.scenarios}
+    checks = {item.name: check_network(request, physics, item.flow) for item in solved.scenarios}
     return {name: check for name, check in checks.items() if check is not None}
 
 
-def _kpis(scenario: Scenario, request: TwinRequest, prepared: _Prepared) -> Kpis:
+def _kpis(scenario: Scenario, request: TwinRequest, physics: Physics) -> Kpis:
     """Return key figures with the wind taken out of what is called PV, and all emissions in."""
     kpis = make_kpis(scenario, request)
-    wind = float(prepared.physics.wind.sum()) * request.horizon.hours
-    emissions = scenario_emissions(request, prepared.physics, kpis.import_kwh)
-    return replace(kpis, pv_kwh=round(kpis.pv_kwh - wind, 3), emissions_t=round(emissions.total, 3))
-
-
-def _solve(request: TwinRequest, prepared: _Prepared, progress: Progress) -> _Solved:
-    calendar, prices, load = prepared.calendar, prepared.prices, request.load.kw
-    pv = _generation(request, prepared)
-    records: list[dict[str, object]] = []
-    habit = habitual_dispatch(load, pv, request.battery, calendar, prices, may_export=prepared.may_export)
-    habit = _beside(habit, request, prepared, 0.0)
-    none = Additions()
-    as_is = make_scenario("as_is", request, calendar, prices, habit, none)
-    progress("size", 0.15)
-    additions = _size(request, prepared, records)
-    cases = [Case(load, pv, request.battery)]
-    if additions != none:
-        cases.append(Case(load, _generation(request, prepared, additions.pv_kwp), extended(request.battery, additions)))
-    plan = make_plan(cases, calendar, prepared.deciding)
-    solver = Solver()
-    progress("optimise", 0.3)
-    optimised = _best("optimised", request, prepared, plan, cases[0], none, solver, records)
-    progress("extend", 0.65)
-    sized = make_scenario("sized", request, calendar, prices, optimised.flow, none)
-    if additions != none:
-        built = _best("sized", request, prepared, plan, cases[1], additions, solver, records)
-        # Building may cost more than it brings once it is judged at full resolution; then nothing is built.
-        sized, additions = (built, additions) if built.objective_yuan < sized.objective_yuan else (sized, none)
-    with_pv = _pv_only(request, prepared, additions)
-    return _Solved((as_is, optimised, sized), with_pv, additions, tuple(records), plan)
-
-
-def _size(request: TwinRequest, prepared: _Prepared, records: list[dict[str, object]]) -> Additions:
-    sizing = request.sizing
-    if sizing is None or not (sizing.pv_max_kwp or sizing.battery_max_kwh):
-        return Additions()
-    unit = np.zeros_like(prepared.unit) if prepared.full else prepared.unit
-    coarse = coarsen(prepared.calendar, prepared.deciding, request.load.kw, _generation(request, prepared), unit)
-    program = sizing_program(coarse, request.battery, sizing, prepared.prices.demand, len(prepared.calendar.months))
-    answer = Solver().solve(program)
-    records.append(_record("size", answer, len(coarse.load)))
-    additions = read_additions(answer.values)
-    return replace(additions, pv_kwp=_fed_in_kwp(request, prepared)) if prepared.full else additions
-
-
-def _fed_in_kwp(request: TwinRequest, prepared: _Prepared) -> float:
-    """PV that feeds in everything is worth its cost or not, whatever the rest of the park does: all of it, or none."""
-    sizing, hours = request.sizing, request.horizon.hours
-    if sizing is None:
-        return 0.0
-    earns = float(prepared.unit @ prepared.prices.sell) * hours
-    return sizing.pv_max_kwp if earns > sizing.pv_yearly * horizon_share(prepared.calendar) else 0.0
-
-
-def _best(
-    name: str,
-    request: TwinRequest,
-    prepared: _Prepared,
-    plan: Plan,
-    case: Case,
-    additions: Additions,
-    solver: Solver,
-    records: list[dict[str, object]],
-) -> Scenario:
-    if case.battery.kwh > 0 and case.battery.kw > 0:
-        answer = solver.solve(dispatch_program(plan, case, prepared.calendar, prepared.deciding))
-        records.append(_record(name, answer, plan.steps))
-        charge, discharge = read_flows(plan, prepared.calendar, answer.values)
-    else:  # nothing to decide
-        charge = discharge = np.zeros(plan.steps)
-    flow = make_dispatch(
-        case.load, case.pv, charge, discharge, case.battery, request.horizon.hours, may_export=prepared.may_export
-    )
-    flow = _beside(flow, request, prepared, additions.pv_kwp)
-    return make_scenario(name, request, prepared.calendar, prepared.prices, flow, additions)
-
-
-def _pv_only(request: TwinRequest, prepared: _Prepared, additions: Additions) -> Scenario:
-    """Today's way of running with the added PV alone: what the PV brings by itself."""
-    pv = _generation(request, prepared, additions.pv_kwp)
-    flow = habitual_dispatch(
-        request.load.kw, pv, request.battery, prepared.calendar, prepared.prices, may_export=prepared.may_export
-    )
-    flow = _beside(flow, request, prepared, additions.pv_kwp)
-    only = Additions(pv_kwp=additions.pv_kwp)
-    return make_scenario("with_pv", request, prepared.calendar, prepared.prices, flow, only)
+    wind = float(physics.wind.sum()) * request.horizon.hours
+    emissions = scenario_emissions(request, physics, kpis.import_kwh)
+    return replace(kpis, pv_kwh=round(kpis.pv_kwh - wind, 3) + 0.0, emissions_t=round(emissions.total, 3))
 
 
 def _proven(scenario: Scenario, request: TwinRequest, *, full: bool) -> Balance:
@@ -271,36 +151,17 @@ def _proven(scenario: Scenario, request: TwinRequest, *, full: bool) -> Balance:
     return balance
 
 
-def _record(name: str, answer: Solution, steps: int) -> dict[str, object]:
-    return {
-        "scenario": name,
-        "steps": steps,
-        "status": answer.status,
-        "gap": answer.gap,
-        "objective": round(answer.objective, 4),
-        "iterations": answer.iterations,
-    }
-
-
 def _kpi_document(
+    request: TwinRequest,
+    physics: Physics,
     kpis: Mapping[str, Kpis],
-    solved: _Solved,
+    solved: Optimum,
     investment: Investment,
     advice: tuple[Advice, ...],
     emissions: Mapping[str, Emissions],
 ) -> dict[str, object]:
     scenarios: dict[str, object] = {
-        item.name: asdict(kpis[item.name])
-        | {"bill_parts_yuan": {kind: fen / 100 for kind, fen in item.bill.by_kind().items()}}
-        | {
-            "emissions_by_scope_t": {
-                "scope_1": round(emissions[item.name].scope_1, 3),
-                "scope_2": round(emissions[item.name].scope_2, 3),
-            },
-            "emissions_by_purpose_t": {
-                name: round(tonnes, 3) for name, tonnes in emissions[item.name].by_purpose.items()
-            },
-        }
+        item.name: asdict(kpis[item.name]) | {"bill_parts_yuan": _parts(item)} | _tonnes(emissions[item.name])
         for item in solved.scenarios
     }
     return scenarios | {
@@ -309,10 +170,58 @@ def _kpi_document(
         "investment": asdict(investment),
         "advice": [
             {"code": item.code, "text": str(item.text), "saving_yuan": round(item.saving_yuan, 2),
-             "avoided_t": round(item.avoided_t, 3)}
+             "avoided_t": round(item.avoided_t, 3), "hours": item.hours}
             for item in advice
         ],
+        "sizing_gap": None if solved.sizing_gap is None else round(solved.sizing_gap, 8),
+        "processes": None if solved.shifted is None else _processes(request, solved.shifted),
+        "scenarios": [
+            {"name": item.name, **asdict(_kpis(item, asked, physics)), "bill_parts_yuan": _parts(item)}
+            for item, asked in solved.varied
+        ],
     }  # fmt: skip
+
+
+def _parts(scenario: Scenario) -> dict[str, float]:
+    return {kind: fen / 100 for kind, fen in scenario.bill.by_kind().items()}
+
+
+def _tonnes(emissions: Emissions) -> dict[str, object]:
+    return {
+        "emissions_by_scope_t": {"scope_1": round(emissions.scope_1, 3), "scope_2": round(emissions.scope_2, 3)},
+        "emissions_by_purpose_t": {name: round(tonnes, 3) for name, tonnes in emissions.by_purpose.items()},
+    }
+
+
+def _processes(request: TwinRequest, shifted: Shifted) -> dict[str, object]:
+    """How many runs of each process were found, and how many of them the optimum moves."""
+    jobs = list(zip(shifted.found.jobs, shifted.timetable.shares, strict=True))
+    return {
+        "gap": round(shifted.gap, 8),
+        "runs": [
+            {
+                "name": process.name,
+                "found": sum(job.process == number for job, _ in jobs),
+                "moved": sum(
+                    job.process == number and float(np.abs(share - usual_shares(job)).max()) > _MOVED
+                    for job, share in jobs
+                ),
+                "not_seen": shifted.found.missed[number],
+            }
+            for number, process in enumerate(request.processes)
+        ],
+    }
+
+
+def _shadow_prices(request: TwinRequest, site: Site, solved: Optimum) -> list[dict[str, object]]:
+    found = shadow_prices(
+        solved.worth, site.calendar, site.prices, site.unit, request.sizing, horizon_share(site.calendar)
+    )
+    return [
+        {"scenario": solved.worth_of, "code": item.code, "unit": item.unit, "value_yuan": round(item.value_yuan, 4),
+         "text": str(item.text)}
+        for item in found
+    ]  # fmt: skip
 
 
 def _identity(request: TwinRequest, weather: Weather) -> dict[str, object]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
+from services.gateways.twin_optimum import Optimum
 from services.gateways.twin_physics import Physics
 from services.gateways.yard import MOST_DAYS
 from services.rules.twin.equipment import Equipment
@@ -12,9 +11,7 @@ from services.rules.twin.weather_year import Weather
 from tenants.kernel.messages import Message, msg
 
 
-def quality_notes(
-    request: TwinRequest, weather: Weather, physics: Physics, solver: Sequence[Mapping[str, object]], *, capped: bool
-) -> list[str]:
+def quality_notes(request: TwinRequest, weather: Weather, physics: Physics, solved: Optimum) -> list[str]:
     """Return the notes in Chinese, those on data first."""
     notes = [
         _weather(weather),
@@ -25,10 +22,13 @@ def quality_notes(
     ]  # fmt: skip
     if request.feed_in.mode is FeedInMode.FULL:
         notes.append(msg("光伏全额上网：经独立计量上网，不抵减园区购电。"))
-    if solver and solver[0]["scenario"] == "size" and solver[0]["steps"] != request.horizon.steps:
-        notes.append(msg("容量先按小时模型选定，再按 {minutes} 分钟全年重新优化并计费。",
-                         minutes=request.horizon.step_minutes))  # fmt: skip
-    if capped:
+    if solved.sizing_gap is not None:
+        notes.append(msg("容量先按小时模型选定，再按 {minutes} 分钟逐步求精；与理论最优的差距不超过 {gap}%。",
+                         minutes=request.horizon.step_minutes, gap=f"{100 * solved.sizing_gap:.4f}"))  # fmt: skip
+    if solved.shifted is not None:
+        notes.append(msg("可移动工序的运行时段与理论最优的差距不超过 {gap}%。",
+                         gap=f"{100 * solved.shifted.gap:.4f}"))  # fmt: skip
+    if solved.plan.capped:
         notes.append(msg("上网电价高于部分时段购电价：优化时已限制同一时刻买卖电，结果偏保守。"))
     return [str(note) for note in notes]
 

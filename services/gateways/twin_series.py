@@ -36,6 +36,8 @@ def render_series(calendar: Calendar, prices: Prices, scenarios: Sequence[Scenar
     }
     columns |= {name: pa.array(np.round(values, 6)) for name, values in _equipment(physics).items()}
     for item in scenarios:
+        if item.flow.load is not scenarios[0].flow.load:  # processes were shifted
+            columns[f"{item.name}_load_kw"] = pa.array(np.round(item.flow.load, 6))
         for name in _FLOWS:
             columns[f"{item.name}_{name}_kw"] = pa.array(np.round(getattr(item.flow, name), 6))
         columns[f"{item.name}_stored_kwh"] = pa.array(np.round(item.flow.stored, 6))

@@ -15,6 +15,7 @@ import numpy as np
 from services.formats import park
 from services.formats.park import ParkDocument, parse_park
 from services.formats.park_load import MeterPart, meter_of
+from services.formats.park_processes import to_process, to_variation
 from services.gateways.climate import read_climate
 from services.gateways.emission_factors import built_in
 from services.gateways.load_files import read_load_csv, series_from_values
@@ -99,6 +100,9 @@ def read_request(data: bytes, open_file: Opener) -> TwinRequest:
         seed=document.seed,
         canonical=document.canonical(),
         equipment=equipment,
+        processes=tuple(to_process(part) for part in document.processes),
+        carbon_yuan_per_t=document.carbon_yuan_per_t,
+        variations=tuple(to_variation(part) for part in document.scenarios),
     )
 
 

@@ -24,9 +24,10 @@ def bench_twin() -> float:
     document.pop("sizing")
     request = read_request(json.dumps(document).encode(), no_files)
     prepared = twin._prepare(request, lambda _stage, _done: None)
-    case = Case(request.load.kw, request.pv.kwp * prepared.unit, request.battery)
-    plan = make_plan([case], prepared.calendar, prepared.prices)
-    model = _model(dispatch_program(plan, case, prepared.calendar, prepared.prices))
+    site = prepared.site
+    case = Case(request.load.kw, site.generation(request.pv.kwp), request.battery)
+    plan = make_plan([case], site.calendar, site.prices)
+    model = _model(dispatch_program(plan, case, site.calendar, site.prices))
     highs = highspy.Highs()
     for name, value in (("output_flag", False), ("threads", 1), ("solver", "simplex")):
         highs.setOptionValue(name, value)

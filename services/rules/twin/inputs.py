@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -114,7 +114,10 @@ class PvPlant:
 
 @dataclass(frozen=True)
 class Battery:
-    """A battery; shares of ``kwh`` bound its state of charge, ``efficiency`` is for the round trip."""
+    """A battery; shares of ``kwh`` bound its state of charge, ``efficiency`` is for the round trip.
+
+    ``wear_yuan_per_kwh`` is what a discharged kWh takes off the battery's life; it decides, and stands on no bill.
+    """
 
     kwh: float = 0.0
     kw: float = 0.0
@@ -123,6 +126,7 @@ class Battery:
     soc_max: float = 0.95
     soc_start: float = 0.1
     habit: BatteryHabit = BatteryHabit.VALLEY_PEAK
+    wear_yuan_per_kwh: float = 0.0
 
     @property
     def one_way(self) -> float:
@@ -133,6 +137,29 @@ class Battery:
     def usable(self) -> float:
         """Share of ``kwh`` between the bounds."""
         return self.soc_max - self.soc_min
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that may run at other hours than it does: once on each of ``days``, ``minutes`` long, at ``kw``.
+
+    It may run between the minutes ``start`` and ``end`` of the local day (start > end passes midnight) and starts at
+    ``usual_start`` today. An interruptible one may pause, but never runs for less than ``least_minutes``; of an
+    ``adjustable`` one only the energy is given, its power may be anything up to ``kw``. It begins when the process
+    named ``after`` has ended on that day.
+    """
+
+    name: str
+    kw: float
+    minutes: int
+    start: int
+    end: int
+    usual_start: int
+    days: Days = Days.ALL
+    interruptible: bool = False
+    least_minutes: int = 0
+    adjustable: bool = False
+    after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +210,10 @@ class EmissionFactor:
 
 @dataclass(frozen=True)
 class Sizing:
-    """Bounds and costs of what may be added. ``subsidy_share`` of the investment is paid by others."""
+    """Bounds and costs of what may be added. ``subsidy_share`` of the investment is paid by others.
+
+    PV loses ``pv_degradation`` of its yield and a battery ``battery_fade`` of its content each year of its life.
+    """
 
     pv_max_kwp: float = 0.0
     battery_max_kwh: float = 0.0
@@ -196,6 +226,24 @@ class Sizing:
     discount_rate: float = 0.06
     upkeep_share: float = 0.01
     subsidy_share: float = 0.0
+    pv_degradation: float = 0.0
+    battery_fade: float = 0.0
+
+    def _mean_share(self, loss: float, years: float) -> float:
+        """Share of the first year's capacity over the life, each year weighted by its present value."""
+        year = np.arange(round(years))
+        weight = (1 + self.discount_rate) ** -(year + 1.0)
+        return float(((1 - loss) ** year) @ weight / weight.sum()) if loss else 1.0
+
+    @property
+    def pv_share(self) -> float:
+        """What an added kWp yields over its life, as a share of a new one."""
+        return self._mean_share(self.pv_degradation, self.pv_life_years)
+
+    @property
+    def battery_share(self) -> float:
+        """What an added kWh holds over its life, as a share of a new one."""
+        return self._mean_share(self.battery_fade, self.battery_life_years)
 
     def _yearly(self, years: float) -> float:
         rate = self.discount_rate
@@ -218,6 +266,21 @@ class Sizing:
         return self.battery_yuan_per_kw * self._yearly(self.battery_life_years)
 
 
+@dataclass(frozen=True)
+class Variation:
+    """A scenario: what of the park is multiplied, and whether the plant is today's or the one found best."""
+
+    name: str
+    plant: str = "sized"
+    price_factors: Mapping[Period, Decimal] = field(default_factory=dict)
+    demand_factor: Decimal = Decimal(1)
+    feed_in_factor: Decimal = Decimal(1)
+    load_factor: float = 1.0
+    pv_factor: float = 1.0
+    battery_factor: float = 1.0
+    carbon_yuan_per_t: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class TwinRequest:
     """Everything a run depends on. ``canonical`` is the canonical JSON of the document it was read from."""
@@ -235,3 +298,11 @@ class TwinRequest:
     seed: int
     canonical: str
     equipment: Equipment | None = None
+    processes: tuple[Process, ...] = ()
+    carbon_yuan_per_t: float = 0.0
+    variations: tuple[Variation, ...] = ()
+
+    @property
+    def carbon_yuan_per_kwh(self) -> float:
+        """What the emissions of a bought kWh are held to cost while deciding."""
+        return self.carbon_yuan_per_t * float(self.factor.kg_per_kwh) / 1000

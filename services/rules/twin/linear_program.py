@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,13 @@ class LinearProgram:
     indices: Ints32
     values: Floats
     binaries: Ints32
+
+
+def with_fixed(program: LinearProgram, solution: Floats) -> LinearProgram:
+    """Return the program with its binaries held where a solution has them: a plain one, whose duals can be read."""
+    lower, upper = program.lower.copy(), program.upper.copy()
+    lower[program.binaries] = upper[program.binaries] = np.round(solution[program.binaries])
+    return replace(program, lower=lower, upper=upper, binaries=program.binaries[:0])
 
 
 @dataclass(eq=False)

@@ -1,8 +1,12 @@
 """How much PV and battery to add, as a linear program with the capacities as variables.
 
-A year at 15 minutes with capacities as variables took 50 to 170 CPU seconds where a given plant takes 5, so beyond
+A year at 15 minutes with capacities as variables takes ten times and more what a given plant takes, so beyond
 ``EXACT_STEPS`` the steps are first averaged to hours. Averaging hides peaks; each hour therefore carries the excess
-of its highest step over its mean into the demand charge. The chosen plant is always judged at full resolution.
+of its highest step over its mean into the demand charge. This is the first answer, in seconds; ``sizing_cuts`` then
+refines it at full resolution and proves how far it can be from the best.
+
+Capacities here are effective ones: what is left of a new plant, as a mean over its life. ``sized_for`` and
+``read_additions`` turn them into what is built and paid.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from services.rules.twin.tariff import Prices
 
 EXACT_STEPS = 8928
 _TIE = 1e-6
-_YEAR_HOURS = 8760
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,23 @@ class Additions:
     pv_kwp: float = 0.0
     battery_kwh: float = 0.0
     battery_kw: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class SizeLimits:
+    """Of effective kWp, kWh and kW: yuan for the horizon's share of a year, and the most that may be added."""
+
+    capital: Floats
+    most: Floats
+    shares: Floats
+
+
+def size_limits(sizing: Sizing, share_of_year: float) -> SizeLimits:
+    """Return the limits; a plant that loses capacity over its life costs more per effective unit."""
+    shares = np.array([sizing.pv_share, sizing.battery_share, 1.0])
+    yearly = np.array([sizing.pv_yearly, sizing.battery_kwh_yearly, sizing.battery_kw_yearly])
+    most = np.array([sizing.pv_max_kwp, sizing.battery_max_kwh, sizing.battery_max_kw])
+    return SizeLimits(yearly * share_of_year / shares, most * shares, shares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +78,14 @@ def coarsen(calendar: Calendar, prices: Prices, load: Floats, pv: Floats, unit: 
         load=mean(load),
         pv=mean(pv),
         unit=mean(unit),
-        buy=mean(prices.buy),
-        sell=np.minimum(mean(prices.sell), mean(prices.buy)),
+        buy=mean(prices.cost),
+        sell=np.minimum(mean(prices.sell), mean(prices.cost)),
         month=calendar.month[::width],
         hidden=net.max(axis=1) - net.mean(axis=1),
     )
 
 
-def sizing_program(coarse: Coarse, battery: Battery, sizing: Sizing, demand: float, months: int) -> LinearProgram:
+def sizing_program(coarse: Coarse, battery: Battery, limits: SizeLimits, demand: float, months: int) -> LinearProgram:
     """Write the program. Columns: bought, surplus, charge, discharge, content, peaks, then the three capacities.
 
     Feeding in is valued at no more than buying costs here, so that no step does both.
@@ -103,15 +123,22 @@ def sizing_program(coarse: Coarse, battery: Battery, sizing: Sizing, demand: flo
         rows.add(steps, -INFINITY, coarse.pv, (every, surplus, 1.0), (every, size, -coarse.unit))
     cost, upper = np.zeros(size + 3), np.full(size + 3, INFINITY)
     cost[bought], cost[surplus] = coarse.buy * hours, -coarse.sell * hours
-    cost[charge], cost[discharge] = _TIE * hours, _TIE * hours
+    cost[charge], cost[discharge] = _TIE * hours, (battery.wear_yuan_per_kwh + _TIE) * hours
     cost[peak:size] = demand
-    share = steps * hours / _YEAR_HOURS
-    cost[size:] = np.array([sizing.pv_yearly, sizing.battery_kwh_yearly, sizing.battery_kw_yearly]) * share
-    upper[size:] = [sizing.pv_max_kwp, sizing.battery_max_kwh, sizing.battery_max_kw]
+    cost[size:], upper[size:] = limits.capital, limits.most
     return rows.program(cost, np.zeros(size + 3), upper)
 
 
-def read_additions(solution: Floats) -> Additions:
-    """Return the capacities of a solution, to a watt."""
-    pv, kwh, kw = (round(max(float(item), 0.0), 3) + 0.0 for item in solution[-3:])
+def sized_for(additions: Additions, sizing: Sizing | None) -> Additions:
+    """Return the effective capacities of what is built."""
+    if sizing is None:
+        return additions
+    return Additions(
+        additions.pv_kwp * sizing.pv_share, additions.battery_kwh * sizing.battery_share, additions.battery_kw
+    )
+
+
+def read_additions(effective: Floats, limits: SizeLimits) -> Additions:
+    """Return what must be built for the last three numbers, effective capacities, to a watt."""
+    pv, kwh, kw = (round(max(float(item), 0.0), 3) + 0.0 for item in effective[-3:] / limits.shares)
     return Additions(pv, kwh, kw)

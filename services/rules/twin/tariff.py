@@ -18,12 +18,22 @@ _FEN = Decimal(1)
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """Per step: the index into PERIODS, yuan to buy a kWh, and yuan earned by a fed-in kWh."""
+    """Per step: the index into PERIODS, yuan to buy a kWh, and yuan earned by a fed-in kWh.
+
+    ``demand`` is yuan per kW of a month's peak; ``carbon`` is what the emissions of a bought kWh are held to cost: it
+    decides, and stands on no bill.
+    """
 
     period: Ints
     buy: Floats
     sell: Floats
     demand: float
+    carbon: float = 0.0
+
+    @property
+    def cost(self) -> Floats:
+        """Yuan per bought kWh while deciding."""
+        return self.buy + self.carbon if self.carbon else self.buy
 
 
 @dataclass(frozen=True)
@@ -56,12 +66,16 @@ class Bill:
         return totals
 
 
-def step_prices(calendar: Calendar, tariff: Tariff, feed_in: FeedIn) -> Prices:
-    """Return the prices of each step."""
-    rest_by_day = np.array(
+def rest_days(calendar: Calendar, tariff: Tariff) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell of each day whether it is one of rest: weekends and holidays, but not the weekends that are worked."""
+    return np.array(
         [(d.weekday() >= _SATURDAY or d in tariff.rest_dates) and d not in tariff.work_dates for d in calendar.days]
     )
-    rest = rest_by_day[calendar.day]
+
+
+def step_prices(calendar: Calendar, tariff: Tariff, feed_in: FeedIn, carbon: float = 0.0) -> Prices:
+    """Return the prices of each step; ``carbon`` is what the emissions of a bought kWh are held to cost."""
+    rest = rest_days(calendar, tariff)[calendar.day]
     period = np.full(len(calendar.minute), PERIODS.index(Period.FLAT), dtype=np.int64)
     for window in tariff.windows:
         if window.start < window.end:
@@ -74,7 +88,7 @@ def step_prices(calendar: Calendar, tariff: Tariff, feed_in: FeedIn) -> Prices:
         period[inside] = PERIODS.index(window.period)
     table = np.array([float(tariff.prices.get(item, Decimal("NaN"))) for item in PERIODS])
     sell = np.full(len(period), float(feed_in.paid))
-    return Prices(period, table[period], sell, float(tariff.demand_yuan_per_kw))
+    return Prices(period, table[period], sell, float(tariff.demand_yuan_per_kw), carbon)
 
 
 def make_bill(

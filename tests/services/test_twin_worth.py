@@ -1,0 +1,176 @@
+"""What more of a plant is worth, sizes with a proven gap, scenarios, and advice without a new peak."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.gateways.solver import Solver
+from services.gateways.twin import run_twin
+from services.rules.twin.advice import hours_of, rank_advice
+from services.rules.twin.calendar import Calendar, make_calendar
+from services.rules.twin.dispatch_program import Case, dispatch_program, make_plan
+from services.rules.twin.inputs import Battery, Sizing
+from services.rules.twin.marginal import marginal
+from services.rules.twin.scenarios import Kpis
+from services.rules.twin.sizing_program import Additions, size_limits
+from services.rules.twin.tariff import Prices, step_prices
+from tests.services.parks import quiet, request_of, week
+
+
+def _case() -> tuple[Case, Calendar, Prices, Any]:
+    request = request_of(week(step_minutes=30, battery={"kwh": 700, "kw": 260, "efficiency": 0.88}))
+    calendar = make_calendar(request.horizon)
+    random = np.random.default_rng(5)
+    unit = np.maximum(0, np.sin((calendar.minute / 60 - 6) / 12 * np.pi)) * random.uniform(
+        0.2, 0.9, len(calendar.minute)
+    )
+    prices = step_prices(calendar, request.tariff, request.feed_in)
+    return (
+        Case(request.load.kw * random.uniform(0.97, 1.03, len(unit)), 900 * unit, request.battery),
+        calendar,
+        prices,
+        unit,
+    )
+
+
+@pytest.mark.parametrize("wear", [0.0, 0.05])
+def test_what_more_of_a_plant_is_worth_is_what_its_cost_falls_by(wear: float) -> None:
+    case, calendar, prices, unit = _case()
+    case = replace(case, battery=replace(case.battery, wear_yuan_per_kwh=wear))
+    steps = [
+        replace(case, pv=case.pv + unit),
+        replace(case, battery=replace(case.battery, kwh=case.battery.kwh + 1)),
+        replace(case, battery=replace(case.battery, kw=case.battery.kw + 1)),
+    ]
+    plan = make_plan([case, *steps, replace(case, pv=case.pv - unit)], calendar, prices)
+    solver = Solver()
+
+    def cost(one: Case) -> float:
+        answer = solver.solve(dispatch_program(plan, one, calendar, prices))
+        return answer.objective + float((one.load - one.pv) @ prices.cost) * calendar.horizon.hours
+
+    answer = solver.solve(dispatch_program(plan, case, calendar, prices))
+    found = marginal(plan, case, calendar, prices, answer.row_duals, answer.column_duals)
+    here = cost(case)
+    fallen = [here - cost(item) for item in steps]
+    # a cost that is convex falls by a little less than its slope promises, and by nearly as much over one kW
+    for worth, fall in zip((float(found.pv @ unit), found.battery_kwh, found.battery_kw), fallen, strict=True):
+        assert fall <= worth + 1e-6
+        assert fall == pytest.approx(worth, rel=0.03, abs=0.02)
+    assert found.peak.sum() == pytest.approx(1, abs=1e-9)  # one month's peak is decided wholly
+
+
+def test_a_plant_that_ages_costs_more_for_what_it_gives() -> None:
+    young, old = (
+        Sizing(pv_max_kwp=100, battery_max_kwh=100),
+        Sizing(pv_max_kwp=100, battery_max_kwh=100, pv_degradation=0.005, battery_fade=0.02),
+    )
+    assert young.pv_share == young.battery_share == 1
+    years = np.arange(20)
+    weight = 1.06 ** -(years + 1.0)
+    assert old.pv_share == pytest.approx(float(0.995**years @ weight / weight.sum()))
+    one, two = size_limits(young, 1.0), size_limits(old, 1.0)
+    assert (two.capital[:2] > one.capital[:2]).all()
+    assert (two.most[:2] < one.most[:2]).all()
+    park = week(sizing=week()["sizing"] | {"pv_degradation": 0.005, "battery_fade": 0.02})
+    aged: Any = run_twin(request_of(park), progress=quiet).kpis
+    new: Any = run_twin(request_of(week()), progress=quiet).kpis
+    assert aged["objective_yuan"] > new["objective_yuan"]
+    assert aged["sized"]["pv_kwh"] < new["sized"]["pv_kwh"]
+
+
+def test_sizes_at_15_minutes_come_with_a_proven_gap() -> None:
+    """Refined, the plant is at least as good as the hourly answer, and near a bound that nothing can beat."""
+    park = week(period={"from": "2025-04-01", "to": "2025-07-15"}, step_minutes=15)
+    kpis: Any = run_twin(request_of(park), progress=quiet).kpis
+    assert 0 <= kpis["sizing_gap"] <= 1e-3
+    prices = {item["code"]: item for item in kpis["shadow_prices"]}
+    assert prices["battery_kwh"]["value_yuan"] == pytest.approx(131.28, rel=0.05)  # its yearly cost: inside its bounds
+    assert "不必再增加" in prices["battery_kwh"]["text"]
+    peaks = [item for code, item in prices.items() if code.startswith("peak")]
+    assert len(peaks) == 4
+    assert peaks[0]["value_yuan"] == pytest.approx(38.4, abs=0.01)
+    assert "少付 38.40 元" in peaks[0]["text"]
+
+
+def test_scenarios_from_the_last_ones_basis_are_those_of_runs_of_their_own() -> None:
+    battery = {"kwh": 1000, "kw": 500, "efficiency": 0.88}
+    changed: list[dict[str, Any]] = [
+        {"name": "峰价上浮", "price_factors": {"peak": "1.2", "sharp": "1.2"}},
+        {"name": "需量电价下调", "demand_factor": "0.8"},
+        {"name": "负荷增长", "load_factor": 1.1},
+        {"name": "储能加倍", "battery_factor": 2, "pv_factor": 1.5},
+        {"name": "上网电价", "feed_in_factor": "1.05"},
+        {"name": "碳价", "carbon_yuan_per_t": 200},
+    ]
+    park = week(sizing=None, battery=battery, scenarios=changed)
+    kpis: Any = run_twin(request_of(park), progress=quiet).kpis
+    tariff, load = week()["tariff"], request_of(week()).load.kw
+    alone: list[dict[str, Any]]
+    alone = [
+        {"tariff": tariff | {"prices": {k: str(round(float(v) * (1.2 if k in {"peak", "sharp"} else 1), 6)) for k, v in tariff["prices"].items()}}},
+        {"tariff": tariff | {"demand_yuan_per_kw_month": "30.72"}},
+        {"load": {"values_kw": (load * 1.1).tolist()}},
+        {"battery": battery | {"kwh": 2000, "kw": 1000}, "pv": week()["pv"] | {"kwp": 900}},
+        {"feed_in": {"mode": "surplus", "price": "0.315"}},
+        {"carbon_yuan_per_t": 200},
+    ]  # fmt: skip
+    assert [item["name"] for item in kpis["scenarios"]] == [item["name"] for item in changed]
+    for found, own in zip(kpis["scenarios"], alone, strict=True):
+        other: Any = run_twin(request_of({**week(sizing=None, battery=battery), **own}), progress=quiet).kpis
+        assert found["objective_yuan"] == pytest.approx(other["optimised"]["objective_yuan"], rel=1e-7), found["name"]
+        assert sum(found["bill_parts_yuan"].values()) == pytest.approx(found["annual_bill_yuan"], abs=0.001)
+
+
+def test_advice_never_makes_a_new_demand_peak() -> None:
+    """With a small demand charge the optimum charges into a new peak; what is advised is solved again without it."""
+    battery = {"kwh": 6000, "kw": 2500, "efficiency": 0.9, "habit": "idle"}
+    tariff = week()["tariff"] | {"demand_yuan_per_kw_month": "0.5"}
+    park = week(battery=battery, tariff=tariff, sizing=None)
+    kpis: Any = run_twin(request_of(park), progress=quiet).kpis
+    assert kpis["optimised"]["peak_kw"] > kpis["as_is"]["peak_kw"] + 100
+    advice = next(item for item in kpis["advice"] if item["code"] == "dispatch")
+    free = kpis["as_is"]["annual_bill_yuan"] - kpis["optimised"]["annual_bill_yuan"]
+    assert 0 < advice["saving_yuan"] < free - 1
+    kept = run_twin(
+        request_of(week(battery=battery, tariff=tariff, sizing=None) | {"battery": battery}), progress=quiet
+    )
+    assert kept.kpis["advice"] == kpis["advice"]
+    no_charge = week(battery=battery, tariff=tariff | {"demand_yuan_per_kw_month": "0"}, sizing=None)
+    free_kpis: Any = run_twin(request_of(no_charge), progress=quiet).kpis
+    found = next(item for item in free_kpis["advice"] if item["code"] == "dispatch")
+    saved = free_kpis["as_is"]["annual_bill_yuan"] - free_kpis["optimised"]["annual_bill_yuan"]
+    assert found["saving_yuan"] == pytest.approx(saved, abs=0.011)
+
+
+def test_what_cannot_do_without_a_new_peak_is_not_advised() -> None:
+    def kpis(bill: float) -> Kpis:
+        return Kpis(bill, *[0.0] * 10)
+
+    _, calendar, *_ = _case()
+    assert rank_advice({"as_is": kpis(100.0)}, Additions(10, 10, 10), {}, calendar) == ()
+
+
+def test_hours_are_named_as_people_read_them() -> None:
+    _, calendar, *_ = _case()
+    noon = np.where((calendar.minute >= 720) & (calendar.minute < 840), 5.0, 0.0)
+    assert hours_of(calendar, noon) == "12:00–14:00"
+    assert hours_of(calendar, np.zeros(len(calendar.minute))) == ""
+
+
+def test_wear_keeps_a_battery_from_small_gains() -> None:
+    def discharged(wear: float) -> float:
+        park = week(battery={"kwh": 1000, "kw": 500, "wear_yuan_per_kwh": wear}, sizing=None)
+        kpis: Any = run_twin(request_of(park), progress=quiet).kpis["optimised"]
+        assert kpis["objective_yuan"] == pytest.approx(kpis["annual_bill_yuan"] + kpis["wear_yuan"], abs=0.2)
+        return float(kpis["wear_yuan"]) / wear
+
+    assert discharged(0.7) < 0.8 * discharged(0.01)
+
+
+def test_no_battery_no_wear() -> None:
+    assert Battery().wear_yuan_per_kwh == 0
