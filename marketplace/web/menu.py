@@ -58,6 +58,13 @@ ENTRIES = (
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
     Entry("sites.sites", msg("监测站点"), Permission.READ_SITE, park_only=True),
+    Entry(
+        "carbon.carbon",
+        msg("碳管理"),
+        Permission.READ_CARBON,
+        park_only=True,
+        groups=("carbon_ledger", "carbon_certificates", "carbon_paths", "factors"),
+    ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
@@ -95,6 +102,7 @@ ENTRIES = (
     Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True, section=ACCOUNTS),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
     Entry("meters.meters", msg("计量"), Permission.RUN_PLATFORM, staff_only=True, section=SETTINGS),
+    Entry("factors.factors", msg("排放因子"), Permission.MANAGE_FACTORS, staff_only=True, section=SETTINGS),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from marketplace.doors.codes import ACCOUNTS, DELIVERIES, REGION_CLASSES, SIZES, TIERS, VERIFICATION
 from marketplace.doors.fund_words import PLACES, envelope_name
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import translate
+from marketplace.web import carbon_words
 from marketplace.web.claim_words import CLAIM_KINDS
 from marketplace.web.clawback_words import KINDS as CLAWBACK_KINDS
 from tenants.kernel.messages import Message, msg
@@ -210,6 +211,13 @@ E_INVOICES = {"missing": msg("未开具"), "requested": msg("已申请"), "issue
 E_INVOICE_IMPORTS = {"recorded": msg("已登记"), "known": msg("此前已登记"), "refused": msg("已拒收")}
 
 KINDS = {
+    "carbon_category": carbon_words.CATEGORIES,
+    "carbon_item": carbon_words.ITEMS,
+    "carbon_source": carbon_words.SOURCES,
+    "certificate_origin": carbon_words.ORIGINS,
+    "certificate_end": carbon_words.ENDS,
+    "measure_kind": carbon_words.KINDS,
+    "factor_edition": carbon_words.EDITIONS,
     "e_invoice": E_INVOICES,
     "e_invoice_import": E_INVOICE_IMPORTS,
     "standing": STANDINGS,
@@ -330,6 +338,16 @@ FAILURES = {
 def word(kind: str, code: object) -> str:
     """Return the word for a code of a kind, in the reader's language."""
     return _said(KINDS[kind], code)
+
+
+def options(kind: str, codes: Iterable[object]) -> list[tuple[object, str]]:
+    """Return codes of a kind with their words, for a list to choose from."""
+    return [(code, word(kind, code)) for code in codes]
+
+
+def same(codes: Iterable[object]) -> list[tuple[object, str]]:
+    """Return codes that are their own words, for a list to choose from."""
+    return [(code, str(code)) for code in codes]
 
 
 def reason(code: str) -> str:
