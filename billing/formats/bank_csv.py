@@ -9,6 +9,7 @@ account. The header names the columns, in any order, by one of these names:
 - money out (may be missing): 借方金额, 支出金额, 借方发生额, 支出; rows of money out are passed over
 - payer: 对方户名, 对方名称, 付款人
 - text, one or more: 摘要, 附言, 用途, 备注
+- the account that the money arrived on (may be missing): 收款账号, 虚拟账号, 虚拟子账号, 子账号
 
 A closing row that begins with 合计 or 总计 says the sum of the money in, and must be right. A file that is malformed,
 cut off or wrong in one row is refused as a whole.
@@ -39,6 +40,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "debit": ("借方金额", "支出金额", "借方发生额", "支出"),
     "payer": ("对方户名", "对方名称", "付款人"),
     "remittance": ("附言", "摘要", "用途", "备注"),
+    "arrived_on": ("虚拟账号", "虚拟子账号", "子账号", "收款账号"),
 }
 NEEDED = ("booked_on", "bank_reference", "credit", "payer", "remittance")
 TOTALS = ("合计", "总计")
@@ -154,7 +156,13 @@ def _receipt(number: int, cells: Sequence[str], header: _Header) -> Receipt | No
         amount_fen=credit,
         payer=_cell(cells, header, "payer")[:200],
         remittance=" ".join(texts)[:500],
+        arrived_on=_digits(_cell(cells, header, "arrived_on") or header.account),
     )
+
+
+def _digits(account: str) -> str:
+    """Return an account number as it is stored: without spaces, hyphens, and the marks that keep spreadsheets off it."""
+    return "".join(account.strip("'\"=\t ").split()).replace("-", "")[:64]
 
 
 def _cell(cells: Sequence[str], header: _Header, name: str) -> str:

@@ -18,6 +18,8 @@ class BreakKind(StrEnum):
     """The register of a fund and the books' account of what it owes."""
     UNKNOWN_PAYER = "unknown_payer"
     """Money came in, and nobody knows whose it is."""
+    PAYER_DISAGREES = "payer_disagrees"
+    """Money came in on one park's virtual account, and its text names another park."""
     TRIAL_BALANCE = "trial_balance"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -71,3 +71,9 @@ def end_account(session: Session, park_id: UUID, *, by: UUID, at: datetime) -> b
 def insert_account(session: Session, values: Mapping[str, Any]) -> bool:
     """Write a virtual account; tell whether neither its number nor the park's place was taken."""
     return bool(rows_written(session, insert(VirtualAccount).values(values).on_conflict_do_nothing()))
+
+
+def parks_of_accounts(session: Session, accounts: Collection[str]) -> dict[str, UUID]:
+    """Return whose some virtual accounts are or were: one that is ended still is its park's for money that comes late."""
+    query = select(VirtualAccount.account, VirtualAccount.tenant_id).where(VirtualAccount.account.in_(accounts))
+    return {row.account: row.tenant_id for row in session.execute(query)}

@@ -46,6 +46,8 @@ class BankLine(Base):
     amount_fen: Mapped[Fen]
     payer: Mapped[Name]
     remittance: Mapped[str] = mapped_column(String(500))
+    arrived_on: Mapped[Code] = mapped_column(server_default="")
+    """The account it arrived on, where the bank names one."""
     status: Mapped[Code]
 
 

@@ -41,6 +41,7 @@ def insert_line(session: Session, statement_id: UUID, receipt: Receipt) -> UUID 
         amount_fen=receipt.amount_fen,
         payer=receipt.payer,
         remittance=receipt.remittance,
+        arrived_on=receipt.arrived_on,
         status=UNMATCHED,
     )
     written = row.on_conflict_do_nothing(index_elements=["account", "bank_reference"]).returning(BankLine.id)

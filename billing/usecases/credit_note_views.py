@@ -13,6 +13,7 @@ from billing.rules.money import format_yuan
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store.credit_note_queries import NoteLineRow
 from billing.store.credit_notes import CreditNote
+from billing.usecases.issuers import IssuerView
 
 CAUSES = {"returned": "服务退回", "undelivered": "未交付", "wrong": "交付与订单不符"}
 
@@ -82,14 +83,18 @@ def note_view(note: CreditNote, invoice_number: str, park_name: str, rows: Itera
     return CreditNoteView(**_fields(note, invoice_number, park_name), lines=tuple(_line(row) for row in rows))
 
 
-def note_document(note: CreditNoteView, buyer_uscc: str, issuer: str) -> dict[str, Any]:
-    """Return the values of the credit note's page: amounts in red and with a minus, as a red-letter document has them."""
+def note_document(note: CreditNoteView, buyer_uscc: str, issuer: IssuerView | None) -> dict[str, Any]:
+    """Return the values of the credit note's page: amounts in red and with a minus, as a red-letter document has them.
+
+    ``issuer`` is who had been confirmed when the note was issued.
+    """
     issued = "" if note.decided_at is None else local_day(note.decided_at, DEFAULT_ZONE).isoformat()
     return {
         "number": note.number,
         "invoice": note.invoice_number,
         "issued_on": issued,
-        "issuer": issuer,
+        "issuer": "" if issuer is None else issuer.name,
+        "issuer_uscc": "" if issuer is None else issuer.uscc,
         "buyer": note.park_name,
         "buyer_uscc": buyer_uscc,
         "cause": CAUSES[note.cause],

@@ -244,7 +244,7 @@ def credit_note_pdf(work: Work, *, note_id: UUID) -> bytes:
         raise _not_found()
     buyer = onboarding.read_organisation(work, organisation_id=note.park_id)
     issuer = issuer_at(work, note.decided_at or work.now)
-    return render_credit_note(note_document(note, buyer.uscc, "" if issuer is None else issuer.name))
+    return render_credit_note(note_document(note, buyer.uscc, issuer))
 
 
 def _read(work: Work, note_id: UUID) -> CreditNoteView:

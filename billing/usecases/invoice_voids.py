@@ -1,7 +1,8 @@
 """Voiding an invoice of which nothing is paid: one person asks and says why, another does it.
 
 Its number stays taken and its lines stay readable; its deliveries go to the next invoice, of the same month or a later
-one. What is paid in part is corrected by a credit note.
+one. What is paid in part is corrected by a credit note, and so is what has its e-invoice: that one is taken back by a red
+one, which names the credit note. The import of an e-invoice takes the invoice's row as well, so one of the two is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from billing.rules import ledger
 from billing.rules.money import vat_of_gross
-from billing.store import books, credit_note_queries, invoice_queries
+from billing.store import books, credit_note_queries, e_invoice_queries, invoice_queries
 from billing.store.invoices import Invoice
 from billing.usecases.invoice_views import InvoiceView
 from billing.usecases.invoicing import invoice_not_found, read_invoice
@@ -26,7 +27,7 @@ from tenants.usecases import audit
 def ask_void(work: Work, *, invoice_id: UUID, reason: str) -> InvoiceView:
     """Ask for an invoice to be voided; asking anew replaces the reason and the asking person.
 
-    Raises Conflict for an invoice of which something is paid, or that is void.
+    Raises Conflict for an invoice of which something is paid, that is void, or that has its e-invoice.
     """
     work.actor.require(Permission.ISSUE_INVOICE)
     person = work.actor.require_person()
@@ -51,10 +52,11 @@ def refuse_void(work: Work, *, invoice_id: UUID) -> InvoiceView:
     return read_invoice(work, invoice_id=invoice_id)
 
 
-def void_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
+def void_invoice(work: Work, *, invoice_id: UUID, none_issued: bool = False) -> InvoiceView:
     """Void an invoice that another person asked to be voided; a repeat changes nothing.
 
-    Raises Conflict when nobody asked, the same person did, or something was paid meanwhile.
+    Raises Conflict when nobody asked, the same person did, something was paid meanwhile, or it has its e-invoice. One
+    that an e-invoice was asked for needs the person's word that the tax bureau has issued none (``none_issued``).
     """
     work.actor.require(Permission.ISSUE_INVOICE)
     person = work.actor.require_person()
@@ -66,6 +68,11 @@ def void_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
         raise Conflict("invoice.void_not_asked", msg("尚无人申请作废该账单。请先由另一人申请并写明原因。"))
     if invoice.void_asked_by == person:
         raise Conflict("invoice.same_person", msg("作废账单须由两人办理。请由申请人以外的人确认。"))
+    if not none_issued and e_invoice_queries.requested_at(work.session, [invoice.id]):
+        raise Conflict(
+            "invoice.e_invoice_requested",
+            msg("该账单已申请开具数电票。请先在电子税务局确认尚未开票，再勾选“确认尚未开票”后作废。"),
+        )
     invoice.status, invoice.voided_by, invoice.voided_at = "void", person, work.now
     work.session.flush()
     _take_back_rounding(work, invoice)
@@ -83,6 +90,15 @@ def _unpaid(work: Work, invoice_id: UUID) -> Invoice:
     credited = credit_note_queries.has_issued(work.session, invoice.tenant_id, invoice.id)
     if invoice.status != "finalized" or invoice.paid_fen or credited:
         raise Conflict("invoice.not_voidable", msg("只有完全未付款的账单可以作废。已付款的请改用红字账单更正。"))
+    issued = e_invoice_queries.e_invoices_of(work.session, [invoice.id])
+    if issued:
+        raise Conflict(
+            "invoice.e_invoice_issued",
+            msg(
+                "该账单已开具数电票 {number}，不能作废。请开具红字账单，并据此开具、导入红字数电票。",
+                number=issued[0].number,
+            ),
+        )
     return invoice
 
 

@@ -1,22 +1,23 @@
 """Money that comes in: a bank statement taken in once, its receipts given to the invoices of those who paid.
 
-A receipt finds its park by the payment reference in its text: exactly one valid reference of a park. It pays that
-park's open invoices, the oldest first, and what is left goes to the park's wallet. A receipt that names none, or
-several, waits on an account of its own and is listed as a break until somebody assigns it.
+A receipt finds its park by the virtual account that it arrived on, or by the payment reference in its text: exactly one
+valid reference of a park. It pays that park's open invoices, the oldest first, and what is left goes to the park's wallet.
+A receipt that names none or several, or whose account and reference disagree, waits on an account of its own and is listed
+as a break until somebody assigns it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from billing.formats.bank_csv import read_statement
 from billing.rules import ledger
-from billing.rules.receipts import Receipt
-from billing.store import invoice_queries, statement_queries, wallet_movements
+from billing.rules.receipts import Payer, Receipt, payer_of
+from billing.store import invoice_queries, issuer_queries, statement_queries, wallet_movements
 from billing.store.books import post_journal
 from billing.store.payments import BankLine
 from billing.store.wallet_movements import Outcome
@@ -33,7 +34,7 @@ from tenants.usecases import audit, onboarding
 
 @dataclass(frozen=True)
 class BankLineView:
-    """A receipt; ``park_id`` is who paid it, None while nobody knows."""
+    """A receipt; ``park_id`` is who paid it, None while nobody knows; ``arrived_on`` is an account, empty if unknown."""
 
     id: UUID
     row: int
@@ -44,6 +45,11 @@ class BankLineView:
     remittance: str
     status: str
     park_id: UUID | None
+    arrived_on: str
+    park_by_account: UUID | None
+    """Whose virtual account it arrived on."""
+    disagrees: bool
+    """Nobody has it, because its text names another park than the account is."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,31 @@ class StatementView:
     unmatched: int
     known: int
     lines: tuple[BankLineView, ...]
+
+
+class Payers:
+    """Whose receipts are, by account and by reference; what was looked up once is remembered."""
+
+    def __init__(self, work: Work, accounts: Iterable[str]) -> None:
+        self._work = work
+        self._accounts = issuer_queries.parks_of_accounts(work.session, {each for each in accounts if each})
+        self._references: dict[str, UUID | None] = {}
+
+    def by_account(self, line: BankLine) -> UUID | None:
+        """Return the park whose virtual account a receipt arrived on."""
+        return self._accounts.get(line.arrived_on)
+
+    def of(self, line: BankLine) -> Payer:
+        """Return whose a receipt is."""
+        found = {self._park(reference) for reference in find_references(line.remittance)}
+        return payer_of(self.by_account(line), {park_id for park_id in found if park_id is not None})
+
+    def _park(self, reference: str) -> UUID | None:
+        if reference not in self._references:
+            payer = onboarding.find_payer(self._work, reference=reference)
+            is_park = payer is not None and payer.kind is OrganisationKind.PARK
+            self._references[reference] = payer.id if payer is not None and is_park else None
+        return self._references[reference]
 
 
 def import_statement(work: Work, *, name: str, content: bytes) -> StatementView:
@@ -82,7 +113,9 @@ def list_unmatched(
 ) -> tuple[BankLineView, ...]:  # fmt: skip
     """Return the receipts whose payer is not known, oldest first."""
     work.actor.require(Permission.IMPORT_STATEMENT)
-    return tuple(_line_view(line, None) for line in statement_queries.unmatched_lines(work.session, since, until))
+    lines = statement_queries.unmatched_lines(work.session, since, until)
+    payers = Payers(work, [line.arrived_on for line in lines])
+    return tuple(_line_view(line, None, payers) for line in lines)
 
 
 def assign_receipt(work: Work, *, bank_line_id: UUID, park_id: UUID) -> BankLineView:
@@ -99,11 +132,11 @@ def assign_receipt(work: Work, *, bank_line_id: UUID, park_id: UUID) -> BankLine
         payer = statement_queries.payers_of(work.session, [_reference(line)]).get(_reference(line))
         if payer != park_id:
             raise Conflict("receipt.assigned", msg("该笔收款已由其他园区认领。请刷新待认领清单。"))
-        return _line_view(line, park_id)
+        return _line_view(line, park_id, Payers(work, [line.arrived_on]))
     _credit(work, line, park_id, identified_later=True)
     audit.record(work, "bank.assign", "bank_line", bank_line_id, tenant_id=park_id, amount_fen=line.amount_fen)
     work.session.refresh(line)
-    return _line_view(line, park_id)
+    return _line_view(line, park_id, Payers(work, [line.arrived_on]))
 
 
 def pay_invoice_from_wallet(work: Work, *, invoice_id: UUID) -> InvoiceView:
@@ -146,8 +179,8 @@ def _take_in(work: Work, statement_id: UUID, receipts: Sequence[Receipt]) -> Non
             _check_same(line, receipt)
         else:
             fresh.append(line)
-    payers: dict[str, UUID | None] = {}
-    found = [(line, _payer(work, line.remittance, payers)) for line in fresh]
+    payers = Payers(work, [line.arrived_on for line in fresh])
+    found = [(line, payers.of(line).park_id) for line in fresh]
     for line, _ in sorted((pair for pair in found if pair[1] is None), key=lambda pair: pair[0].row):
         draft = ledger.unidentified_receipt(source_id=str(line.id), occurred_at=work.now, amount_fen=line.amount_fen)
         post_journal(work.session, draft, user_id=work.actor.user_id)
@@ -166,19 +199,6 @@ def _check_same(line: BankLine, receipt: Receipt) -> None:
                 reference=receipt.bank_reference,
             ),
         )
-
-
-def _payer(work: Work, remittance: str, payers: dict[str, UUID | None]) -> UUID | None:
-    """Return the one park that a transfer's text names; None when it names none, or several."""
-    found = set()
-    for reference in find_references(remittance):
-        if reference not in payers:
-            payer = onboarding.find_payer(work, reference=reference)
-            is_park = payer is not None and payer.kind is OrganisationKind.PARK
-            payers[reference] = payer.id if payer is not None and is_park else None
-        found.add(payers[reference])
-    parks = found - {None}
-    return parks.pop() if len(parks) == 1 else None
 
 
 def _credit(work: Work, line: BankLine, park_id: UUID, *, identified_later: bool) -> None:
@@ -218,7 +238,8 @@ def _statement_view(work: Work, statement_id: UUID, receipts: Sequence[Receipt])
     assert statement is not None, "it was written or found before"  # noqa: S101 - for the type checker
     lines = statement_queries.statement_lines(work.session, statement_id)
     payers = statement_queries.payers_of(work.session, [_reference(line) for line in lines])
-    views = tuple(_line_view(line, payers.get(_reference(line))) for line in lines)
+    by = Payers(work, [line.arrived_on for line in lines])
+    views = tuple(_line_view(line, payers.get(_reference(line)), by) for line in lines)
     matched = sum(view.status == statement_queries.MATCHED for view in views)
     return StatementView(
         id=statement_id,
@@ -230,7 +251,7 @@ def _statement_view(work: Work, statement_id: UUID, receipts: Sequence[Receipt])
     )
 
 
-def _line_view(line: BankLine, park_id: UUID | None) -> BankLineView:
+def _line_view(line: BankLine, park_id: UUID | None, payers: Payers) -> BankLineView:
     return BankLineView(
         id=line.id,
         row=line.row,
@@ -241,4 +262,7 @@ def _line_view(line: BankLine, park_id: UUID | None) -> BankLineView:
         remittance=line.remittance,
         status=line.status,
         park_id=park_id,
+        arrived_on=line.arrived_on,
+        park_by_account=payers.by_account(line),
+        disagrees=park_id is None and payers.of(line).disagree,
     )

@@ -28,6 +28,7 @@ from billing.store.statement_queries import unmatched_lines
 from billing.store.usage import RatedUsage
 from billing.usecases.invoice_drafts import check_period
 from billing.usecases.ledger import BalanceRow, TrialBalance
+from billing.usecases.payments import Payers
 from billing.usecases.rated import charge_of, quantity_of
 from billing.usecases.subscription_fees import worked_out
 from tenants.kernel.vocabulary import Permission
@@ -258,7 +259,10 @@ def _other_breaks(
     span = parse_month(period)
     assert span is not None, "the caller has checked it"  # noqa: S101 - for the type checker
     since, until = local_day(span.start, DEFAULT_ZONE), local_day(span.end, DEFAULT_ZONE)
-    for line in unmatched_lines(work.session, since, until):
-        yield Break(BreakKind.UNKNOWN_PAYER, line.bank_reference, 0, line.amount_fen)
+    unmatched = unmatched_lines(work.session, since, until)
+    payers = Payers(work, [line.arrived_on for line in unmatched])
+    for line in unmatched:
+        kind = BreakKind.PAYER_DISAGREES if payers.of(line).disagree else BreakKind.UNKNOWN_PAYER
+        yield Break(kind, line.bank_reference, 0, line.amount_fen)
     if balance.difference_fen:
         yield Break(BreakKind.TRIAL_BALANCE, "", 0, balance.difference_fen)

@@ -25,7 +25,9 @@ class StatementParameters(Parameters):
 
 
 class BankLine(Answer):
-    """A receipt; ``park_id`` is who paid it, null while nobody knows."""
+    """A receipt; ``park_id`` is who paid it, null while nobody knows. ``park_by_account`` is the park whose virtual account
+    it arrived on; ``disagrees`` when its text names another one.
+    """
 
     id: UUID
     row: int
@@ -36,6 +38,9 @@ class BankLine(Answer):
     remittance: str
     status: str
     park_id: UUID | None
+    arrived_on: str
+    park_by_account: UUID | None
+    disagrees: bool
 
 
 class Statement(Answer):

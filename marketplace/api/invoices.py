@@ -13,7 +13,19 @@ from billing.usecases import invoice_papers, invoice_voids
 from billing.usecases import invoicing as use_cases
 from marketplace.api.artefacts import download
 from marketplace.api.calls import call, command, noun, read
-from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Name, Paged, Period, Quantity
+from marketplace.api.fields import (
+    Amount,
+    Answer,
+    Body,
+    ById,
+    Idempotent,
+    Moment,
+    Name,
+    Paged,
+    Parameters,
+    Period,
+    Quantity,
+)
 from marketplace.api.quotes import Award
 from marketplace.doors.identity import working
 from marketplace.formats.invoice_tables import invoice_book
@@ -163,15 +175,21 @@ def ask_void(path: ById, body: InvoiceVoidWish, header: Idempotent) -> Response:
     )
 
 
+class VoidParameters(Parameters):
+    """What the deciding person has looked at."""
+
+    none_issued: bool = Field(False, description="The tax bureau has issued no e-invoice, where one was asked for")
+
+
 @invoices.post("/invoices/<id>/void/approval", **call(Invoice))
-def void_invoice(path: ById, header: Idempotent) -> Response:
+def void_invoice(path: ById, query: VoidParameters, header: Idempotent) -> Response:
     """Void an invoice that another person asked to be voided; its deliveries go to the next one."""
     return command(
         "invoice.void",
         header,
         None,
-        lambda work: Invoice.of(invoice_voids.void_invoice(work, invoice_id=path.id)),
-        about={"id": str(path.id)},
+        lambda work: Invoice.of(invoice_voids.void_invoice(work, invoice_id=path.id, none_issued=query.none_issued)),
+        about={"id": str(path.id), "none_issued": query.none_issued},
     )
 
 

@@ -77,10 +77,13 @@ def ask_void(invoice_id: str) -> Response:
 @pages.post("/invoices/<invoice_id>/void/decision")
 def decide_void(invoice_id: str) -> Response:
     """Void an invoice that somebody else asked to be voided, or let it stand."""
-    decide = invoice_voids.void_invoice if field("decision") == "void" else invoice_voids.refuse_void
     try:
         with page_work() as work:
-            decide(work, invoice_id=id_of(invoice_id))
+            if field("decision") == "void":
+                sure = field("none_issued") == "yes"
+                invoice_voids.void_invoice(work, invoice_id=id_of(invoice_id), none_issued=sure)
+            else:
+                invoice_voids.refuse_void(work, invoice_id=id_of(invoice_id))
     except Conflict as problem:
         return _page(invoice_id, refusal_of(problem))
     return go(url_for("invoices.invoice", invoice_id=invoice_id))

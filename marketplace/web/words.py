@@ -182,6 +182,7 @@ BREAKS = {
     "captured_claimed": msg("核销与申报不一致"),
     "fund_books": msg("资金台账与账簿不一致"),
     "unknown_payer": msg("收款未找到付款园区"),
+    "payer_disagrees": msg("收款账号与附言所指园区不一致"),
     "trial_balance": msg("借贷不平"),
 }
 RECEIPTS = {"matched": msg("已匹配"), "unmatched": msg("待认领")}

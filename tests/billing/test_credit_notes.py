@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from billing.rules.returns import ReturnCause, vat_back_of_line
-from billing.usecases import credit_notes, invoice_settings, invoice_voids, reconciliation
-from billing.usecases.credit_note_views import CreditNoteView
+from billing.usecases import credit_notes, invoice_settings, invoice_voids, issuers, reconciliation
+from billing.usecases.credit_note_views import CreditNoteView, note_document
 from billing.usecases.invariants_credit_notes import INVARIANTS_CREDIT_NOTES
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
+from tests.billing.test_issuers import ISSUER, OPERATOR
 from tests.support.billing_world import FINANCE, World, make_world
 from tests.support.crashes import crash_everywhere
 from tests.support.databases import Database
@@ -198,6 +199,26 @@ def test_what_is_credited_is_not_voided_and_what_is_void_not_credited(world: Wor
     with pytest.raises(Conflict), world.shop.work(FINANCE) as work:
         invoice_voids.ask_void(work, invoice_id=again.id, reason="抬头有误")
     back.check()
+
+
+def test_the_page_names_who_issued_when_it_was_issued(world: World, back: Returns, clock: ManualClock) -> None:
+    back.sold(world.park())
+    (row,) = world.issue("2026-03")
+    named = []
+    for name in ("甲公司", "乙公司"):
+        with world.shop.work(OPERATOR) as work:
+            proposed = issuers.propose_issuer(work, **(ISSUER | {"name": name}))
+        with world.shop.work(FINANCE) as work:
+            issuers.confirm_issuer(work, issuer_id=proposed.id)
+        clock.advance(timedelta(minutes=1))
+        named.append((ask(world, row.id, {1: 1_000}), name))
+        clock.advance(timedelta(minutes=1))
+    for note, name in named:
+        assert note.decided_at is not None
+        with world.shop.work(FINANCE) as work:
+            document = note_document(note, "", issuers.issuer_at(work, note.decided_at))
+        assert (document["issuer"], document["issuer_uscc"]) == (name, ISSUER["uscc"])
+    assert note_document(named[0][0], "", None)["issuer"] == ""
 
 
 def test_a_crash_anywhere_issues_all_or_nothing(world: World, back: Returns) -> None:

@@ -12,22 +12,25 @@ import pytest
 from billing.formats.e_invoice_xml import MOST_BYTES, read_e_invoice
 from billing.rules.e_invoices import DEFAULT_LAYOUT, documents_named, layout_faults
 from billing.rules.returns import ReturnCause
-from billing.usecases import credit_notes, e_invoice_imports, e_invoice_layouts, e_invoices, issuers
+from billing.usecases import credit_notes, e_invoice_imports, e_invoice_layouts, e_invoices, invoice_voids, issuers
 from billing.usecases.e_invoice_imports import ImportedFile
 from billing.usecases.evidence import Upload
 from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES
 from billing.usecases.invoice_views import InvoiceRow
 from tenants.kernel.clock import ManualClock
-from tenants.kernel.context import Actor
+from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound, TooLarge
+from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.billing.test_issuers import ISSUER, OPERATOR
 from tests.support.billing_world import FINANCE, World, make_world
 from tests.support.databases import Database
 from tests.support.invariants import broken
 from tests.support.parks import credit_code
+from tests.support.plays import at_once
 from tests.support.returns import PROVIDER
 
+SECOND = system_actor("finance", on_behalf_of=new_id())
 BLUE, RED = "26412000000000000001", "26412000000000000002"
 
 
@@ -110,6 +113,37 @@ def test_a_request_has_the_operators_columns(world: World, row: InvoiceRow) -> N
         again = e_invoices.request_e_invoices(work, invoice_ids=[row.id, row.id])
     assert again.line_header == ("No", "Code")
     assert [each[1] for each in again.line_rows] == ["3040201000000000000", "3040802000000000000"]
+
+
+def voided(world: World, row: InvoiceRow, *, none_issued: bool = False) -> str:
+    """Let two people void an invoice; return its status or the refusal's code."""
+    try:
+        with world.shop.work(FINANCE) as work:
+            invoice_voids.ask_void(work, invoice_id=row.id, reason="抬头有误")
+        with world.shop.work(SECOND) as work:
+            return invoice_voids.void_invoice(work, invoice_id=row.id, none_issued=none_issued).status
+    except Conflict as refused:
+        return refused.code
+
+
+def test_an_invoice_with_its_e_invoice_is_not_voided_and_one_that_was_asked_for_on_a_persons_word(
+    world: World, row: InvoiceRow
+) -> None:
+    with world.shop.work(FINANCE) as work:
+        e_invoices.request_e_invoices(work, invoice_ids=[row.id])
+    assert voided(world, row) == "invoice.e_invoice_requested"
+    assert one(world, xml(row.number, "10033.33", "567.93")) == ("recorded", None)
+    assert voided(world, row, none_issued=True) == "invoice.e_invoice_issued"
+
+
+def test_of_a_void_and_an_e_invoice_at_once_one_is_refused(world: World, row: InvoiceRow) -> None:
+    with world.shop.work(FINANCE) as work:
+        e_invoices.request_e_invoices(work, invoice_ids=[row.id])
+    outcomes = at_once(
+        [lambda: voided(world, row, none_issued=True), lambda: one(world, xml(row.number, "10033.33", "567.93"))[0]]
+    )
+    assert outcomes in (["void", "refused"], ["invoice.e_invoice_issued", "recorded"])
+    assert broken(world.shop, INVARIANTS_E_INVOICES) == {}
 
 
 def test_a_layout_says_everything_that_is_wrong_with_it(world: World) -> None:

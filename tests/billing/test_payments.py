@@ -5,11 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from threading import Barrier
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
-from billing.usecases import payments
+from billing.rules.receipts import Payer, payer_of
+from billing.usecases import issuers, payments, reconciliation
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound
@@ -204,3 +208,73 @@ def test_a_malformed_file_is_refused_whole_with_row_and_field(
     assert refusal.value.code == code
     assert [error.field for error in refusal.value.errors] == ([] if field is None else [field])
     assert lines_stored(world) == 0
+
+
+ACCOUNTED = "交易日期,交易流水号,贷方金额,对方户名,摘要,虚拟账号"
+
+
+def arrived(*rows: tuple[str, str, str]) -> bytes:
+    """Return a statement with rows of (reference, text, account that it arrived on), of 10 yuan each."""
+    return "\n".join(
+        [ACCOUNTED, *(f"2026-04-05,{reference},10,某园区,{told},{account}" for reference, told, account in rows), ""]
+    ).encode()
+
+
+def assign_account(world: World, park: Actor, account: str) -> None:
+    with world.shop.work(FINANCE) as work:
+        issuers.assign_account(work, park_id=park.require_tenant(), account=account)
+
+
+def test_a_receipt_is_that_of_the_park_whose_account_it_arrived_on(world: World) -> None:
+    one, two = world.park(1), world.park(2)
+    assign_account(world, one, "6222000000000001")
+    assign_account(world, two, "6222000000000002")
+    assign_account(world, one, "6222000000000011")
+    result = take_in(
+        world,
+        arrived(
+            ("A1", "技术服务费", "6222 0000 0000 0011"),
+            ("A2", "技术服务费", "'6222000000000001"),
+            ("A3", reference(two), "6222000000000002"),
+            ("A4", reference(two), "6222000000000011"),
+            ("A5", reference(two), "4100000000000000"),
+            ("A6", f"{reference(one)} {reference(two)}", "6222000000000002"),
+            ("A7", "货款", ""),
+        ),
+    )
+    payers = {line.bank_reference: line.park_id for line in result.lines}
+    assert payers == {
+        "A1": one.tenant_id, "A2": one.tenant_id, "A3": two.tenant_id, "A4": None, "A5": two.tenant_id,
+        "A6": None, "A7": None,
+    }  # fmt: skip
+    assert {line.bank_reference for line in result.lines if line.disagrees} == {"A4", "A6"}
+    assert (world.wallet(one), world.wallet(two)) == ((2_000, 0), (2_000, 0))
+    assert world.balances()["suspense:receipts"] == -3_000
+    with world.shop.work(FINANCE) as work:
+        breaks = reconciliation.reconcile(work, period="2026-04").breaks
+        (waiting, *_) = payments.list_unmatched(work)
+    assert sorted((each.kind.value, each.key) for each in breaks) == [
+        ("payer_disagrees", "A4"), ("payer_disagrees", "A6"), ("unknown_payer", "A7"),
+    ]  # fmt: skip
+    assert (waiting.park_by_account, waiting.disagrees) == (one.tenant_id, True)
+    with world.shop.work(FINANCE) as work:
+        done = payments.assign_receipt(work, bank_line_id=waiting.id, park_id=two.require_tenant())
+    assert (done.park_id, done.disagrees) == (two.tenant_id, False)
+
+
+def test_a_statement_of_a_virtual_account_is_its_parks(world: World) -> None:
+    park = world.park()
+    assign_account(world, park, "6222000000000001")
+    content = f"账号,6222000000000001\n{HEADER}\n2026-04-05,V1,10,某园区,货款\n".encode()
+    (line,) = take_in(world, content).lines
+    assert (line.park_id, line.arrived_on) == (park.tenant_id, "6222000000000001")
+
+
+@given(st.sampled_from((None, 1, 2)), st.sets(st.integers(1, 3)))
+def test_account_and_references_have_to_agree(account: int | None, named: set[int]) -> None:
+    ids = {number: UUID(int=number) for number in range(1, 4)}
+    found = payer_of(None if account is None else ids[account], {ids[each] for each in named})
+    if account is None:
+        assert found == Payer(ids[next(iter(named))] if len(named) == 1 else None)
+    else:
+        assert found == (Payer(ids[account]) if named <= {account} else Payer(None, disagree=True))

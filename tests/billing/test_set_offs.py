@@ -187,8 +187,8 @@ def test_two_payouts_at_once_keep_no_debt_back_twice(story: Claims) -> None:
         ]
     assert sum(each.set_off_fen for each in made) == 900_000
     assert all(each.set_off_fen <= each.amount_fen for each in made)
-    paid = at_once([partial(story.pay, each.id, f"国库-{each.id}") for each in made])
-    assert [each.status for each in paid] == ["paid", "paid"]
+    outcomes = at_once([partial(story.pay, each.id, f"国库-{each.id}") for each in made])
+    assert [each.status for each in outcomes] == ["paid", "paid"]
     assert {case(story, each.id).status for each in (first, second)} == {"closed"}
     assert story.world.balances()[OWED] == 0
     whole(story)
