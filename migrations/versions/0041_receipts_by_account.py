@@ -1,6 +1,6 @@
 """The virtual account that a receipt arrived on, beside the reference in its text.
 
-Follows 0036. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0040. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
