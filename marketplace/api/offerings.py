@@ -23,7 +23,7 @@ class Wanted(Parameters):
     """Which offerings."""
 
     tier: Tier | None = None
-    delivery: Literal["twin", "leads", "inspection", "monitoring", "alarms", "carbon"] | None = None
+    delivery: Literal["twin", "schedule", "leads", "inspection", "monitoring", "alarms", "carbon"] | None = None
 
 
 class Offering(Answer):

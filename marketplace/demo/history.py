@@ -27,6 +27,7 @@ from tenants.kernel.vocabulary import Tier
 from tenants.kernel.work import Work
 
 TWINS = {("park01", 1), ("park05", 0)}
+SCHEDULES = {("park01", 2), ("park06", 1)}
 LEADS = {("park01", 2), ("park03", 1)}
 """Whose engines ran, and in which of the months: each takes seconds, and the seed should not take minutes."""
 INVOICE_DAY = 3
@@ -62,6 +63,10 @@ def _month_of_park(seeder: Seeder, park: world.DemoPark, first: datetime, number
     if (park.login, number) in TWINS:
         seeder.clock.instant = first + timedelta(days=2 + derived(name, 8), hours=1)
         _rent_run(seeder, admin, f"twin {name}", "digital-twin-run", {"park": week_of_park(park.name)}, limits)
+    if (park.login, number) in SCHEDULES:
+        seeder.clock.instant = first + timedelta(days=4 + derived(name, 7), hours=1)
+        request = {"demo": True, "demand": {"so_far_kw": 1300}}
+        _rent_run(seeder, admin, f"schedule {name}", "energy-optimisation", request, limits)
     if (park.login, number) in LEADS:
         seeder.clock.instant = first + timedelta(days=4 + derived(name, 9), hours=2)
         _rent_run(seeder, admin, f"leads {name}", "ai-leads", leads_brief(park.region_code), limits)

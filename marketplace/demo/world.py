@@ -156,6 +156,12 @@ OFFERINGS = (
         "300", 120_000,
     ),
     DemoOffering(
+        "energy-optimisation", "twins", Tier.ENHANCED, Delivery.SCHEDULE, "共享能耗优化", "Energy optimisation",
+        "未来一天或一周的用能排程：工序错峰、储能充放、需量上限，逐条说明理由与节省。",
+        "A schedule for the next day or week: processes shifted, battery, demand cap; each change with reason and saving.",
+        "2000", 1_500_000,
+    ),
+    DemoOffering(
         "ai-leads", "twins", Tier.ENHANCED, Delivery.LEADS, "AI 招商线索", "AI leads",
         "按区位与外迁经验排序的目标企业清单,每条附数据出处。",
         "Target companies ranked by distance and record of expansion; every reason cites its data.",

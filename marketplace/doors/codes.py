@@ -10,6 +10,7 @@ REGION_CLASSES = {"western": msg("西部地区"), "central": msg("中部地区")
 VERIFICATION = {"pending": msg("待审核"), "verified": msg("已通过审核"), "rejected": msg("审核未通过")}
 DELIVERIES = {
     "twin": msg("数字孪生"),
+    "schedule": msg("能耗优化"),
     "leads": msg("招商线索"),
     "inspection": msg("检验检测"),
     "monitoring": msg("监测"),

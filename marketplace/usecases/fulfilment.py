@@ -25,6 +25,7 @@ from tenants.usecases import audit
 
 EVENT_TYPES = {
     "twin": "twin.run",
+    "schedule": "schedule.run",
     "leads": "leads.report",
     "inspection": "inspection.report",
     "monitoring": "monitoring.site_month",

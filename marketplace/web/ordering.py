@@ -19,6 +19,7 @@ from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
+from marketplace.web.schedule_form import ROWS, schedule_place, schedule_request
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
@@ -161,9 +162,9 @@ def _form(slug: str, refusal: Refusal | None, typed: Mapping[str, Any]) -> Respo
 
 def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
     """Return what a form lets choose from."""
-    if offering.delivery == "twin":
+    if offering.delivery in {"twin", "schedule"}:
         uploads = artefacts.list_artefacts(work, source_id=None) if work.actor.may(Permission.READ_ORDER) else ()
-        return {"uploads": tuple(reversed(uploads))[:10]}
+        return {"uploads": tuple(reversed(uploads))[:10], "process_rows": range(1, ROWS + 1)}
     if offering.delivery == "leads":
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
         return {"divisions": DIVISIONS, "park": park}
@@ -182,7 +183,9 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
 def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
     """Return the request document that the form says."""
     if offering.delivery == "twin":
-        return _twin_request(work)
+        return _load(work)
+    if offering.delivery == "schedule":
+        return schedule_request(_load(work))
     if offering.delivery == "leads":
         return {
             "region_code": field("region_code"),
@@ -208,8 +211,8 @@ def _site_months() -> list[dict[str, Any]]:
     return [{"site_id": site_id, **when} for site_id in chosen]
 
 
-def _twin_request(work: Work) -> dict[str, Any]:
-    """Return the twin's request: the demo's data, a file sent before, or the file that came with the form."""
+def _load(work: Work) -> dict[str, Any]:
+    """Return which load is meant: the demo's data, a file sent before, or the file that came with the form."""
     if field("data") != "file":
         return {"demo": True}
     sent = request.files.get("load")
@@ -231,6 +234,8 @@ def _place(path: str) -> str | None:
     """Return the form's field for a path of the request; rows of a file are listed by themselves."""
     if _ROW.search(path):
         return None
+    if (place := schedule_place(path)) is not None:
+        return place
     rest = path.rpartition("request")[2].lstrip(".")
     name = re.split(r"[.\[]", rest, maxsplit=1)[0]
     if name in {"site", "artefact_id", "content", ""} or path == "content":

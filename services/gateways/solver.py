@@ -39,7 +39,7 @@ class Solution:
 class Solver:
     """One model that is solved, changed in its bounds and costs, and solved again from where it stood."""
 
-    def __init__(self, *, iteration_limit: int = 2_000_000) -> None:
+    def __init__(self, *, iteration_limit: int = 2_000_000, mip_gap: float = _MIP_GAP) -> None:
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy leaves it untyped
         for name, value in (
             ("output_flag", False),
@@ -47,7 +47,7 @@ class Solver:
             ("random_seed", 0),
             ("solver", "simplex"),
             ("simplex_iteration_limit", iteration_limit),
-            ("mip_rel_gap", _MIP_GAP),
+            ("mip_rel_gap", mip_gap),
             ("mip_max_nodes", _MIP_NODES),
         ):
             self._highs.setOptionValue(name, value)

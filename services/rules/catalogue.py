@@ -15,6 +15,7 @@ class Delivery(StrEnum):
     """How an offering is delivered."""
 
     TWIN = "twin"
+    SCHEDULE = "schedule"
     LEADS = "leads"
     INSPECTION = "inspection"
     MONITORING = "monitoring"
@@ -29,7 +30,7 @@ class Delivery(StrEnum):
     @property
     def by_engine(self) -> bool:
         """Tell whether one of the platform's engines delivers it, as a run."""
-        return self in {Delivery.TWIN, Delivery.LEADS}
+        return self in {Delivery.TWIN, Delivery.SCHEDULE, Delivery.LEADS}
 
     @property
     def by_month(self) -> bool:
@@ -39,6 +40,7 @@ class Delivery(StrEnum):
 
 _UNITS = {
     Delivery.TWIN: UsageUnit.RUN,
+    Delivery.SCHEDULE: UsageUnit.RUN,
     Delivery.LEADS: UsageUnit.REPORT,
     Delivery.INSPECTION: UsageUnit.HOUR,
     Delivery.MONITORING: UsageUnit.SITE_MONTH,

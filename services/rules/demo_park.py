@@ -1,4 +1,4 @@
-"""The demo county park as a ``park.json`` document: tariff, plant and costs of the kind an eastern county has in 2025.
+"""The demo county park as ``park.json`` documents: tariff, plant and costs of the kind an eastern county has in 2025.
 
 Prices, costs and the factor are round figures for demonstration, not a quotation of any province's price list.
 """
@@ -50,3 +50,30 @@ def demo_park(
         },
         "seed": seed,
     }
+
+
+def demo_week(*, name: str = "云溪县轻纺食品产业园", days: int = 7) -> dict[str, Any]:
+    """Return the document for a summer week from Monday on, with processes that may be run at other hours."""
+    park = demo_park(name=name)
+    del park["sizing"]
+    return park | {
+        "period": {"from": "2025-07-14", "to": f"2025-07-{14 + days}"},
+        "processes": [
+            {
+                "name": "冷库预冷", "kw": 160, "run_minutes": 240, "usual_start": "14:00", "adjustable": True,
+                "window": {"from": "00:00", "to": "24:00"},
+            },
+            {
+                "name": "污水曝气", "kw": 90, "run_minutes": 360, "usual_start": "09:00", "interruptible": True,
+                "min_run_minutes": 60, "window": {"from": "00:00", "to": "24:00"},
+            },
+            {
+                "name": "蒸煮杀菌", "kw": 180, "run_minutes": 180, "usual_start": "09:00", "days": "workdays",
+                "window": {"from": "06:00", "to": "22:00"},
+            },
+            {
+                "name": "灌装包装", "kw": 60, "run_minutes": 120, "usual_start": "17:00", "days": "workdays",
+                "window": {"from": "08:00", "to": "24:00"}, "follows": "蒸煮杀菌",
+            },
+        ],
+    }  # fmt: skip

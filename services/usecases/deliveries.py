@@ -22,6 +22,7 @@ from services.store.runs import Run
 from services.usecases import site_months, slots
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import InstrumentView, OfferingView
+from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
@@ -65,6 +66,9 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     if offering.delivery is Way.TWIN:
         full, twin = read_twin_request(work, request, tenant_id=work.actor.require_tenant())
         return _plan(offering, 1, full, twin.site.name)
+    if offering.delivery is Way.SCHEDULE:
+        full, schedule = read_schedule_request(work, request, tenant_id=work.actor.require_tenant())
+        return _plan(offering, 1, full, schedule.park.site.name)
     if offering.delivery is Way.LEADS:
         full, brief = read_brief(request)
         wanted = "、".join(DIVISIONS[division] for division in brief.divisions)

@@ -20,12 +20,14 @@ from services.formats.brief import read_brief
 from services.gateways.leads import run_leads
 from services.gateways.sandbox import Limits as RunLimits
 from services.gateways.sandbox import run_limited
+from services.gateways.schedule import run_schedule
 from services.gateways.twin import run_twin
 from services.rules.catalogue import Delivery
 from services.rules.runs import MANIFEST
 from services.usecases import runs
 from services.usecases.companies import write_registry
 from services.usecases.runs import RunJob
+from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
@@ -152,6 +154,8 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob, stack: ExitStack) ->
     with workshop.work(actor) as work:
         if job.delivery is Delivery.TWIN:
             return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],))
+        if job.delivery is Delivery.SCHEDULE:
+            return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leads-")))
         companies = folder / "companies.csv"
         write_registry(work, companies)

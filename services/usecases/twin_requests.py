@@ -7,6 +7,7 @@ Three forms: ``{"demo": true}``; ``{"park": <park.json>}``, with ``artefact_id``
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Mapping
@@ -60,13 +61,24 @@ def read_twin_request(
     Raises Invalid that names every wrong field below ``where``, or the rows of the load file.
     """
     asked = read_document(TwinDocument, given, where=where, code="twin.invalid")
-    content = None if asked.artefact_id is None else _content(work.session, tenant_id, asked.artefact_id, where)
-    park = _park(asked, content, onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id))
-    try:
-        request = read_request(json.dumps(park).encode(), _opener(content))
-    except Problem as problem:
-        raise _within(problem, asked, where) from problem
+    request = read_park_request(work, asked, demo_park(), tenant_id=tenant_id, where=where)
     return asked.model_dump(mode="json", exclude_none=True), request
+
+
+def read_park_request(
+    work: Work, asked: TwinDocument, demo: Mapping[str, Any], *, tenant_id: UUID, where: str
+) -> TwinRequest:
+    """Return the park that a request means; ``demo`` stands in where it is silent.
+
+    Raises Invalid that names every wrong field below ``where``, or the rows of the load file.
+    """
+    content = None if asked.artefact_id is None else _content(work.session, tenant_id, asked.artefact_id, where)
+    own_name = onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id)
+    park = _park(asked, content, copy.deepcopy(dict(demo)), own_name)
+    try:
+        return read_request(json.dumps(park).encode(), _opener(content))
+    except Problem as problem:
+        raise within(problem, asked, where) from problem
 
 
 def _content(session: Session, tenant_id: UUID, artefact_id: UUID, where: str) -> bytes:
@@ -80,11 +92,10 @@ def _content(session: Session, tenant_id: UUID, artefact_id: UUID, where: str) -
     return bytes(content)
 
 
-def _park(asked: TwinDocument, content: bytes | None, own_name: str | None) -> dict[str, Any]:
+def _park(asked: TwinDocument, content: bytes | None, park: dict[str, Any], own_name: str | None) -> dict[str, Any]:
     """Return the whole ``park.json``; where the request is silent, the demo park's plant under the park's own name."""
     if asked.park is not None:
         return dict(asked.park)
-    park = demo_park()
     park["site"]["name"] = own_name or park["site"]["name"]
     if content is None:
         return park
@@ -123,7 +134,7 @@ def span_of(content: bytes) -> dict[str, Any]:
     return {"period": {"from": first.date().isoformat(), "to": until.isoformat()}, "step_minutes": int(minutes)}
 
 
-def _within(problem: Problem, asked: TwinDocument, where: str) -> Problem:
+def within(problem: Problem, asked: TwinDocument, where: str) -> Problem:
     """Return ``problem`` with its fields named as the park sent them."""
     below = f"{where}.park" if asked.park is not None else f"{where}.site"
     errors = [

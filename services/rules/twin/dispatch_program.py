@@ -31,7 +31,7 @@ class Case:
     """A plant whose best use is asked: kW of load and PV per step, a battery, and jobs that ``load`` does not hold.
 
     A month's peak costs only beyond ``peak_floor`` (it is on the bill already) and may not pass ``peak_cap``; both in
-    kW, one for each month.
+    kW, one for each month. The battery ends with at least ``end_kwh``, or as full as it began.
     """
 
     load: Floats
@@ -40,6 +40,7 @@ class Case:
     jobs: tuple[Job, ...] = ()
     peak_floor: Floats | None = None
     peak_cap: Floats | None = None
+    end_kwh: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +233,8 @@ def _bounds(plan: Plan, case: Case, calendar: Calendar, prices: Prices, at: Colu
     cost[at.discharge : at.stored] = (battery.wear_yuan_per_kwh - prices.cost) * hours + _TIE
     upper[at.charge : at.stored] = battery.kw
     upper[at.stored : at.peak] = battery.usable * battery.kwh
-    lower[at.peak - 1] = (battery.soc_start - battery.soc_min) * battery.kwh
+    end = battery.soc_start * battery.kwh if case.end_kwh is None else case.end_kwh
+    lower[at.peak - 1] = min(end - battery.soc_min * battery.kwh, upper[at.peak - 1])
     cost[at.peak : at.one_way] = prices.demand
     lower[at.peak : at.one_way] = lowest_peaks(case, calendar)
     if case.peak_floor is not None:
