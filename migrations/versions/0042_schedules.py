@@ -1,14 +1,14 @@
 """Schedules of processes and batteries: a way of delivery of its own, carried out as runs of an engine.
 
-Follows 0040. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0041. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
