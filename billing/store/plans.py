@@ -29,6 +29,7 @@ class Plan(Base):
         UniqueConstraint("tier", "valid_from"),
         one_of("tier", Tier),
         CheckConstraint("monthly_fee_fen >= 0 AND yearly_fee_fen >= 0", name="fees"),
+        CheckConstraint("monthly_minimum_fen >= 0", name="minimum"),
         CheckConstraint("vat_bp BETWEEN 0 AND 10000", name="vat"),
         {"info": {"shared": "plans are public and the same for every park"}},
     )
@@ -40,6 +41,8 @@ class Plan(Base):
     name_en: Mapped[Name]
     monthly_fee_fen: Mapped[Fen]
     yearly_fee_fen: Mapped[Fen]
+    monthly_minimum_fen: Mapped[Fen] = mapped_column(server_default="0")
+    """What the charges of a month come to at least, VAT included; what they fall short of it is charged."""
     vat_bp: Mapped[int] = mapped_column(Integer)
     entitlements: Mapped[dict[str, Any]]
     valid_from: Mapped[datetime]

@@ -17,6 +17,7 @@ from billing.store import invoice_queries, legal_entities, return_queries
 from billing.store.invoice_queries import PendingLine
 from billing.usecases.invoice_discounts import TakenOff, discounts_of, take_off
 from billing.usecases.invoice_views import InvoiceLineView, draft_line
+from billing.usecases.minimums import expected_minimum
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -65,6 +66,8 @@ class DraftView(DraftRow):
     """A draft with its lines."""
 
     lines: tuple[InvoiceLineView, ...]
+    expected_minimum_fen: int
+    """What the month's charges fall short of the plans' minimum so far: it is charged when the month is settled."""
 
     @property
     def list_fen(self) -> int:
@@ -149,6 +152,7 @@ def read_draft(work: Work, *, period: str, park_id: UUID | None = None) -> Draft
             draft_line(place, whole[usage.id], vat_fen, discount_fen, times[usage.id])
             for place, (usage, vat_fen, discount_fen) in enumerate(lines, start=1)
         ),
+        expected_minimum_fen=expected_minimum(work, period=period, park_id=draft.park_id),
     )
 
 

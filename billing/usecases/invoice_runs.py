@@ -16,6 +16,7 @@ from billing.store import invoice_queries, invoice_run_queries
 from billing.store.invoices import InvoiceRun
 from billing.usecases.invoice_drafts import check_period_begun, grace_end
 from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
+from billing.usecases.minimums import settle_minimums
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id
@@ -84,6 +85,7 @@ def carry_out_run(workshop: WorkShop, actor: Actor, *, run_id: UUID) -> None:
         if run.status != "queued":
             return
         period = run.period
+        settle_minimums(work, period)
         parks = invoice_queries.pending_parks(work.session, period)
         invoice_run_queries.expect(work.session, run_id, len(parks))
     for some in chunks(parks, PARKS_AT_ONCE):

@@ -14,6 +14,7 @@ from billing.store.invoices import Invoice
 from billing.usecases.invoice_drafts import check_period_begun
 from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
 from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
+from billing.usecases.minimums import settle_minimums
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
@@ -42,6 +43,7 @@ def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> t
     """
     work.actor.require(Permission.ISSUE_INVOICE)
     check_period_begun(work, period)
+    settle_minimums(work, period, park_id)
     parks = [park_id] if park_id is not None else list(invoice_queries.pending_parks(work.session, period))
     for some in chunks(parks, PARKS_AT_ONCE):
         issue_to(work, period, some)

@@ -36,6 +36,7 @@ class PlanView:
     name_en: str
     monthly_fee_fen: int
     yearly_fee_fen: int
+    monthly_minimum_fen: int
     vat_bp: int
     entitlements: Entitlements
     valid_from: datetime
@@ -57,6 +58,7 @@ def set_plan(
     yearly_fee_fen: int,
     vat_bp: int,
     entitlements: Mapping[str, Any],
+    monthly_minimum_fen: int = 0,
     valid_from: datetime | None = None,
 ) -> PlanView:
     """Let a tier's next version be in force from a moment (None: from now) on; what has begun keeps its own.
@@ -71,6 +73,7 @@ def set_plan(
         faults.take("name_en", _check_name, name_en)
         faults.take("monthly_fee_fen", _check_fee, monthly_fee_fen)
         faults.take("yearly_fee_fen", _check_fee, yearly_fee_fen)
+        faults.take("monthly_minimum_fen", _check_fee, monthly_minimum_fen)
         faults.take("vat_bp", _check_vat, vat_bp)
         faults.take("valid_from", _check_begin, begin, work.now)
     plan_id = new_id()
@@ -82,6 +85,7 @@ def set_plan(
         "name_en": name_en.strip(),
         "monthly_fee_fen": monthly_fee_fen,
         "yearly_fee_fen": yearly_fee_fen,
+        "monthly_minimum_fen": monthly_minimum_fen,
         "vat_bp": vat_bp,
         "entitlements": dict(entitlements),
         "valid_from": begin,
@@ -130,6 +134,7 @@ def plan_view(row: Plan) -> PlanView:
         name_en=row.name_en,
         monthly_fee_fen=row.monthly_fee_fen,
         yearly_fee_fen=row.yearly_fee_fen,
+        monthly_minimum_fen=row.monthly_minimum_fen,
         vat_bp=row.vat_bp,
         entitlements=read_entitlements(row.entitlements),
         valid_from=row.valid_from,

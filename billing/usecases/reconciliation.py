@@ -13,6 +13,7 @@ from uuid import UUID
 
 from billing.rules.charges import Charge
 from billing.rules.discounts import Discount
+from billing.rules.minimums import shortfall
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
 from billing.rules.rating import rate_after
 from billing.rules.reconciliation import Break, BreakKind, Chain, compare
@@ -23,6 +24,7 @@ from billing.store.adjustments import amounts_of_month
 from billing.store.books import balances
 from billing.store.discounts import discounts_of_month
 from billing.store.invoices import Invoice
+from billing.store.minimums import amounts_of_month as minimums_of_month
 from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
 from billing.store.usage import RatedUsage
@@ -176,6 +178,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     fees = fees_of_month(work.session, period)
     adjusted = amounts_of_month(work.session, period)
     agreed = discounts_of_month(work.session, period)
+    minimums = minimums_of_month(work.session, period)
     meters = {}
     for usage, event, price_id, invoiced_fen in queries.rated_of_month(work.session, period):
         if event.type not in meters:
@@ -185,6 +188,8 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
             metered_fen = worked_out(*fees[usage.id])
         elif usage.id in adjusted:
             metered_fen = adjusted[usage.id]
+        elif usage.id in minimums:
+            metered_fen = shortfall(*minimums[usage.id])
         else:
             metered_fen = _rated_anew(usage, quantity, charges.get(price_id), agreed)
         key = f"{usage.tenant_id}/{event.source}/{event.id}"

@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from billing.store import adjustments, plans, settlements, trace_queries
+from billing.store import adjustments, minimums, plans, settlements, trace_queries
 from billing.store.adjustments import ADJUSTMENT
 from billing.store.lateness import closed_of
+from billing.store.minimums import MINIMUM
 from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
@@ -59,7 +60,8 @@ class TracedEvent:
 class TracedPrice:
     """The price that counted for the order, and from when until when it is asked.
 
-    For what is no order it is the rule that charged it: a plan's version, an adjustment that people decided.
+    For what is no order it is the rule that charged it: a plan's version, a month's minimum, an adjustment
+    that people decided.
     """
 
     id: UUID
@@ -281,6 +283,8 @@ def _price(work: Work, usage: RatedUsage) -> TracedPrice:
         return _plan(work, usage)
     if usage.offering == ADJUSTMENT:
         return _adjustment(work, usage)
+    if usage.offering == MINIMUM:
+        return _minimum(work, usage)
     price = settlements.price_of(work.session, usage.price_id)
     assert price is not None, "prices are never removed"  # noqa: S101 - for the type checker
     return TracedPrice(price.id, price.charge, price.vat_bp, price.valid_from, price.valid_to)
@@ -296,6 +300,18 @@ def _plan(work: Work, usage: RatedUsage) -> TracedPrice:
         "yearly_fee_fen": plan.yearly_fee_fen,
     }
     return TracedPrice(plan.id, charge, plan.vat_bp, plan.valid_from, None)
+
+
+def _minimum(work: Work, usage: RatedUsage) -> TracedPrice:
+    row = minimums.charge_of_usage(work.session, usage)
+    charge = {
+        "model": "minimum",
+        "period": row.period,
+        "minimum_fen": row.minimum_fen,
+        "charges_fen": row.charges_fen,
+        "charged_fen": row.charged_fen,
+    }
+    return TracedPrice(row.id, charge, row.vat_bp, row.charged_at, None)
 
 
 def _adjustment(work: Work, usage: RatedUsage) -> TracedPrice:

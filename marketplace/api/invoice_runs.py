@@ -57,6 +57,9 @@ class InvoiceDraftWithLines(InvoiceDraft):
     """A draft with its lines."""
 
     lines: list[InvoiceLine]
+    expected_minimum_fen: Amount = Field(
+        description="What the month falls short of the plan's minimum so far; charged when the month is settled"
+    )
 
 
 class DraftMonth(Parameters):

@@ -25,6 +25,7 @@ class PlanWish(Body):
     name_en: Name
     monthly_fee_fen: Fen
     yearly_fee_fen: Fen
+    monthly_minimum_fen: Fen = 0
     vat_bp: Annotated[int, Field(strict=True)] = 600
     entitlements: Document = Field(
         description="offering_tiers, deliveries, offerings; included and limits: units per period by offering;"
@@ -43,6 +44,7 @@ class Plan(Answer):
     name_en: str
     monthly_fee_fen: Amount
     yearly_fee_fen: Amount
+    monthly_minimum_fen: Amount = Field(description="What a month's charges come to at least, by the day")
     vat_bp: int
     offering_tiers: list[Tier]
     deliveries: list[str]

@@ -45,7 +45,9 @@ def seed_province(market: Marketplace) -> Logins:
     schemes.open_matching_fund(seeder, start.year)
     for later in world.LATER_PROGRAMMES:
         schemes.enact_later(seeder, later, start)
+    tiers.open_plans(seeder)
     parks = {park.login: enter_park(seeder, park) for park in world.PARKS}
+    tiers.grant_discount(seeder, parks["park03"])
     schemes.decide_cases(seeder, parks)
     history.seed_history(seeder, market.run_limits, until=now)
     seeder.clock.instant = now

@@ -61,6 +61,7 @@ class DemoPlan:
     name_en: str
     monthly_fee_yuan: int
     gives: Mapping[str, Any]
+    monthly_minimum_yuan: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,10 +195,14 @@ PLANS = (
     ),
     DemoPlan(
         Tier.LEADING, "引领方案", "Leading plan", 2_000,
-        {"offering_tiers": ["basic", "enhanced", "leading"], "priority": 2, "support": "dedicated"},
+        {
+            "offering_tiers": ["basic", "enhanced", "leading"], "included": {"shared-inspection": 1}, "priority": 2,
+            "support": "dedicated",
+        },
+        1_000,
     ),
 )  # fmt: skip
-"""Ten monthly fees pay a year."""
+"""Ten monthly fees pay a year. The leading plan includes an inspection each month."""
 
 INSTRUMENTS = (
     ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359")),

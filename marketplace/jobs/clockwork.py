@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.usecases import fund_outlook, holds, rollups, wallets
+from billing.usecases import fund_outlook, holds, minimums, rollups, wallets
 from marketplace.composition import Marketplace
 from marketplace.usecases import (
     expiry,
@@ -93,6 +93,12 @@ def renew_subscriptions(market: Marketplace) -> None:
     with market.workshop.work(system_actor("clockwork")) as work:
         waiting = subscription_fees.parks_to_charge(work)
     _each_park(market, waiting, subscription_fees.charge_park, "the subscription of park %s could not be charged")
+
+
+def charge_minimums(market: Marketplace) -> None:
+    """Charge what last month's charges fall short of the plans' minimum, once the month's grace is over."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        minimums.charge_minimums(work)
 
 
 def _each_park(market: Marketplace, parks: Iterable[UUID], do: Callable[[Work], object], failed: str) -> None:
@@ -199,6 +205,7 @@ CHORES = (
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),
+    Chore("charge_minimums", "12 * * * *", charge_minimums),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("roll_up_meters", "* * * * *", roll_up_meters),
     Chore("forget_what_is_over", "25 19 * * *", forget_what_is_over),

@@ -21,8 +21,12 @@ from tenants.kernel.vocabulary import Permission, Tier
 
 pages = page_group("plans")
 
-_FIELDS = {"monthly_fee_fen": "monthly_fee", "yearly_fee_fen": "yearly_fee"}
-_NAMED = {"name", "name_en", "valid_from", "monthly_fee", "yearly_fee", "entitlements", "tier"}
+_FIELDS = {
+    "monthly_fee_fen": "monthly_fee",
+    "yearly_fee_fen": "yearly_fee",
+    "monthly_minimum_fen": "monthly_minimum",
+}
+_NAMED = {"name", "name_en", "valid_from", "monthly_fee", "yearly_fee", "monthly_minimum", "entitlements", "tier"}
 
 
 @pages.get("/plans")
@@ -43,6 +47,7 @@ def set_plan() -> Response:
                 name_en=field("name_en"),
                 monthly_fee_fen=fen_of("monthly_fee"),
                 yearly_fee_fen=fen_of("yearly_fee"),
+                monthly_minimum_fen=fen_of("monthly_minimum", empty=0),
                 vat_bp=600,
                 entitlements=json_of("entitlements"),
                 valid_from=datetime.combine(parse_day("valid_from"), time(), CHINA) if field("valid_from") else None,
@@ -78,6 +83,7 @@ def _fields_of(plan: use_cases.PlanView) -> dict[str, Any]:
         "name_en": plan.name_en,
         "monthly_fee": f"{plan.monthly_fee_fen / 100:.2f}",
         "yearly_fee": f"{plan.yearly_fee_fen / 100:.2f}",
+        "monthly_minimum": f"{plan.monthly_minimum_fen / 100:.2f}",
         "entitlements": json.dumps(plan.document, ensure_ascii=False, indent=2),
     }
 

@@ -24,7 +24,7 @@ COLUMNS = (
 BUILD = msg("自建成本（元）")
 
 
-CHARGES = {"subscription": msg("订阅费"), "adjustment": msg("补收")}
+CHARGES = {"subscription": msg("订阅费"), "adjustment": msg("补收"), "minimum": msg("最低消费差额")}
 """What stands for an offering on what is charged without an order."""
 
 
