@@ -1,6 +1,6 @@
 """A monthly minimum of plans, and what parks' months fell short of it.
 
-Follows 0039. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0042. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
