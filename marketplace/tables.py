@@ -33,7 +33,7 @@ from billing.store import (
     wallets,
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
-from services.store import bookings, carbon, catalogue, companies, readings, runs, sites
+from services.store import bookings, carbon, catalogue, companies, measures, readings, runs, sites
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
 from tenants.store import audit, organisations, people, standing, subscriptions
@@ -49,6 +49,7 @@ STORES = (
     catalogue,
     carbon,
     companies,
+    measures,
     runs,
     adjustments,
     sites,

@@ -18,6 +18,7 @@ NOUNS = (
     "offerings",
     "prices",
     "prechecks",
+    "measures",
     "quotes",
     "orders",
     "clawbacks",

@@ -12,7 +12,7 @@ from stdnum.cn import uscc
 
 from billing.usecases import funds, issuers, pricing, programmes
 from marketplace.composition import Marketplace
-from marketplace.demo import history, schemes, tiers, world
+from marketplace.demo import history, measures, schemes, tiers, world
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
@@ -88,6 +88,7 @@ def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
     for instrument in world.INSTRUMENTS:
         seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
     seeder.step("companies", operator, partial(_import_companies, start=start))
+    measures.lay_down(seeder)
     finance = seeder.person("finance", world.PASSWORD)
     said = seeder.step("issuer", operator, partial(_propose_issuer, organisation_id=organisations["operator"]))
     seeder.step("issuer confirmed", finance, partial(_confirm_issuer, issuer_id=_id(said)))

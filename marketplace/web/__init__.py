@@ -42,6 +42,8 @@ from marketplace.web import (
     issuers,
     keys,
     ledger,
+    matching,
+    measures,
     meters,
     notices,
     ordering,
@@ -69,6 +71,8 @@ SESSION_LIFE = timedelta(hours=12)
 GROUPS = (
     account.pages,
     prechecks.pages,
+    matching.pages,
+    measures.pages,
     home.pages,
     dashboard.pages,
     subscription.pages,

@@ -86,6 +86,8 @@ ENTRIES = (
     Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_PROGRAMME, park_only=True, section=SUBSIDIES),
     Entry("aid.aid", msg("滚动补贴台账"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
     Entry("notices.notices", msg("补贴公示"), section=SUBSIDIES),
+    Entry("matching.matching", msg("政策匹配"), Permission.READ_CATALOGUE, park_only=True, section=SUBSIDIES),
+    Entry("matching.matching", msg("政策匹配"), Permission.READ_FUND, staff_only=True, section=SUBSIDIES),
     Entry(
         "invoices.invoices",
         msg("账单"),
@@ -103,6 +105,7 @@ ENTRIES = (
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
     Entry("meters.meters", msg("计量"), Permission.RUN_PLATFORM, staff_only=True, section=SETTINGS),
     Entry("factors.factors", msg("排放因子"), Permission.MANAGE_FACTORS, staff_only=True, section=SETTINGS),
+    Entry("measures.measures", msg("匹配项目"), Permission.MANAGE_CATALOGUE, staff_only=True, section=SETTINGS),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),
 )
 

@@ -36,8 +36,9 @@ def read_document(model: type[T], given: Mapping[str, Any], *, where: str, code:
 
 
 def path(where: str, location: tuple[int | str, ...]) -> str:
-    """Return a field's path, such as ``request.industries[0]``."""
-    return where + "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in location)
+    """Return a field's path, such as ``request.industries[0]``. Tags of alternatives, in brackets, are no fields."""
+    parts = (item for item in location if isinstance(item, int) or not item.startswith("["))
+    return where + "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in parts)
 
 
 def _reason(item: Mapping[str, Any]) -> tuple[str, Message]:
