@@ -1,6 +1,6 @@
 """Policies, funds and laboratories that enterprises are matched with.
 
-Follows 0042. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0043. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0043"
-down_revision = "0042"
+revision = "0044"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
