@@ -108,8 +108,8 @@ class GivenBack:
 class ChargedFee:
     """A fee as it was charged, and what became of it since.
 
-    ``due_fen`` was for the days of ``span``; ``charged_fen`` of it was to be paid. ``moved_fen`` of it counts for the
-    period that took the place of its rest, from the day ``cut_on`` on.
+    ``due_fen`` was for the days of ``span``; ``charged_fen`` of it was to be paid, less ``discount_fen`` of its invoice.
+    ``moved_fen`` of it counts for the period that took the place of its rest, from the day ``cut_on`` on.
     """
 
     span: Span
@@ -118,6 +118,7 @@ class ChargedFee:
     moved_fen: int = 0
     cut_on: date | None = None
     given_back: tuple[GivenBack, ...] = ()
+    discount_fen: int = 0
 
     @property
     def own_days(self) -> Span:
@@ -127,7 +128,7 @@ class ChargedFee:
     @property
     def whole_fen(self) -> int:
         """Return what of the fee was paid for its own days: never what counts for another fee."""
-        return max(0, min(self.charged_fen, self.due_fen - self.moved_fen))
+        return max(0, min(self.charged_fen - self.discount_fen, self.due_fen - self.moved_fen))
 
     @property
     def left_fen(self) -> int:

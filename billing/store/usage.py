@@ -55,6 +55,8 @@ class Meter(Base):
     group_by: Mapped[dict[str, Any]]
     filters: Mapped[dict[str, Any]]
     allow_negative: Mapped[bool] = mapped_column(server_default=true())
+    unit: Mapped[str] = mapped_column(String(32), server_default="")
+    """What its quantities are shown in."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     archived_at: Mapped[datetime | None]
 

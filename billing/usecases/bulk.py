@@ -40,6 +40,7 @@ def provide_meter(
     aggregation: Aggregation,
     value_property: str | None,
     group_by: Mapping[str, str],
+    unit: str = "",
 ) -> bool:
     """Add a meter unless there is one of this slug; tell whether it was added."""
     work.actor.require(Permission.RUN_PLATFORM)
@@ -51,6 +52,7 @@ def provide_meter(
         "value_property": value_property,
         "group_by": dict(group_by),
         "filters": {},
+        "unit": unit,
     }
     added = rows_written(work.session, insert(Meter).values(row).on_conflict_do_nothing()) == 1
     if added:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from billing.rules.money import format_yuan
@@ -42,7 +43,9 @@ def fee_of_usage(work: Work, usage: RatedUsage, *, lock: bool = False) -> Charge
     if lock:
         plans.lock_charge(work.session, usage.order_line_id)
     found = plans.charge_of(work.session, usage.tenant_id, usage.order_line_id)
-    return None if found is None else fee_of_charge(work, found[0])
+    line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
+    discount_fen = 0 if line is None else line.discount_fen
+    return None if found is None else replace(fee_of_charge(work, found[0]), discount_fen=discount_fen)
 
 
 def days_between(first: date | None, last: date | None, amount_fen: int | None, field: str) -> Span:

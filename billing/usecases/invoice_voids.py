@@ -34,6 +34,7 @@ def ask_void(work: Work, *, invoice_id: UUID, reason: str) -> InvoiceView:
     with Faults() as faults:
         faults.take("reason", check_name, reason)
     invoice = _unpaid(work, invoice_id)
+    _check_no_e_invoice(work, invoice)
     invoice.void_reason, invoice.void_asked_by, invoice.void_asked_at = reason.strip(), person, work.now
     work.session.flush()
     audit.record(work, "invoice.ask_void", "invoice", invoice_id, tenant_id=invoice.tenant_id, reason=reason.strip())
@@ -68,6 +69,7 @@ def void_invoice(work: Work, *, invoice_id: UUID, none_issued: bool = False) -> 
         raise Conflict("invoice.void_not_asked", msg("尚无人申请作废该账单。请先由另一人申请并写明原因。"))
     if invoice.void_asked_by == person:
         raise Conflict("invoice.same_person", msg("作废账单须由两人办理。请由申请人以外的人确认。"))
+    _check_no_e_invoice(work, invoice)
     if not none_issued and e_invoice_queries.requested_at(work.session, [invoice.id]):
         raise Conflict(
             "invoice.e_invoice_requested",
@@ -90,6 +92,10 @@ def _unpaid(work: Work, invoice_id: UUID) -> Invoice:
     credited = credit_note_queries.has_issued(work.session, invoice.tenant_id, invoice.id)
     if invoice.status != "finalized" or invoice.paid_fen or credited:
         raise Conflict("invoice.not_voidable", msg("只有完全未付款的账单可以作废。已付款的请改用红字账单更正。"))
+    return invoice
+
+
+def _check_no_e_invoice(work: Work, invoice: Invoice) -> None:
     issued = e_invoice_queries.e_invoices_of(work.session, [invoice.id])
     if issued:
         raise Conflict(
@@ -99,7 +105,6 @@ def _unpaid(work: Work, invoice_id: UUID) -> Invoice:
                 number=issued[0].number,
             ),
         )
-    return invoice
 
 
 def _take_back_rounding(work: Work, invoice: Invoice) -> None:

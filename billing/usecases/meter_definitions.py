@@ -23,10 +23,13 @@ _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
 _BILLS = ("sum", "count")
 MOST_TYPE = 64
 MOST_PATH = 200
+MOST_UNIT = 32
 
 
-def create_meter(work: Work, *, definition: Mapping[str, object], name: str, allow_negative: bool = True) -> MeterView:
-    """Make a meter of a ``MeterDocument``; it counts the events that are there already, too.
+def create_meter(
+    work: Work, *, definition: Mapping[str, object], name: str, allow_negative: bool = True, unit: str = ""
+) -> MeterView:  # fmt: skip
+    """Make a meter of a ``MeterDocument``; it counts the events that are there already, too. ``unit`` is only shown.
 
     Raises Invalid for a definition that says nothing sensible, Conflict for a slug that is taken, and for a meter that
     would change what deliveries were charged for.
@@ -36,7 +39,7 @@ def create_meter(work: Work, *, definition: Mapping[str, object], name: str, all
     if not _SLUG.fullmatch(document.slug):
         message = msg("须为小写字母、数字、连字符或下划线，最多 64 个。请改正。")
         raise Invalid("meter.slug", message, errors=[FieldError("slug", "meter.slug", message)])
-    _check_lengths(document)
+    _check_lengths(document, unit)
     if document.aggregation in _BILLS and _is_charged(work, document.event_type):
         raise Conflict(
             "meter.type_charged", msg("类型 {type} 的事件已用于计费，不能再加合计类计量。", type=document.event_type)
@@ -50,6 +53,7 @@ def create_meter(work: Work, *, definition: Mapping[str, object], name: str, all
         "group_by": dict(document.group_by),
         "filters": dict(document.filters),
         "allow_negative": allow_negative,
+        "unit": unit.strip(),
         "created_at": work.now,
     }
     if rows_written(work.session, insert(Meter).values(row).on_conflict_do_nothing()) == 0:
@@ -77,11 +81,12 @@ def read_meter(work: Work, *, slug: str) -> MeterView:
     return meter_view(row)
 
 
-def _check_lengths(document: MeterDocument) -> None:
+def _check_lengths(document: MeterDocument, unit: str) -> None:
     """Refuse what a stored meter has no room for: an event's own type may be longer."""
     for field, text, most in (
         ("event_type", document.event_type, MOST_TYPE),
         ("value_property", document.value_property or "", MOST_PATH),
+        ("unit", unit.strip(), MOST_UNIT),
     ):
         if len(text) > most:
             message = msg("最多 {most} 个字符。请缩短。", most=most)

@@ -13,9 +13,11 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 
 from billing.formats.fields import parse_timezone
+from billing.rules.levels import levels
 from billing.rules.meters import Aggregation, WindowSize, average, plain, window_of
 from billing.rules.periods import DEFAULT_ZONE, Period
 from billing.store import usage
+from billing.store.level_queries import level_changes
 from billing.store.meter_queries import SUBJECT, MeterQuestion, quantities
 from billing.store.settlements import meter_of
 from billing.store.usage_queries import USAGE_KEYS, usage_sums
@@ -24,10 +26,13 @@ from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
+MOST_LEVELS = 20_000
+"""Rows that a question about levels may answer: a level stands in every window, however little happens."""
+
 
 @dataclass(frozen=True)
 class MeterView:
-    """A meter: which events it counts, and how."""
+    """A meter: which events it counts, and how; ``unit`` is what its quantities are shown in, empty for a bare number."""
 
     slug: str
     name: str
@@ -37,6 +42,7 @@ class MeterView:
     group_by: dict[str, str]
     allow_negative: bool = True
     archived_at: datetime | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ def meter_view(row: usage.Meter) -> MeterView:
         group_by=dict(row.group_by),
         allow_negative=row.allow_negative,
         archived_at=row.archived_at,
+        unit=row.unit,
     )
 
 
@@ -138,15 +145,14 @@ def query_meter(
     """Return what a meter counted from ``from_`` until just before ``to``, of the acting park or, for staff, of all.
 
     ``window_size`` is MINUTE, HOUR, DAY or MONTH, cut by the clock of ``timezone``; without it the whole period is one
-    window. Subjects that are named answer one by one. Raises NotFound for an unknown meter, Invalid for the rest.
+    window. Subjects that are named answer one by one. A ``weighted_sum`` answers in each window in which a level stood
+    or changed. Raises NotFound for an unknown meter, Invalid for the rest.
     """
     work.actor.require(Permission.READ_USAGE)
     row = work.session.execute(select(usage.Meter).where(usage.Meter.slug == slug)).scalar_one_or_none()
     if row is None:
         raise NotFound("meter.not_found", msg("没有找到计量 {slug}。请核对名称。", slug=slug))
     meter = meter_of(row)
-    if meter.aggregation is Aggregation.WEIGHTED_SUM:
-        raise _refused("slug", "meter.weighted", msg("加权计量目前只用于计费，不能查询。请改用其他计量。"))
     names = list(dict.fromkeys([*group_by, *([SUBJECT] if subject else [])]))
     unknown = [name for name in names if name != SUBJECT and name not in meter.group_by]
     if unknown:
@@ -160,7 +166,8 @@ def query_meter(
         subjects=tuple(subject),
         tenant_id=work.actor.tenant_id or park_id,
     )
-    return MeterAnswer(from_, to, window_size, tuple(_rows(work, question)))
+    is_level = meter.aggregation is Aggregation.WEIGHTED_SUM
+    return MeterAnswer(from_, to, window_size, tuple((_level_rows if is_level else _rows)(work, question)))
 
 
 def list_usage(
@@ -199,6 +206,22 @@ def _rows(work: Work, question: MeterQuestion) -> list[MeterRow]:
             )
         )
     return rows
+
+
+def _level_rows(work: Work, question: MeterQuestion) -> list[MeterRow]:
+    """Return the windows of a weighted sum, in time; a level also stands in windows in which nothing came in."""
+    rows: list[MeterRow] = []
+    for group, level in level_changes(work.session, question).items():
+        named = dict(zip(question.group_by, group, strict=True))
+        for window, quantity in levels(
+            level.carry_in, level.changes, question.period, question.timezone, question.size
+        ):
+            if len(rows) >= MOST_LEVELS:
+                message = msg("结果超过 {most} 行。请缩短时间范围，或用更大的窗口。", most=MOST_LEVELS)
+                raise _refused("windowSize", "meter.too_many_windows", message)
+            groups = {name: value for name, value in named.items() if name != SUBJECT}
+            rows.append(MeterRow(quantity, window.start, window.end, named.get(SUBJECT), groups))
+    return sorted(rows, key=lambda row: (row.window_start, str(row.subject), str(row.group_by)))
 
 
 def _period(start: datetime, end: datetime) -> Period:

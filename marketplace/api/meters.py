@@ -27,7 +27,7 @@ Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=
 
 
 class Meter(Answer):
-    """Which events are counted, and how."""
+    """Which events are counted, and how. ``unit`` is ours: the public client leaves it out of account."""
 
     id: str
     slug: str
@@ -37,6 +37,7 @@ class Meter(Answer):
     valueProperty: str | None  # noqa: N815 - the public client's name
     groupBy: dict[str, str]  # noqa: N815 - the public client's name
     allowNegative: bool  # noqa: N815 - named as its neighbours are
+    unit: str
     archivedAt: Moment | None  # noqa: N815 - named as its neighbours are
 
     @classmethod
@@ -52,6 +53,7 @@ class Meter(Answer):
             valueProperty=view.value_property,
             groupBy=view.group_by,
             allowNegative=view.allow_negative,
+            unit=view.unit,
             archivedAt=view.archived_at,
         )
 
@@ -118,6 +120,7 @@ class NewMeter(Body):
     name: str = Field("", max_length=200)
     description: str = Field("", max_length=200, description="The name, as the public client calls it")
     allowNegative: bool = True  # noqa: N815 - named as its neighbours are
+    unit: str = Field("", max_length=32, description="What quantities are shown in, such as kWh")
 
 
 @meters.post("/meters", **call(Meter, status=201))
@@ -133,7 +136,11 @@ def create_meter(body: NewMeter) -> Response:
     }
     with working() as work:
         made = meter_definitions.create_meter(
-            work, definition=definition, name=body.name or body.description, allow_negative=body.allowNegative
+            work,
+            definition=definition,
+            name=body.name or body.description,
+            allow_negative=body.allowNegative,
+            unit=body.unit,
         )
         return show(Meter.of(made), 201)
 

@@ -137,6 +137,7 @@ def _send_readings(seeder: Seeder, parks: int, events: int, start: datetime, rep
             aggregation=Aggregation.SUM,
             value_property="$.kwh",
             group_by={},
+            unit="kWh",
         )
         present = usage.count_events(work, source=SOURCE)
     each, rest = divmod(events, parks)

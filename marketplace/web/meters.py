@@ -55,7 +55,11 @@ def create() -> Response:
         with page_work() as work:
             work.actor.require(Permission.RUN_PLATFORM)
             made = meter_definitions.create_meter(
-                work, definition=_definition(), name=field("name"), allow_negative=field("allow_negative") != "no"
+                work,
+                definition=_definition(),
+                name=field("name"),
+                allow_negative=field("allow_negative") != "no",
+                unit=field("unit"),
             )
     except Problem as problem:
         return _page(_placed(refusal_of(problem, _field_of)))
@@ -70,18 +74,12 @@ def meter(slug: str) -> Response:
         found = meter_definitions.read_meter(work, slug=slug)
         today = work.now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
         days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-        counted: dict[str, Decimal] = {}
-        can_be_asked = found.aggregation != Aggregation.WEIGHTED_SUM
-        if can_be_asked:
-            answer = use_cases.query_meter(
-                work, slug=slug, from_=days[0], to=today + timedelta(days=1), window_size="DAY"
-            )
-            counted = {day(row.window_start): row.value for row in answer.rows}
+        answer = use_cases.query_meter(work, slug=slug, from_=days[0], to=today + timedelta(days=1), window_size="DAY")
+        counted = {day(row.window_start): row.value for row in answer.rows}
     rows = [DayRow(day(each), counted.get(day(each))) for each in days]
     return show(
         "meters/meter.html",
         meter=found,
-        can_be_asked=can_be_asked,
         counted=bool(counted),
         rows=tuple(reversed(rows)),
         chart=meter_chart([row.day[5:] for row in rows], [float(row.quantity or 0) for row in rows]),

@@ -134,6 +134,8 @@ def test_an_invoice_with_its_e_invoice_is_not_voided_and_one_that_was_asked_for_
     assert voided(world, row) == "invoice.e_invoice_requested"
     assert one(world, xml(row.number, "10033.33", "567.93")) == ("recorded", None)
     assert voided(world, row, none_issued=True) == "invoice.e_invoice_issued"
+    with world.shop.work(SECOND) as work:
+        assert invoice_voids.refuse_void(work, invoice_id=row.id).void_reason is None, "what was asked before is let go"
 
 
 def test_of_a_void_and_an_e_invoice_at_once_one_is_refused(world: World, row: InvoiceRow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import insert
 from billing.formats.fields import parse_number
 from billing.formats.usage import EventDocument, MeterDocument
 from billing.rules import meters
-from billing.rules.meters import WindowSize
+from billing.rules.meters import Aggregation, WindowSize
 from billing.rules.periods import Period
 from billing.store.usage import Meter
 from billing.usecases import metering
@@ -107,6 +108,84 @@ def test_the_database_answers_what_the_rules_work_out(
             )  # fmt: skip
         found = {(row.window_start, row.window_end, row.group_by["floor"]): row.value for row in answer.rows}
         assert found == expected, aggregation
+
+
+def weighed(
+    readings: list[meters.Reading], period: Period, zone: str, size: WindowSize | None
+) -> dict[tuple[datetime, datetime, Any], Decimal]:
+    """Return what the rules work out, window by window: the level carried in is all that was read before."""
+    found = {}
+    for group in {reading.group for reading in readings}:
+        own = [reading for reading in readings if reading.group == group]
+        at = period.start
+        while at < period.end:
+            window = meters.window_of(at, period, zone, size)
+            before = sum((reading.number for reading in own if reading.time < window.start), Decimal(0))
+            inside = [reading for reading in own if reading.time in window]
+            if before or inside:
+                quantity = meters.aggregate(Aggregation.WEIGHTED_SUM, inside, window, before)
+                found[window.start, window.end, dict(group)["floor"]] = quantity
+            at = window.end
+    return found
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+@pytest.mark.parametrize("size", [None, WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH])
+def test_a_weighted_sum_is_answered_as_the_rules_weigh_it_also_where_nothing_came_in(
+    workshop: WorkShop, park: Actor, size: WindowSize | None, zone: str
+) -> None:
+    events = random_events(11, 60)
+    ingest(workshop, park, events)
+    ingest(workshop, system_actor("other", tenant_id=new_id()), events)
+    meter = define(workshop, aggregation="weighted_sum").to_rules()
+    readings = [
+        reading
+        for event in (EventDocument.model_validate(event).to_rules() for event in events)
+        if meters.counts(meter, event)
+        for reading in [meters.read_event(meter, event, parse_number)]
+        if reading is not None
+    ]
+    period = Period(START + timedelta(hours=5, minutes=7), START + timedelta(hours=60))
+    readings = [reading for reading in readings if reading.time < period.end]
+    assert any(reading.time < period.start for reading in readings)
+    with workshop.work(park) as work:
+        answer = metering.query_meter(
+            work, slug=meter.slug, from_=period.start, to=period.end, timezone=zone, group_by=["floor"],
+            window_size=None if size is None else size.value,
+        )  # fmt: skip
+    found = {(row.window_start, row.window_end, row.group_by["floor"]): row.value for row in answer.rows}
+    assert found == weighed(readings, period, zone, size)
+    quiet = [start for start, end, _ in found if not any(start <= reading.time < end for reading in readings)]
+    assert quiet or size is not WindowSize.HOUR, "a level stands, though nothing came in"
+
+
+def test_a_level_of_subjects_in_too_many_windows_is_refused_and_corrections_change_the_past(
+    workshop: WorkShop, park: Actor
+) -> None:
+    define(workshop, aggregation="weighted_sum", group_by={})
+    seats = {
+        "specversion": "1.0", "id": "1", "source": "s", "type": "energy.read", "subject": "b-1",
+        "time": "2025-01-01T00:00:00+08:00", "data": {"reading": {"kwh": 10}},
+    }  # fmt: skip
+    ingest(workshop, park, [seats, seats | {"id": "2", "subject": "b-2"}])
+    span: dict[str, Any] = {"from_": datetime(2025, 3, 1, tzinfo=UTC), "to": datetime(2025, 3, 3, tzinfo=UTC)}
+    with workshop.work(park) as work:
+        both = metering.query_meter(work, slug="energy", **span)
+        one = metering.query_meter(work, slug="energy", subject=["b-1"], **span)
+        with pytest.raises(Invalid) as refused:
+            metering.query_meter(
+                work, slug="energy", window_size="MINUTE", **(span | {"to": datetime(2026, 1, 1, tzinfo=UTC)})
+            )
+        empty = metering.query_meter(
+            work, slug="energy", window_size="MINUTE",
+            from_=datetime(2000, 1, 1, tzinfo=UTC), to=datetime(2024, 12, 31, tzinfo=UTC),
+        )  # fmt: skip
+    assert refused.value.code == "meter.too_many_windows"
+    assert [(int(row.value), row.subject) for row in both.rows + one.rows] == [(20, None), (10, "b-1")]
+    assert empty.rows == ()
+    ingest(workshop, park, [seats | {"id": "3", "correctsid": "2", "correction": "void", "data": {}}])
+    with workshop.work(park) as work:
+        assert [int(row.value) for row in metering.query_meter(work, slug="energy", **span).rows] == [10]
 
 
 def test_an_answer_looks_as_the_public_client_expects(workshop: WorkShop, park: Actor) -> None:

@@ -201,3 +201,28 @@ def test_a_cursor_parts_events_of_one_moment(province: Province, signed_in: Ente
         address = unescape(following[1]) if following else ""
     assert address == ""
     assert (len(found), len(set(found))) == (120, 120), "each is shown once, although all came in at one moment"
+
+
+def test_a_level_is_asked_for_in_its_unit(province: Province, signed_in: Enter) -> None:
+    park, operator = province.park(), signed_in("operator")
+    form = {"slug": "seats", "name": "席位", "event_type": "seats.changed", "aggregation": "weighted_sum",
+            "value_property": "$.by", "unit": "席"}  # fmt: skip
+    operator.get("/meters")
+    wrong = operator.post("/meters", form | {"unit": "x" * 33})
+    assert (wrong.status_code, "e-unit" in wrong.text) == (422, True)
+    assert "席" in operator.follow(operator.post("/meters", form)).text
+    send(
+        park,
+        {"specversion": "1.0", "id": "1", "source": "s", "type": "seats.changed", "subject": "b",
+         "time": "2026-02-20T00:00:00+08:00", "data": {"by": 4}},
+        {"specversion": "1.0", "id": "2", "source": "s", "type": "seats.changed", "subject": "b",
+         "time": "2026-03-01T12:00:00+08:00", "data": {"by": -2}},
+    )  # fmt: skip
+    (told,) = [each for each in park.get("/meters").get_json() if each["slug"] == "seats"]
+    assert (told["unit"], told["aggregation"]) == ("席", "WEIGHTED_SUM")
+    asked = {"from": "2026-02-28T00:00:00+08:00", "to": "2026-03-02T00:00:00+08:00", "windowSize": "DAY"}
+    answer = park.get("/meters/seats/query", query_string=asked).get_json()
+    assert [each["value"] for each in answer["data"]] == [4, 3]
+    page = operator.get("/meters/seats").text
+    assert "<dt>单位</dt><dd>席</dd>" in page
+    assert "2026-02-28" in page
