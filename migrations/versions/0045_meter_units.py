@@ -1,6 +1,6 @@
 """The unit that a meter's quantities are shown in.
 
-Follows 0041. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0044. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 
