@@ -33,7 +33,18 @@ from billing.store import (
     wallets,
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
-from services.store import bookings, carbon, catalogue, companies, measures, readings, runs, sites
+from services.store import (
+    bookings,
+    carbon,
+    catalogue,
+    companies,
+    measures,
+    readings,
+    runs,
+    site_alarms,
+    sites,
+    watching,
+)
 from tenants.kernel import idempotency
 from tenants.kernel.database import Base
 from tenants.store import audit, organisations, people, standing, subscriptions
@@ -54,6 +65,8 @@ STORES = (
     adjustments,
     sites,
     readings,
+    site_alarms,
+    watching,
     aid,
     alerts,
     budgets,

@@ -32,6 +32,7 @@ QUEUES: Mapping[str, str] = {
     "inspection.failed": MONEY,
     "site_month.delivered": MONEY,
     "site_month.failed": MONEY,
+    "site.due": ENGINES,
     "simulation.queued": ENGINES,
     "invoice_batch.queued": ENGINES,
     "invoices.run": MONEY,

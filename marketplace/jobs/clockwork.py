@@ -14,11 +14,12 @@ from marketplace.usecases import (
     fulfilment,
     invariants,
     later_awards,
+    monitoring,
     renewals,
     standing_orders,
     subscription_fees,
 )
-from services.usecases import site_months
+from services.usecases import site_alarms, site_months, watching, work_orders
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
@@ -181,6 +182,44 @@ def _each_month(market: Marketplace, months: Iterable[EndedMonth], do: Callable[
             log.exception("the month %s of a site could not be ended", month.id)
 
 
+def watch_sites(market: Marketplace) -> None:
+    """Let workers evaluate every site that was sent something since the last quarter of an hour."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = watching.sites_due(work)
+    _each_thing(market, due, lambda work, site_id: monitoring.queue_site(work, site_id=site_id), "site %s")
+
+
+def look_for_alarms(market: Marketplace) -> None:
+    """Look at what came for the alarm rules of every site, and tell the alarms that are due."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = site_alarms.sites_to_look_at(work)
+    _each_thing(market, due, lambda work, site_id: site_alarms.look_at_site(work, site_id=site_id), "site %s")
+    with market.workshop.work(system_actor("clockwork")) as work:
+        waiting = site_alarms.alarms_due(work)
+    _each_thing(market, waiting, lambda work, alarm_id: monitoring.tell_alarm(work, alarm_id=alarm_id), "alarm %s")
+
+
+def escalate_work_orders(market: Marketplace) -> None:
+    """Take the work orders up that nobody has answered within the hour."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = work_orders.orders_overdue(work)
+    _each_thing(market, due, lambda work, order_id: monitoring.escalate(work, work_order_id=order_id), "work order %s")
+
+
+def _each_thing(
+    market: Marketplace, due: Iterable[tuple[UUID, UUID]], do: Callable[[Work, UUID], object], name: str
+) -> None:
+    """Do something for each thing (park, id) in a transaction of its own; one that fails keeps no other waiting."""
+    for tenant_id, each in due:
+        if market.stopping.is_set():
+            return
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=tenant_id)) as work:
+                do(work, each)
+        except Exception:
+            log.exception("monitoring failed: %s", name % each)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant and say loudly what is broken."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -202,6 +241,9 @@ CHORES = (
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("renew_standing_orders", "*/5 * * * *", renew_standing_orders),
     Chore("close_site_months", "18 * * * *", close_site_months),
+    Chore("watch_sites", "*/15 * * * *", watch_sites),
+    Chore("look_for_alarms", "* * * * *", look_for_alarms),
+    Chore("escalate_work_orders", "*/5 * * * *", escalate_work_orders),
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),

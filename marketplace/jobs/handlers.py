@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
-from marketplace.usecases import fulfilment, invoice_batches, simulations, subscription_fees
+from marketplace.usecases import fulfilment, invoice_batches, monitoring, simulations, subscription_fees
 from services.usecases import execution
 from tenants.kernel.context import Actor
 
@@ -62,6 +62,12 @@ def settle_site_month(market: Marketplace, actor: Actor, payload: Payload) -> No
         fulfilment.follow_up_month(work, site_month_id=_id(payload, "site_month_id"))
 
 
+def evaluate_site(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Hold a site's meters against their baselines."""
+    with market.workshop.work(actor) as work:
+        monitoring.evaluate_site(work, site_id=_id(payload, "site_id"))
+
+
 def run_simulation(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Try a policy version on the orders of a long period."""
     simulations.run_simulation(market.workshop, actor, simulation_id=_id(payload, "simulation_id"))
@@ -88,6 +94,7 @@ HANDLERS: Mapping[str, Handler] = {
     "inspection.failed": fail_inspection,
     "site_month.delivered": settle_site_month,
     "site_month.failed": settle_site_month,
+    "site.due": evaluate_site,
     "simulation.queued": run_simulation,
     "invoice_batch.queued": run_invoice_batch,
     "invoices.run": run_invoices,

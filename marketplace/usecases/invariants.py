@@ -24,6 +24,7 @@ from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
 from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
+from services.usecases.invariants_monitoring import INVARIANTS_MONITORING as MONITORING
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -159,6 +160,7 @@ SUBSCRIPTIONS = (
 ALL = (
     *TENANTS,
     *SERVICES,
+    *MONITORING,
     *CARBON,
     *BILLING,
     *EXEMPTIONS,

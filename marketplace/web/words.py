@@ -117,6 +117,9 @@ POLICY = {
 ALERTS = {
     "wallet.low": msg("钱包可用余额降至 {available_fen}，低于您设定的 {below_fen}。请及时充值，以免影响下单。"),
     "standing_order.halted": msg("“{title}”自 {month} 起未能续租，已停止。原因见站点页。"),
+    "work_order.found": msg("站点“{site}”的“{meter}”用量异常，工单 {number} 须在一小时内响应。见工单页。"),
+    "work_order.escalated": msg("工单 {number}（{site}，{meter}）超过一小时无人响应，已升至第 {level} 级。"),
+    "alarm.told": msg("告警“{name}”：站点“{site}”的“{meter}”，第 {level} 级。见告警页。"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
 """What a park is told, by the kind of alert."""

@@ -128,6 +128,7 @@ class Permission(StrEnum):
     READ_AUDIT = "audit:read"
     MANAGE_SITE = "site:manage"
     READ_SITE = "site:read"
+    HANDLE_ALERT = "alert:handle"
     READ_CARBON = "carbon:read"
     RECORD_CARBON = "carbon:record"
     MANAGE_FACTORS = "factors:manage"

@@ -21,6 +21,15 @@ def person_names(work: Work, *, user_ids: Collection[UUID]) -> dict[UUID, str]:
     return {row.id: row.name for row in rows}
 
 
+def list_colleagues(work: Work) -> dict[UUID, str]:
+    """Return the names of all people of the acting park, by id and in the order of names."""
+    work.actor.require(Permission.READ_ORDER)
+    work.actor.require_tenant()
+    found = func.colleague_names().table_valued(column("id", User.id.type), column("name", User.name.type))
+    rows = work.session.execute(select(found.c.id, found.c.name).order_by(found.c.name, found.c.id))
+    return {row.id: row.name for row in rows}
+
+
 def colleague_names(work: Work, *, user_ids: Collection[UUID]) -> dict[UUID, str]:
     """Return the names of people of the acting park; for staff, of anybody. Ids of strangers are missing.
 
