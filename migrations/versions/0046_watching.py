@@ -1,6 +1,6 @@
 """Rules and alarms, baselines, work orders with their steps, and forecasts.
 
-Follows 0040. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0045. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0041"
-down_revision = "0040"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
