@@ -91,7 +91,8 @@ def decide_void(invoice_id: str) -> Response:
 
 def _page(invoice_id: str, refusal: Refusal | None) -> Response:
     with page_work() as work:
-        found = invoicing.read_invoice(work, invoice_id=id_of(invoice_id))
+        paper = invoice_papers.read_paper(work, invoice_id=id_of(invoice_id))
+        found = paper.invoice
         notes = credit_notes.list_credit_notes(work, invoice_id=found.id, limit=100).items
         adjusted = adjustments.list_adjustments(work, invoice_id=found.id, limit=100).items
         own = work.actor.tenant_id is not None and work.actor.may(Permission.READ_WALLET)
@@ -102,6 +103,7 @@ def _page(invoice_id: str, refusal: Refusal | None) -> Response:
         status=status,
         refusal=refusal,
         invoice=found,
+        funds=paper.fund_names,
         wallet=wallet,
         notes=notes,
         adjusted=adjusted,

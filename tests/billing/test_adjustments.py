@@ -23,6 +23,7 @@ from tests.support.billing_world import FINANCE, World, make_world
 from tests.support.crashes import crash_everywhere
 from tests.support.databases import Database
 from tests.support.invariants import broken
+from tests.support.plays import at_once
 from tests.support.returns import state
 
 SECOND = system_actor("finance", on_behalf_of=new_id())
@@ -123,6 +124,23 @@ def test_a_crash_anywhere_charges_all_or_nothing(world: World) -> None:
             return state(world.shop), world.balances(), adjustments.list_adjustments(work).items
 
     assert crash_everywhere(world.shop.engine, partial(ask, world, invoice_id, 500), everything) > 5
+    assert broken(world.shop, ALL) == {}
+
+
+def test_of_two_who_decide_at_once_one_charges(world: World) -> None:
+    invoice_id = invoiced(world)
+    with world.shop.work(SECOND) as work:
+        invoice_settings.change_invoice_settings(work, grace_days=3, alone_up_to_fen=0)
+    made = ask(world, invoice_id, 500)
+
+    def approve(person: Actor) -> str:
+        with world.shop.work(person) as work:
+            return adjustments.approve_adjustment(work, adjustment_id=made.id).status
+
+    others = [system_actor("finance", on_behalf_of=new_id()) for _ in range(3)]
+    assert sorted(at_once([partial(approve, each) for each in others])) == [
+        "adjustment.decided", "adjustment.decided", "charged",
+    ]  # fmt: skip
     assert broken(world.shop, ALL) == {}
 
 

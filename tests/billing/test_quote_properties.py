@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.rules.conditions import AllOf, Comparison, Condition
+from billing.rules.discounts import Discount, best
+from billing.rules.money import net_of_vat
 from billing.rules.periods import Days
 from billing.rules.subsidies import quote
 from billing.rules.terms import (
@@ -150,3 +153,17 @@ def test_placing_two_orders_one_after_the_other_is_placing_them_as_two_lines(pol
     left = 9_000 - dict(first.fund_draws).get("city", 0)
     then = quote([policy], OrderFacts(date(2026, 5, 1), lines[1:], facts), Used(taken), {"city": left})
     assert first.subsidy_fen + then.subsidy_fen == together.subsidy_fen
+
+
+@settings(max_examples=80, deadline=None)
+@given(policies(), amounts, st.sampled_from([0, 600, 1300]), st.lists(st.integers(1, 10_000), max_size=3))
+def test_no_award_is_worked_out_on_a_part_that_was_discounted(policy, price, vat_bp, rates):
+    _, off = best([Discount(UUID(int=index), rate) for index, rate in enumerate(rates)], price)
+    facts: dict[str, Any] = {"park_size": "small", "west": True}
+    left = price - off
+    (line,) = quote(
+        [policy], OrderFacts(date(2026, 5, 1), (OrderLine("x", left, vat_bp),), facts), Used(), {}
+    ).lines  # fmt: skip
+    base = left if policy.base is Base.GROSS else net_of_vat(left, vat_bp)
+    assert {award.base_fen for award in line.awards} <= {0, base}
+    assert 0 <= line.subsidy_fen <= left <= price
