@@ -11,7 +11,7 @@ import pytest
 
 from marketplace.usecases import invariants
 from tenants.kernel.context import system_actor
-from tenants.kernel.vocabulary import Role
+from tenants.kernel.vocabulary import Role, Tier
 from tests.support.parks import colleague
 from tests.support.province import LEADS, Province
 from tests.support.sales import sold_inspection
@@ -141,3 +141,22 @@ def test_finance_grants_a_discount_on_its_page(province: Province, signed_in: En
     park.get("/language/en")
     assert "Counts now" in park.get("/discounts").text
     assert "已终止" in finance.follow(finance.post(f"/discounts/{address}", {"decision": "end"})).text
+
+
+def test_a_tiers_discount_of_invoices_is_that_of_the_parks_that_have_it(province: Province) -> None:
+    province.fund()
+    leading, basic = province.park(1), province.park(2, Tier.ENHANCED)
+    for park in (leading, basic):
+        sold_inspection(province, park)
+    asked = province.finance.post(
+        "/discounts", wish(tier="leading", offering="", rate_bp=None, amount_fen=1_234)
+    ).get_json()  # fmt: skip
+    second = province.caller(colleague(province.workshop, "finance", Role.FINANCE))
+    assert second.post(f"/discounts/{asked['id']}/approval").status_code == 200
+    issued = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
+    names = {park.get("/me").get_json()["park"]["id"]: fen for park, fen in ((leading, 1_234), (basic, 0))}
+    assert {row["park_id"]: row["discount_fen"] for row in issued} == names
+    assert [each["id"] for each in leading.get("/discounts").get_json()["items"]] == [asked["id"]]
+    assert basic.get("/discounts").get_json()["items"] == []
+    with province.workshop.work(system_actor("test")) as work:
+        assert invariants.check(work) == ()
