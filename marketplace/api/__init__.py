@@ -19,6 +19,7 @@ NOUNS = (
     "prices",
     "prechecks",
     "measures",
+    "cost_sharing",
     "quotes",
     "orders",
     "clawbacks",

@@ -40,6 +40,7 @@ from marketplace.web import (
     invoice_runs,
     invoices,
     issuers,
+    joint,
     keys,
     ledger,
     matching,
@@ -71,6 +72,7 @@ SESSION_LIFE = timedelta(hours=12)
 GROUPS = (
     account.pages,
     prechecks.pages,
+    joint.pages,
     matching.pages,
     measures.pages,
     home.pages,

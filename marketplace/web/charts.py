@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from marketplace.web.rendering import say
 from marketplace.web.rendering import sentence as _
+from tenants.kernel.messages import Message
 
 FUND = "#2f7d5b"
 PARK = "#24527a"
@@ -40,6 +42,25 @@ def meter_chart(days: Sequence[str], quantities: Sequence[float]) -> dict[str, A
         "xAxis": {"type": "category", "data": list(days), "axisTick": {"show": False}},
         "yAxis": {"type": "value", "splitNumber": 3},
         "series": [{"name": _("数量"), "type": "bar", "data": list(quantities), "barMaxWidth": 20}],
+    }
+
+
+def sharing_chart(
+    parks: Sequence[str], costs_fen: Mapping[str, Mapping[str, int]], words: Mapping[str, Message]
+) -> dict[str, Any]:
+    """Return groups of columns: what a year costs each park, by the ways of sharing; the first is the agreement's."""
+    colours = (PARK, FUND, HELD, "#7a6aa0", QUIET)
+    return {
+        "color": list(colours[: len(costs_fen)]),
+        "grid": _GRID,
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
+        "xAxis": {"type": "category", "data": list(parks), "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
+        "series": [
+            {"name": say(words[method]), "type": "bar", "data": [fen.get(park, 0) for park in parks], "barMaxWidth": 22}
+            for method, fen in costs_fen.items()
+        ],
     }
 
 

@@ -50,6 +50,7 @@ class Section:
 
 SUBSIDIES = msg("补贴与资金")
 ACCOUNTS = msg("账务")
+FACILITIES = msg("共享设施")
 SETTINGS = msg("设置")
 
 ENTRIES = (
@@ -66,6 +67,7 @@ ENTRIES = (
         groups=("carbon_ledger", "carbon_certificates", "carbon_paths", "factors"),
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
+    Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=FACILITIES),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),

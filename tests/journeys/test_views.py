@@ -66,3 +66,23 @@ def test_the_province_reads_its_dashboard(enter: Enter, language: str, title: st
     with page.expect_download() as download:
         page.locator(".sums .card-footer a").first.click()
     assert download.value.path().read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_partners_of_a_joint_facility_move_sliders_by_keyboard_and_see_who_pays_what(enter: Enter) -> None:
+    page = enter("park01")
+    page.goto("/joint/table")
+    answer = page.locator("#answer")
+    expect(answer.get_by_text("¥8,320,000.00").first).to_be_visible()
+    slider = page.locator("#f-use-0")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("output[for=f-use-0]")).to_have_text("2990")
+    expect(answer.get_by_text("¥8,320,000.00")).to_have_count(0)
+    assert "use=2990" in page.url, "the address holds the proposal"
+    page.locator("#f-share-0").focus()
+    page.keyboard.press("ArrowRight")
+    expect(answer.get_by_text("合计 100.5%")).to_be_visible()
+    page.get_by_role("button", name="移除 丙园区").click()
+    expect(page.locator("fieldset")).to_have_count(2)
+    page.reload()
+    expect(page.locator("fieldset")).to_have_count(2)

@@ -25,6 +25,15 @@ export function bindForms(root) {
   }
 }
 
+// A slider tells its value while it is moved; what follows from it comes from the server when it is let go.
+document.addEventListener("input", (event) => {
+  if (event.target.type !== "range") return;
+  for (const label of event.target.labels ?? []) {
+    const told = label.querySelector("output");
+    if (told) told.value = event.target.value;
+  }
+});
+
 // How much of a file has been sent, in the form's <progress>. Sent files that htmx carries tell of it.
 document.addEventListener("htmx:xhr:progress", (event) => {
   const bar = event.target.closest?.("[data-upload]")?.querySelector("progress");
