@@ -74,7 +74,15 @@ build/peers/.installed: pyproject.toml
 		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"])')
 	@touch $@
 
-peers: $(INSTALLED) build/peers/.installed
+# Without its dependencies: one is a driver for MySQL, which needs a C library that nothing here has.
+build/accounting/.installed: Makefile
+	$(PYTHON) -m venv build/accounting
+	build/accounting/bin/python -m pip install --quiet --disable-pip-version-check \
+		"sqlalchemy>=2.1.4,<2.2" psycopg2-binary "python-dateutil>=2.9,<3"
+	build/accounting/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "python-accounting>=2,<3"
+	@touch $@
+
+peers: $(INSTALLED) build/peers/.installed build/accounting/.installed
 
 bench: $(INSTALLED) $(BUILT)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

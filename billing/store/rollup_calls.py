@@ -79,6 +79,22 @@ def lock_progress(session: Session, slug: str) -> tuple[int, int] | None:
     return None if locked is None else (locked[0], int(locked[1]))
 
 
+def progress_ends(session: Session) -> list[tuple[str, int, str]]:
+    """Return slug, epoch and end of every meter's roll-ups."""
+    ends = select(MeterProgress.meter, MeterProgress.epoch, cast(MeterProgress.upto, Text))
+    return [(row[0], row[1], row[2]) for row in session.execute(ends)]
+
+
+def note_checked(session: Session, ends: Sequence[tuple[str, int, str]]) -> None:
+    """Note that roll-ups were checked up to these ends; one that has begun a new epoch meanwhile is left alone."""
+    for slug, epoch, upto in ends:
+        session.execute(
+            update(MeterProgress)
+            .where(MeterProgress.meter == slug, MeterProgress.epoch == epoch)
+            .values(checked_upto=transaction(int(upto)))
+        )
+
+
 def roll(session: Session, meter: Meter, epoch: int, first: int, most: int, now: datetime) -> Step:
     """Add about ``most`` events from transaction ``first`` on, and work out anew the days that were corrected.
 
@@ -98,7 +114,12 @@ def roll(session: Session, meter: Meter, epoch: int, first: int, most: int, now:
     session.execute(
         update(MeterProgress)
         .where(MeterProgress.meter == meter.slug)
-        .values(epoch=epoch, upto=transaction(max(first, upto)), rolled_at=now)
+        .values(
+            epoch=epoch,
+            upto=transaction(max(first, upto)),
+            rolled_at=now,
+            checked_upto=case((MeterProgress.epoch == epoch, MeterProgress.checked_upto), else_=transaction(0)),
+        )
     )
     return Step(first, upto, upto < oldest_open)
 

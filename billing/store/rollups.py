@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, SmallInteger, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, SmallInteger, String, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,6 +32,8 @@ class MeterProgress(Base):
     epoch: Mapped[int] = mapped_column(SmallInteger)
     upto: Mapped[int] = mapped_column(TransactionId())
     rolled_at: Mapped[datetime]
+    checked_upto: Mapped[int] = mapped_column(TransactionId(), server_default=text("'0'"))
+    """Days that no transaction has touched since this one were found to be what their events add up to."""
 
 
 class MeterRollup(TenantOwned, Base):

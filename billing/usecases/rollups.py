@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import select
 
 from billing.store import usage
-from billing.store.rollup_calls import begin_progress, lock_progress, roll
+from billing.store.rollup_calls import begin_progress, lock_progress, note_checked, progress_ends, roll
 from billing.store.rollups import MeterProgress
 from billing.store.settlements import meter_of
 from tenants.kernel.vocabulary import Permission
@@ -20,6 +22,16 @@ def meters_to_roll(work: Work) -> tuple[str, ...]:
     work.actor.require(Permission.RUN_PLATFORM)
     begin_progress(work.session, work.now)
     return tuple(work.session.execute(select(MeterProgress.meter).order_by(MeterProgress.meter)).scalars())
+
+
+def checking(work: Work) -> Callable[[], None]:
+    """Return what notes, once the roll-ups were found to be what their events add up to, how far that is known.
+
+    Ask for it before the check begins: what is rolled up meanwhile is looked at by the next one.
+    """
+    work.actor.require(Permission.RUN_PLATFORM)
+    ends = progress_ends(work.session)
+    return lambda: note_checked(work.session, ends)
 
 
 def roll_up(work: Work, *, slug: str, most: int = PIECE) -> bool:

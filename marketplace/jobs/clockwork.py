@@ -221,9 +221,18 @@ def _each_thing(
 
 
 def check_invariants(market: Marketplace) -> None:
-    """Check every money and isolation invariant and say loudly what is broken."""
+    """Check every money and isolation invariant, of metered events the recent ones, and say loudly what is broken."""
+    _tell_broken(market, invariants.check_recent)
+
+
+def check_everything(market: Marketplace) -> None:
+    """Check every invariant over the whole database, once a night, and say loudly what is broken."""
+    _tell_broken(market, invariants.check)
+
+
+def _tell_broken(market: Marketplace, check: Callable[[Work], Iterable[invariants.Broken]]) -> None:
     with market.workshop.work(system_actor("clockwork")) as work:
-        for broken in invariants.check(work):
+        for broken in check(work):
             log.error("invariant broken: %s: %s", broken.name, broken.rows[:3])
 
 
@@ -252,4 +261,5 @@ CHORES = (
     Chore("roll_up_meters", "* * * * *", roll_up_meters),
     Chore("forget_what_is_over", "25 19 * * *", forget_what_is_over),
     Chore("check_invariants", "17 * * * *", check_invariants),
+    Chore("check_everything", "40 19 * * *", check_everything),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -17,7 +17,8 @@ from billing.rules.meters import Aggregation, Meter, WindowSize
 from billing.rules.periods import DEFAULT_ZONE, month_period
 from billing.store import meter_queries
 from billing.usecases import bulk, metering, rollups
-from tenants.kernel.context import system_actor
+from marketplace.usecases import invariants
+from tenants.kernel.context import Actor, system_actor
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.installation import Installation
 
@@ -88,7 +89,43 @@ def bench_meters(place: Installation) -> list[Figure]:
     return [
         Figure("meter query", f"{_share(fast, 0.95):.1f} ms", f"< {LIMIT_MS} ms", detail),
         Figure("meters rolled up", f"{rolled_a_second:,.0f}/s", "–", "events a second, one process, two grains"),
+        *_checks(place, park),
     ]
+
+
+def _checks(place: Installation, park: Actor) -> list[Figure]:
+    """Measure what checking the roll-ups takes: all of them, and those that a batch has touched since."""
+    operator = system_actor("bench")
+    with place.market.workshop.work(operator) as work:
+        whole = _spent(lambda: _all_hold(invariants.check(work)))
+    with place.market.workshop.work(operator) as work:
+        _all_hold(invariants.check_recent(work))
+    batch = [
+        {
+            "specversion": "1.0", "source": "bench", "id": f"late-{number}", "type": "bench.reading",
+            "subject": f"meter-{number % 10}", "time": (MONTH.start + timedelta(hours=number)).isoformat(),
+            "data": {"kwh": 1, "phase": 0},
+        }
+        for number in range(500)
+    ]  # fmt: skip
+    with place.market.workshop.work(park) as work:
+        metering.ingest_events(work, events=batch)
+    roll_up(place, SLUG)
+    with place.market.workshop.work(operator) as work:
+        recent = _spent(lambda: _all_hold(invariants.check_recent(work)))
+    detail = f"marketplace check among {EVENTS:,} events; after 500 more, the hourly one {recent:.2f} s"
+    return [Figure("check", f"{whole:.1f} s", "–", detail)]
+
+
+def _all_hold(broken: tuple[invariants.Broken, ...]) -> None:
+    if broken:
+        raise RuntimeError(f"broken: {broken[0].name}")
+
+
+def _spent(do: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
 
 
 def roll_up(place: Installation, slug: str) -> None:

@@ -26,6 +26,7 @@ from billing.store import meter_queries
 from billing.store.usage import Meter
 from billing.usecases import metering, rollups
 from billing.usecases.invariants_usage import INVARIANTS_USAGE
+from marketplace.usecases import invariants
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
@@ -268,6 +269,54 @@ def test_a_killed_step_leaves_nothing_and_two_workers_do_it_once(metered: WorkSh
     roll_up(metered)
     assert total(metered, park) == 40
     assert broken(metered, INVARIANTS_USAGE) == {}
+
+
+def recently_broken(workshop: WorkShop) -> set[str]:
+    """Look where something has come since the last look, as the clockwork does every hour."""
+    with workshop.work(OPERATOR) as work:
+        return {each.name for each in invariants.check_recent(work)}
+
+
+def tamper(workshop: WorkShop, grain: int, day: int, by: int) -> None:
+    start = START.replace(hour=16) + timedelta(days=day - (START.hour < 16))
+    change = (
+        "UPDATE meter_rollups SET total = total + :by, greatest = greatest + :by"
+        " WHERE meter = 'sum' AND grain = :grain AND bucket >= :start AND bucket < :end"
+    )
+    with workshop.work(OPERATOR) as work:
+        values = {"by": by, "grain": grain, "start": start, "end": start + timedelta(days=1)}
+        work.session.execute(text(change), values)
+
+
+def test_the_hourly_check_looks_at_the_days_that_were_touched_and_no_others(metered: WorkShop) -> None:
+    park = a_park()
+    ingest(metered, park, event("1", 60, kwh=1), event("2", 24 * 60 + 60, kwh=1))
+    roll_up_fully(metered)
+    assert recently_broken(metered) == set()
+    tamper(metered, 15, 0, 5)
+    tamper(metered, 1440, 0, 5)
+    assert recently_broken(metered) == set(), "nobody has touched the day since"
+    assert set(broken(metered, INVARIANTS_USAGE)) == {"rollups-are-events"}, "the nightly check reads all"
+    ingest(metered, park, event("3", 24 * 60 + 120, kwh=1))
+    roll_up_fully(metered)
+    assert recently_broken(metered) == set(), "the touched day is in order"
+    ingest(metered, park, event("4", 120, kwh=1))
+    roll_up_fully(metered)
+    assert recently_broken(metered) == {"rollups-are-events"}
+    assert recently_broken(metered) == {"rollups-are-events"}, "what is broken is not noted as checked"
+    tamper(metered, 1440, 0, 1)
+    assert recently_broken(metered) == {"rollups-are-events", "rollup-days-are-quarters"}
+
+
+def test_a_day_that_was_corrected_is_looked_at_again(metered: WorkShop) -> None:
+    park = a_park()
+    ingest(metered, park, event("1", 60, kwh=1), event("2", 70, kwh=2))
+    roll_up_fully(metered)
+    assert recently_broken(metered) == set()
+    ingest(metered, park, event("3", 24 * 60, kwh=1) | {"correctsid": "1"})
+    roll_up_fully(metered)
+    tamper(metered, 15, 0, 1)
+    assert "rollups-are-events" in recently_broken(metered)
 
 
 def test_answers_come_from_roll_ups_and_their_breaks_are_found(metered: WorkShop, database: Database) -> None:
