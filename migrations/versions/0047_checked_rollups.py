@@ -1,6 +1,6 @@
 """How far a meter's roll-ups were found to be what the events add up to.
 
-Follows 0040. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0046. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0047"
+down_revision = "0046"
 branch_labels = None
 depends_on = None
 
