@@ -114,8 +114,13 @@ class Closed:
     grace_days: int
     invoices: tuple[tuple[str, datetime], ...] = ()
 
-    def is_late(self, used_at: datetime, received_at: datetime) -> bool:
-        """Tell whether a use came after the days of grace of its month, or after the invoice that would have held it."""
+    def is_late(self, used_at: datetime, received_at: datetime, billed_for: str | None = None) -> bool:
+        """Tell whether a use came after the days of grace of its month, or after the invoice that would have held it.
+
+        What stands on its own month's invoice (``billed_for``) is not late.
+        """
+        if billed_for == month_name(used_at):
+            return False
         month = month_of(used_at)
         if received_at >= grace_ends(month, self.grace_days):
             return True

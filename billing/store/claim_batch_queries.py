@@ -115,6 +115,25 @@ def payouts_of_batch(session: Session, batch_id: UUID) -> Sequence[tuple[Payout,
     return [(payout, count) for payout, count in session.execute(query)]
 
 
+def payouts_page(
+    session: Session, *, payee_id: UUID | None, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[tuple[Payout, int]]:
+    """Return payouts, of one payee or all, newest first, each with the number of its lines; cancelled ones are left out."""
+    lines = select(func.count()).where(ClaimLine.payout_id == Payout.id).correlate(Payout).scalar_subquery()
+    query = (
+        select(Payout, lines)
+        .where(Payout.status != "cancelled")
+        .order_by(Payout.created_at.desc(), Payout.id.desc())
+        .limit(limit)
+    )
+    if payee_id is not None:
+        query = query.where(Payout.payee_id == payee_id)
+    if before is not None:
+        at, row_id = before
+        query = query.where((Payout.created_at < at) | ((Payout.created_at == at) & (Payout.id < row_id)))
+    return [(payout, count) for payout, count in session.execute(query)]
+
+
 def reference_in_use(session: Session, reference: str) -> bool:
     """Tell whether a payment reference is recorded already."""
     return bool(session.execute(select(exists().where(Payout.payment_reference == reference))).scalar_one())

@@ -49,6 +49,7 @@ class EventRow:
     invoice_id: UUID | None
     invoice_number: str | None
     invoice_line: int | None
+    invoice_period: str | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _with_fate(asked: Select[Any]) -> Select[Any]:
             event.source, event.event_id, event.type, event.subject, event.time, event.received_at, event.data,
             event.place, own.corrected_source, own.corrected_id, own.void, other.source, other.event_id,
             RatedUsage.gross_fen, RatedUsage.payable_fen, Invoice.id, Invoice.number, InvoiceLine.line,
+            Invoice.period,
         )
         .select_from(event.source.table)
         .outerjoin(

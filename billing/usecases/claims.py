@@ -173,6 +173,19 @@ def list_payouts(work: Work, *, batch_id: UUID) -> tuple[PayoutView, ...]:
     return payout_views(work, batches.payouts_of_batch(work.session, batch_id))
 
 
+def list_own_payouts(work: Work, *, limit: int = 50, cursor: str | None = None) -> Page[PayoutView]:
+    """Return the payouts of the acting park or provider, newest first, with what of each was set off; staff see all."""
+    work.actor.require(Permission.READ_CLAIM)
+    payee_id = work.actor.tenant_id
+    if payee_id is None and not work.actor.may(Permission.READ_FUND):
+        payee_id = work.actor.organisation_id
+    found = batches.payouts_page(
+        work.session, payee_id=payee_id, before=decode_cursor(cursor), limit=check_limit(limit) + 1
+    )
+    page = page_of(found, limit, lambda row: row, lambda row: (row[0].created_at, row[0].id))
+    return Page(payout_views(work, page.items), page.next_cursor)
+
+
 def list_objections(work: Work, *, batch_id: UUID) -> tuple[ObjectionView, ...]:
     """Return a batch's objections, oldest first."""
     work.actor.require(Permission.READ_FUND)

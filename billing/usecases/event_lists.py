@@ -105,4 +105,6 @@ def _day(day: date) -> Period:
 def _listed(row: EventRow, known: Sequence[meters.Meter], closed: Closed) -> ListedEvent:
     counts = row.by_id is None and not row.void
     event = meters.UsageEvent(row.id, row.source, row.type, row.subject, row.time, row.data)
-    return ListedEvent(row, counting(known, event) if counts else (), closed.is_late(row.time, row.received_at))
+    return ListedEvent(
+        row, counting(known, event) if counts else (), closed.is_late(row.time, row.received_at, row.invoice_period)
+    )

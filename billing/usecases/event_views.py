@@ -192,7 +192,7 @@ def _view(row: AnyRow, known: Sequence[meters.Meter], closed: Closed, place: Lin
         rated_usage_id=row.rated_usage_id,
         order_line_id=row.order_line_id,
         period=month_name(row.time),
-        late=closed.is_late(row.time, row.received_at),
+        late=closed.is_late(row.time, row.received_at, None if place is None else place.period),
         billing=billing_of(charged=row.rated_usage_id is not None, invoiced=place is not None),
         invoice_id=None if place is None else place.invoice_id,
         invoice_number=None if place is None else place.number,

@@ -235,7 +235,9 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
             data=event.data,
             sha256=event.body_hash,
             meters=tuple(trace_queries.meters_of_type(work.session, event.type)),
-            late=closed_of(work.session, event.tenant_id).is_late(event.time, event.received_at),
+            late=closed_of(work.session, event.tenant_id).is_late(
+                event.time, event.received_at, None if place is None else place.period
+            ),
         ),
         charge=None if usage is None else _charge(work, usage),
         line=None if place is None else TracedLine(**vars(place) | {"number": place.number or ""}),

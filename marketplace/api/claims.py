@@ -584,6 +584,12 @@ def list_own_lines(query: LineQuestion) -> Response:
     )
 
 
+@claims.get("/payouts", **call(Payouts))
+def list_own_payouts(query: Paged) -> Response:
+    """List one's own payouts, newest first, with what of each was set off; staff's all."""
+    return read(Payouts, lambda work: use_cases.list_own_payouts(work, limit=query.limit, cursor=query.cursor))
+
+
 @claims.get("/claim-lines/<id>", **call(Line))
 def read_line(path: ById) -> Response:
     """Read a claim line with its proofs."""

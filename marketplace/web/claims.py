@@ -144,7 +144,8 @@ def lines() -> Response:
         page = use_cases.list_own_lines(
             work, status=request.args.get("status") or None, limit=50, cursor=request.args.get("cursor")
         )
-    return show("claims/own.html", page=page, wanted=request.args.get("status", ""))
+        payouts = () if request.args.get("cursor") else use_cases.list_own_payouts(work, limit=20).items
+    return show("claims/own.html", page=page, payouts=payouts, wanted=request.args.get("status", ""))
 
 
 @pages.get("/claim-lines/<line_id>")

@@ -37,6 +37,7 @@ def test_a_fee_traces_both_ways_and_is_credited_by_the_day(province: Province) -
     asked = {"source": found["event"]["source"], "id": found["event"]["event_id"]}
     assert park.get("/events/trace", query_string=asked).get_json() == found
     fee = found["charge"]["fee"]
+    assert found["event"]["late"] is False
     assert (found["delivery"], found["charge"]["price"]["charge"]["model"]) == (None, "plan")
     assert (fee["plan_version"], fee["tier"]) == (2, "leading")
     assert (fee["first_day"], fee["last_day"], fee["days"], fee["whole_days"]) == ("2026-03-02", "2026-03-31", 30, 31)

@@ -162,6 +162,7 @@ def test_a_park_sees_what_became_of_its_events(province: Province, signed_in: En
     (row,) = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
     sold = row_with(admin.get("/usage/events").text, "inspection-hours")
     assert f"账单 {row['number']} 第 1 行" in sold
+    assert "迟到" not in sold, "it stands on its own month's invoice"
     assert f'href="/invoices/{row["id"]}/lines/1"' in admin.get("/usage/events").text
     send(park, event(9, time="2026-02-28T08:00:00+08:00"))
     assert "迟到" in row_with(admin.get("/usage/events").text, "gateway w-9 ")

@@ -88,6 +88,10 @@ def test_what_a_provider_owes_is_kept_back_and_shown(province: Province, signed_
     closed = ok(park.get(f"/clawbacks/{debt['id']}"))
     assert (closed["status"], closed["outstanding_fen"]) == ("closed", 0)
     assert [each["method"] for each in closed["repayments"]] == ["set_off"]
+    (own, _) = ok(province.lab.get("/payouts"))["items"]
+    assert (own["id"], own["set_off_fen"], own["transfer_fen"]) == (payout["id"], 18_000, 18_000)
+    assert ok(park.get("/payouts"))["items"] == []
+    assert f"{debt['number']} ¥180.00" in signed_in("lab").get("/claim-lines").text
     assert "从拨付款抵扣" in signed_in("admin1").get(f"/clawbacks/{debt['id']}").text
     finance.get("/language/en")
     assert "Set off ¥180.00" in finance.get(f"/claims/{batch}").text
