@@ -20,6 +20,7 @@ NOUNS = (
     "prechecks",
     "measures",
     "cost_sharing",
+    "twin_estimates",
     "quotes",
     "orders",
     "clawbacks",

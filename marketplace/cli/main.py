@@ -10,7 +10,14 @@ from pathlib import Path
 
 import click
 
-from marketplace.cli.documents import input_option, output_option, print_document, read_document, reports_problems
+from marketplace.cli.documents import (
+    BAD_INPUT,
+    input_option,
+    output_option,
+    print_document,
+    read_document,
+    reports_problems,
+)
 from marketplace.settings import Settings, SettingsError, home
 
 
@@ -163,13 +170,32 @@ def settle(source: str) -> None:
 
 @main.command()
 @input_option
-@output_option
+@click.option("--output", "folder", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--estimate", is_flag=True, help="Only say whether the input is whole, its steps, CPU seconds and price.")
+@click.option("--unit-price", default="10000", show_default=True, help="Yuan a run, for the estimate.")
 @reports_problems
-def twin(source: str, folder: Path) -> None:
-    """Run the digital twin alone."""
+def twin(source: str, folder: Path | None, *, estimate: bool, unit_price: str) -> None:
+    """Run the digital twin alone, or estimate it first; an estimate of invalid input exits 2."""
+    from marketplace.cli.estimates import estimate_document
     from services.usecases.twin_alone import twin_command
 
+    if estimate:
+        document = estimate_document(Path(source), unit_price)
+        print_document(document)
+        if not document["valid"]:
+            sys.exit(BAD_INPUT)
+        return
+    if folder is None:
+        raise click.UsageError("Missing option '--output', or '--estimate'.")
     print_document(twin_command(Path(source), folder).kpis)
+
+
+@main.command("park-schema")
+def park_schema() -> None:
+    """Print the JSON Schema of park.json."""
+    from services.usecases.twin_schema import park_json_schema
+
+    print_document(park_json_schema())
 
 
 @main.command()

@@ -14,7 +14,7 @@ from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
 from marketplace.doors.service_names import know_services
 from marketplace.rules.orders import PaymentMethod
-from marketplace.usecases import checkout, shop
+from marketplace.usecases import checkout, estimates, shop
 from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
@@ -25,6 +25,7 @@ from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
 from services.usecases import artefacts, bookings, sites
 from services.usecases.catalogue import OfferingView
+from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
 from tenants.kernel.idempotency import once
 from tenants.kernel.messages import msg
@@ -46,9 +47,11 @@ CHANGED = frozenset(
     }
 )
 """Refusals after which the park is shown a new price beside the old one."""
+WEATHER_FILE = "weather.epw"
+"""What a weather file sent with the form is called in the request."""
 MOST_ROWS = 12
 """Faults of a file that are listed one by one."""
-_ROW = re.compile(r"\.csv\[(\d+)\]\.(\w+)$")
+_ROW = re.compile(r"\.(?:csv|epw)\[(\d+)\]\.(\w+)$")
 
 
 @pages.get("/rent/<slug>")
@@ -70,6 +73,23 @@ def ask(slug: str) -> Response:
     except Problem as problem:
         return _form(slug, refusal_of(problem, _place), given())
     return go(url_for("ordering.price", quote_id=quote.id))
+
+
+@pages.post("/rent/<slug>/estimate")
+@takes_files
+def estimate(slug: str) -> Response:
+    """Check a twin's input and say what the run takes and costs; a file that came is kept for the order."""
+    typed = dict(given())
+    try:
+        with page_work() as work:
+            offering = shop.read_shop_item(work, slug=slug).offering
+            asked = _request(work, offering)
+            found = estimates.estimate_twin(work, offering=slug, request=asked)
+    except Problem as problem:
+        return _form(slug, refusal_of(problem, _place), typed)
+    typed |= {"artefact_id": str(asked.get("artefact_id") or "")}
+    typed |= {"weather_id": str(asked.get("files", {}).get(WEATHER_FILE, ""))}
+    return _form(slug, None, typed, found=found)
 
 
 @pages.get("/quotes/<quote_id>")
@@ -143,7 +163,9 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
     )
 
 
-def _form(slug: str, refusal: Refusal | None, typed: Mapping[str, Any]) -> Response:
+def _form(
+    slug: str, refusal: Refusal | None, typed: Mapping[str, Any], *, found: estimates.Estimate | None = None
+) -> Response:
     with page_work() as work:
         item = shop.read_shop_item(work, slug=slug)
         context = _choices(work, item.offering)
@@ -155,6 +177,7 @@ def _form(slug: str, refusal: Refusal | None, typed: Mapping[str, Any]) -> Respo
         rows=_rows(refusal),
         item=item,
         typed=typed,
+        estimate=found,
         most_mib=current_market().settings.max_upload_mib,
         **context,
     )
@@ -164,7 +187,11 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
     """Return what a form lets choose from."""
     if offering.delivery in {"twin", "schedule"}:
         uploads = artefacts.list_artefacts(work, source_id=None) if work.actor.may(Permission.READ_ORDER) else ()
-        return {"uploads": tuple(reversed(uploads))[:10], "process_rows": range(1, ROWS + 1)}
+        return {
+            "uploads": tuple(reversed(uploads))[:10],
+            "process_rows": range(1, ROWS + 1),
+            "cities": climate_cities(),
+        }
     if offering.delivery == "leads":
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
         return {"divisions": DIVISIONS, "park": park}
@@ -215,14 +242,25 @@ def _load(work: Work) -> dict[str, Any]:
     """Return which load is meant: the demo's data, a file sent before, or the file that came with the form."""
     if field("data") != "file":
         return {"demo": True}
-    sent = request.files.get("load")
+    asked: dict[str, Any] = {"artefact_id": _kept(work, "load", "text/csv") or field("artefact_id") or None}
+    weather_id = _kept(work, "weather_file", "text/plain") or field("weather_id")
+    if weather_id:
+        asked |= {"files": {WEATHER_FILE: weather_id}, "site": {"weather": {"epw": WEATHER_FILE}}}
+    elif field("weather"):
+        asked["site"] = {"weather": {"city": field("weather")}}
+    return asked
+
+
+def _kept(work: Work, name: str, media_type: str) -> str | None:
+    """Keep the form's file ``name`` and return its id; None when none came."""
+    sent = request.files.get(name)
     if sent is None or not sent.filename:
-        return {"artefact_id": field("artefact_id") or None}
+        return None
     limit = current_market().settings.max_upload_mib * MIB
     kept = artefacts.upload(
-        work, name=sent.filename, media_type="text/csv", content=sent.stream.read(limit + 1), most_bytes=limit
+        work, name=sent.filename, media_type=media_type, content=sent.stream.read(limit + 1), most_bytes=limit
     )
-    return {"artefact_id": str(kept.id)}
+    return str(kept.id)
 
 
 def _whole(text: str) -> int | str:

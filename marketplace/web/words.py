@@ -56,6 +56,7 @@ STAGES = {
     "size": msg("测算合适的规模"),
     "optimise": msg("寻找最优运行方式"),
     "extend": msg("测算扩容后的一年"),
+    "grid": msg("校核变压器与电压"),
     "report": msg("编写报告"),
     "read": msg("读取企业名录"),
     "score": msg("为企业评分"),
@@ -189,7 +190,17 @@ BREAKS = {
     "trial_balance": msg("借贷不平"),
 }
 RECEIPTS = {"matched": msg("已匹配"), "unmatched": msg("待认领")}
-COLUMNS = {"time": msg("时间"), "value": msg("数值"), "row": msg("整行"), "header": msg("表头")}
+COLUMNS = {
+    "time": msg("时间"),
+    "value": msg("数值"),
+    "row": msg("整行"),
+    "header": msg("表头"),
+    "temperature": msg("气温"),
+    "ghi": msg("水平面总辐射"),
+    "dni": msg("法向直射辐射"),
+    "dhi": msg("水平面散射辐射"),
+    "wind": msg("风速"),
+}
 KPIS = {
     "leads": msg("清单企业"),
     "eligible": msg("符合条件的企业"),

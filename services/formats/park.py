@@ -51,7 +51,7 @@ from tenants.kernel.errors import Invalid, TooLarge
 from tenants.kernel.messages import msg
 
 MAX_BYTES = 4 * 1024 * 1024
-SCHEMA_ID = "/schemas/park-2.json"
+SCHEMA_ID = "/api/v1/schemas/park-2.json"
 """Where the schema is served, under the platform's own address."""
 _SETS = {"months", "rest_dates", "work_dates"}
 

@@ -14,6 +14,39 @@ DEMO_FACTOR = {
     "source": "生态环境部、国家统计局公告",
 }
 _WINTER_AND_SUMMER = [1, 7, 8, 12]
+_OFFICE = {
+    "name": "综合服务楼", "floor_area": 3000, "height": 3.6, "wall_area": 1800, "wall_u": 0.55, "window_area": 650,
+    "window_u": 2.4, "solar_share": 0.45, "metered": True,
+}  # fmt: skip
+_GRID = {
+    "buses": [
+        {"name": "10kV母线", "kv": 10},
+        {"name": "纺织区10kV", "kv": 10},
+        {"name": "纺织区0.4kV", "kv": 0.4, "load_share": 0.45, "pv_share": 0.5},
+        {"name": "食品区0.4kV", "kv": 0.4, "load_share": 0.3, "pv_share": 0.3},
+        {"name": "加工区0.4kV", "kv": 0.4, "load_share": 0.25, "pv_share": 0.2},
+    ],
+    "transformers": [
+        {"name": "纺织区1号变", "from": "纺织区10kV", "to": "纺织区0.4kV", "kva": 1600, "uk_percent": 6,
+         "load_loss_kw": 14.5, "no_load_loss_kw": 1.64},
+        {"name": "食品区变", "from": "10kV母线", "to": "食品区0.4kV", "kva": 1000, "uk_percent": 4.5,
+         "load_loss_kw": 10.3, "no_load_loss_kw": 1.15},
+        {"name": "加工区变", "from": "10kV母线", "to": "加工区0.4kV", "kva": 1000, "uk_percent": 4.5,
+         "load_loss_kw": 10.3, "no_load_loss_kw": 1.15},
+    ],
+    "feeders": [
+        {"name": "纺织区电缆", "from": "10kV母线", "to": "纺织区10kV", "km": 0.8, "r_ohm_per_km": 0.125,
+         "x_ohm_per_km": 0.09, "c_uf_per_km": 0.3, "ampacity_a": 300},
+    ],
+    "short_circuit_mva": 250, "battery_bus": "纺织区10kV", "wind_bus": "10kV母线",
+}  # fmt: skip
+_TRUCKS = {
+    "fleets": [
+        {"name": "干线货运", "drive": "diesel", "trips_per_day": 12, "km": 180, "per_100_km": 32},
+        {"name": "厂内电动物流车", "drive": "electric", "trips_per_day": 60, "km": 6, "per_100_km": 80},
+    ],
+    "yard": {"docks": 4, "trucks_per_hour": 8, "service_minutes": 22, "variation": 0.6},
+}
 
 
 def demo_park(
@@ -42,6 +75,11 @@ def demo_park(
         },
         "feed_in": {"mode": "surplus", "price": "0.3"},
         "emission_factor": DEMO_FACTOR,
+        "wind": {"count": 1, "rated_kw": 500, "hub_height_m": 60, "losses": 0.12},
+        "buildings": [_OFFICE],
+        "network": _GRID,
+        "logistics": _TRUCKS,
+        "fuels": [{"fuel": "natural_gas", "amount": "150000", "unit": "Nm3", "purpose": "production"}],
         "sizing": {
             "pv_max_kwp": 4000,
             "battery_max_kwh": 6000,

@@ -15,13 +15,13 @@ from services.usecases.twin_reading import Opener, read_request
 from tenants.kernel.errors import FieldError, Invalid
 from tenants.kernel.messages import msg
 
-__all__ = ["Opener", "folder_opener", "no_files", "read_request", "twin_command"]
+__all__ = ["Opener", "folder_opener", "no_files", "read_document", "read_request", "twin_command"]
 
 
 def twin_command(input_path: Path, output_dir: Path, *, progress: Progress | None = None) -> TwinResult:
     """Run ``park.json`` at ``input_path`` and write the files into ``output_dir``, which is made when missing."""
     result = run_twin(
-        read_request(_read(input_path), folder_opener(input_path.parent)),
+        read_request(read_document(input_path), folder_opener(input_path.parent)),
         progress=progress or (lambda _stage, _done: None),
     )
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,8 @@ def no_files(name: str) -> AbstractContextManager[BinaryIO]:
     raise Invalid("load.missing", wrong, errors=[FieldError("load.csv", "load.missing", wrong)])
 
 
-def _read(path: Path) -> bytes:
+def read_document(path: Path) -> bytes:
+    """Return the bytes of a document; Invalid when there is none to read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,8 +1,9 @@
 """A park's request for a twin run, from what it sent to what the engine takes.
 
 Three forms: ``{"demo": true}``; ``{"park": <park.json>}``, with ``artefact_id`` when its load is a file; and
-``{"artefact_id", "site": {parts of park.json}}``, an uploaded load on the demo county's tariff and plant, of which
-``site`` replaces what it names. Checked in full before anything is sold: a run that starts can read its input.
+``{"artefact_id", "site": {parts of park.json}}``, an uploaded load on the demo county's tariff, PV and battery, of which
+``site`` replaces what it names. Further files that a document names (meters, weather) come in ``files``, by the name
+they have there. Checked in full before anything is sold: a run that starts can read its input.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from tenants.usecases import onboarding
 
 LOAD_FILE = "load.csv"
 _STEPS = (15, 30, 60)
+_NOT_THE_PARKS = ("wind", "buildings", "network", "logistics", "fuels")
+"""What the demo county has and a park that sent its own load may well not have."""
+_WHOLE = {"weather", "load", "network", "logistics"}
+"""Parts that replace the demo's as they are; the others change what they name."""
 
 
 class TwinDocument(Document):
@@ -42,6 +47,9 @@ class TwinDocument(Document):
     park: Annotated[dict[str, Any], Field(min_length=1)] | None = None
     artefact_id: UUID | None = None
     site: dict[str, Any] | None = None
+    files: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=200)], UUID], Field(default_factory=dict, max_length=60)
+    ]
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -62,7 +70,7 @@ def read_twin_request(
     """
     asked = read_document(TwinDocument, given, where=where, code="twin.invalid")
     request = read_park_request(work, asked, demo_park(), tenant_id=tenant_id, where=where)
-    return asked.model_dump(mode="json", exclude_none=True), request
+    return asked.model_dump(mode="json", exclude_none=True, exclude=set() if asked.files else {"files"}), request
 
 
 def read_park_request(
@@ -72,23 +80,28 @@ def read_park_request(
 
     Raises Invalid that names every wrong field below ``where``, or the rows of the load file.
     """
-    content = None if asked.artefact_id is None else _content(work.session, tenant_id, asked.artefact_id, where)
+    session = work.session
+    content = (
+        None if asked.artefact_id is None else _content(session, tenant_id, asked.artefact_id, f"{where}.artefact_id")
+    )
+    named = {
+        name: _content(session, tenant_id, artefact_id, f"{where}.files[{name}]")
+        for name, artefact_id in asked.files.items()
+    }
     own_name = onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id)
     park = _park(asked, content, copy.deepcopy(dict(demo)), own_name)
     try:
-        return read_request(json.dumps(park).encode(), _opener(content))
+        return read_request(json.dumps(park).encode(), _opener(content, named))
     except Problem as problem:
         raise within(problem, asked, where) from problem
 
 
-def _content(session: Session, tenant_id: UUID, artefact_id: UUID, where: str) -> bytes:
+def _content(session: Session, tenant_id: UUID, artefact_id: UUID, at: str) -> bytes:
     query = select(Artefact.content).where(Artefact.tenant_id == tenant_id, Artefact.id == artefact_id)
     content = session.execute(query).scalar_one_or_none()
     if content is None:
         missing = msg("没有找到该文件。请先上传负荷数据，再引用它的编号。")
-        raise Invalid(
-            "twin.no_artefact", missing, errors=[FieldError(f"{where}.artefact_id", "twin.no_artefact", missing)]
-        )
+        raise Invalid("twin.no_artefact", missing, errors=[FieldError(at, "twin.no_artefact", missing)])
     return bytes(content)
 
 
@@ -99,19 +112,19 @@ def _park(asked: TwinDocument, content: bytes | None, park: dict[str, Any], own_
     park["site"]["name"] = own_name or park["site"]["name"]
     if content is None:
         return park
+    for name in _NOT_THE_PARKS:
+        park.pop(name, None)
     park |= span_of(content)
     for name, part in (asked.site or {}).items():
-        given = park.get(name)
+        given = None if name in _WHOLE else park.get(name)
         park[name] = {**given, **part} if isinstance(given, dict) and isinstance(part, dict) else part
     return park | {"load": {"csv": LOAD_FILE}}
 
 
-def _opener(content: bytes | None) -> Opener:
-    if content is None:
-        return no_files
-
-    def open_file(name: str) -> AbstractContextManager[BinaryIO]:  # noqa: ARG001 - there is one file, whatever its name
-        return nullcontext(io.BytesIO(content))
+def _opener(content: bytes | None, named: Mapping[str, bytes]) -> Opener:
+    def open_file(name: str) -> AbstractContextManager[BinaryIO]:
+        found = named.get(name, content)  # a document with one file may call it as it likes
+        return no_files(name) if found is None else nullcontext(io.BytesIO(found))
 
     return open_file
 

@@ -95,6 +95,41 @@ def test_the_twin_runs_alone(tmp_path: Path) -> None:
     assert kpis["sized"]["annual_bill_yuan"] <= kpis["as_is"]["annual_bill_yuan"]
 
 
+def test_an_estimate_comes_first_with_steps_seconds_and_price_or_every_error(tmp_path: Path) -> None:
+    """Nothing is run; what is wrong is told with field, row and column, in document and file at once."""
+    park = demo_park() | {"period": {"from": "2025-07-07", "to": "2025-07-08"}, "step_minutes": 60}
+    source = tmp_path / "park.json"
+    source.write_text(json.dumps(park), encoding="utf-8")
+    told = run("twin", "--input", str(source), "--estimate")
+    assert told.exit_code == 0, told.stderr
+    answer = json.loads(told.stdout)
+    assert (answer["valid"], answer["steps"], answer["errors"]) == (True, 24, [])
+    assert answer["cpu_seconds"] > 0
+    assert answer["price"] == {"unit": "run", "quantity": 1, "price_fen": 1_000_000}
+    (tmp_path / "load.csv").write_text("time,kw\n2025-07-07T00:00,x\n2025-07-07T00:07,1\n", encoding="utf-8")
+    (tmp_path / "w.epw").write_text("nothing", encoding="utf-8")
+    wrong = park | {"load": {"csv": "load.csv"}, "weather": {"epw": "w.epw"}}
+    source.write_text(json.dumps(wrong), encoding="utf-8")
+    told = run("twin", "--input", str(source), "--estimate")
+    assert told.exit_code == 2
+    answer = json.loads(told.stdout)
+    places = [(error["field"], error["row"], error["column"]) for error in answer["errors"]]
+    assert places == [
+        ("load.csv[2].value", 2, "value"), ("load.csv[3].time", 3, "time"), ("weather.epw[1].LOCATION", 1, "LOCATION"),
+    ]  # fmt: skip
+    assert not (tmp_path / "out").exists()
+    assert run("twin", "--input", str(source), "--estimate", "--unit-price", "ten").exit_code == 2
+
+
+def test_the_published_schema_is_the_one_that_checks() -> None:
+    """What the console prints accepts the demo park."""
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+    schema = json.loads(run("park-schema").stdout)
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert not list(Draft202012Validator(schema).iter_errors(demo_park()))
+
+
 def test_a_twin_without_sense_is_refused_by_field(tmp_path: Path) -> None:
     """The problem names the field."""
     source = tmp_path / "park.json"

@@ -142,6 +142,47 @@ def test_a_broken_load_file_is_told_by_row_and_column(park: Visitor) -> None:
     assert '<td class="figure">6</td><td>数值</td>' in answer.text
 
 
+def _day_of_load() -> bytes:
+    rows = [f"2025-01-01T{hour:02d}:{minute:02d},100" for hour in range(24) for minute in (0, 15, 30, 45)]
+    return "\n".join(["time,kw", *rows]).encode()
+
+
+def test_an_estimate_tells_steps_seconds_and_both_prices_and_keeps_the_file(park: Visitor, database: Database) -> None:
+    park.get("/rent/digital-twin-run")
+    sent = {"data": "file", "weather": "jinan", "load": (io.BytesIO(_day_of_load()), "load.csv")}
+    page = park.post("/rent/digital-twin-run/estimate", sent, content_type="multipart/form-data")
+    assert page.status_code == 200, page.text
+    for part in ("数据可用", "96 个（15 分钟）", "2,400 kWh", "¥10,000.00", "¥4,000.00", "气候估算：气象不是实测"):
+        assert part in page.text
+    kept = page.text.partition('<option value="')[2]
+    artefact = next(
+        part.partition('"')[0] for part in kept.split('<option value="') if "load.csv" in part.partition("<")[0]
+    )
+    again = {"data": "file", "weather": "jinan", "artefact_id": artefact}
+    assert park.post("/rent/digital-twin-run", again).status_code == 303
+    assert orders(database) == 0
+
+
+def test_an_estimate_lists_what_is_wrong_with_load_and_weather_together(park: Visitor) -> None:
+    park.get("/rent/digital-twin-run")
+    sent = {
+        "data": "file",
+        "load": (io.BytesIO(_day_of_load().replace(b"01:15,100", b"01:15,much")), "load.csv"),
+        "weather_file": (io.BytesIO(b"nothing"), "w.epw"),
+    }
+    page = park.post("/rent/digital-twin-run/estimate", sent, content_type="multipart/form-data").text
+    assert "数据有 2 处需要修改" in page
+    assert '<td class="figure">7</td><td>数值</td>' in page
+    assert "LOCATION" in page
+
+
+def test_the_page_on_park_json_is_open_and_names_the_climates_sources(visitor: Visitor) -> None:
+    page = visitor.get("/park-file")
+    assert page.status_code == 200
+    for part in ("tariff.windows[].from", "network.transformers[].kva", "国家统计局", "/api/v1/schemas/park-2.json"):
+        assert part in page.text
+
+
 def test_an_upload_of_two_gigabytes_is_refused_before_it_is_read(park: Visitor) -> None:
     park.get("/rent/digital-twin-run")
     sent = {"data": "file", "load": (io.BytesIO(b"time,kw"), "load.csv")}

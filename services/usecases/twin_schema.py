@@ -1,0 +1,33 @@
+"""What those need who write a ``park.json``: its schema, and the cities whose climate is built in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.formats.park import park_schema
+from services.gateways.climate import cities
+
+
+@dataclass(frozen=True)
+class ClimateCity:
+    """A city with built-in climate; without ``wind`` no turbine can be worked out there."""
+
+    city: str
+    name: str
+    province: str
+    wind: bool
+    sources: tuple[str, ...]
+
+
+def park_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema that documents are checked against: made from the same code, so it cannot drift."""
+    return park_schema()
+
+
+def climate_cities() -> tuple[ClimateCity, ...]:
+    """Return the cities, in the order of their provinces' codes."""
+    return tuple(
+        ClimateCity(key, item.name, item.province, item.wind is not None, item.sources)
+        for key, item in cities().items()
+    )
