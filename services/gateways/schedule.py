@@ -17,6 +17,7 @@ import numpy as np
 
 from services.gateways.schedule_documents import ScheduleTable, render_documents
 from services.gateways.solver import Solution, Solver
+from services.gateways.twin_physics import run_physics, with_load
 from services.rules.runs import MANIFEST
 from services.rules.twin.calendar import Calendar, make_calendar
 from services.rules.twin.dispatch import Dispatch, habitual_dispatch, make_dispatch
@@ -75,10 +76,12 @@ def run_schedule(request: ScheduleRequest, *, progress: Progress) -> ScheduleRes
     """
     began = time.process_time()
     progress("prepare", 0.0)
+    calendar = make_calendar(request.park.horizon)
+    physics = run_physics(request.park, calendar)
+    request = replace(request, park=with_load(request.park, physics))
     park = request.park
-    calendar = make_calendar(park.horizon)
     prices = step_prices(calendar, park.tariff, park.feed_in, park.carbon_yuan_per_kwh)
-    pv = _pv(request, calendar)
+    pv = _pv(request, calendar) + physics.wind
     may_export = park.feed_in.mode is FeedInMode.SURPLUS
     today = habitual_dispatch(park.load.kw, pv, park.battery, calendar, prices, may_export=may_export)
     found = find_jobs(park.processes, calendar, rest_days(calendar, park.tariff), park.load.kw)
