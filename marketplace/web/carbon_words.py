@@ -42,6 +42,13 @@ ITEMS: dict[str, Message] = {
     "gas.ch4": msg("甲烷"),
     "gas.n2o": msg("氧化亚氮"),
     "gas.sf6": msg("六氟化硫"),
+    "gas.hfc-32": msg("制冷剂 HFC-32"),
+    "gas.hfc-125": msg("制冷剂 HFC-125"),
+    "gas.hfc-134a": msg("制冷剂 HFC-134a"),
+    "gas.hfc-143a": msg("制冷剂 HFC-143a"),
+    "gas.r-410a": msg("制冷剂 R-410A"),
+    "gas.r-404a": msg("制冷剂 R-404A"),
+    "gas.r-407c": msg("制冷剂 R-407C"),
 }
 KINDS: dict[str, Message] = {
     "efficiency": msg("能效"),

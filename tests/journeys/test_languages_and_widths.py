@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events",
+        "/usage/events", "/carbon", "/factors",
     ),
     "park08": ("/catalogue",),
     "policy": (
