@@ -29,6 +29,7 @@ NOUNS = (
     "bookings",
     "sites",
     "carbon_records",
+    "carbon_metering",
     "certificates",
     "carbon_reports",
     "factor_editions",

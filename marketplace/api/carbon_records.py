@@ -12,7 +12,18 @@ from pydantic import Field
 
 from marketplace.api.artefacts import sent_file
 from marketplace.api.calls import call, command, file_body, noun, read, show
-from marketplace.api.fields import Answer, Body, ById, Code, Idempotent, Moment, Note, Paged, Parameters, Quantity
+from marketplace.api.fields import (
+    Answer,
+    Body,
+    ById,
+    Code,
+    Idempotent,
+    Moment,
+    Note,
+    Paged,
+    Parameters,
+    Quantity,
+)
 from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.language import reader_language
 from marketplace.doors.requests import takes_files

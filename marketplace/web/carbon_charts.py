@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from math import isnan
 from typing import Any
 
 from marketplace.web import words
 from marketplace.web.rendering import sentence as _
 from services.rules.carbon.inventory import Inventory
+from services.usecases.carbon_metering import HoursView
+from tenants.kernel.clock import CHINA
 
 COLOURS = {
     "fuel": "#8a5a2b",
@@ -62,6 +66,42 @@ def month_chart(inventory: Inventory) -> dict[str, Any]:
         "xAxis": {"type": "category", "data": [f"{inventory.year}-{month:02d}" for month in range(1, 13)]},
         "yAxis": {"type": "value", "name": "tCO₂e", "splitNumber": 4},
         "series": series,
+    }
+
+
+def hours_chart(view: HoursView) -> dict[str, Any]:
+    """Return areas of bought and own power hour by hour, and a line of what the bought power emits."""
+    first = datetime.fromtimestamp(view.hours.start, CHINA)
+    names = [f"{first + timedelta(hours=place):%m-%d %H}" for place in range(len(view.hours.bought))]
+    parts: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "type": "line",
+            "stack": "kwh",
+            "symbol": "none",
+            "areaStyle": {"opacity": 0.7, "color": colour},
+            "lineStyle": {"width": 0},
+            "itemStyle": {"color": colour},
+            "data": [None if isnan(value) else round(float(value), 2) for value in values],
+        }
+        for name, colour, values in (
+            (_("自发自用（kWh）"), "#c08a2e", view.hours.own),
+            (_("外购（kWh）"), "#24527a", view.hours.bought),
+        )
+    ]
+    emitted = [None if isnan(grams) else round(float(grams) / 1000, 2) for grams in view.hours.grams]
+    line = {"name": _("排放（kgCO₂）"), "type": "line", "symbol": "none", "yAxisIndex": 1, "data": emitted,
+            "lineStyle": {"type": "dashed", "color": "#33434d"}, "itemStyle": {"color": "#33434d"}}  # fmt: skip
+    return {
+        "grid": _GRID,
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "number"},
+        "xAxis": {"type": "category", "data": names, "boundaryGap": False},
+        "yAxis": [
+            {"type": "value", "name": "kWh", "splitNumber": 4},
+            {"type": "value", "name": "kg", "splitNumber": 4},
+        ],
+        "series": [*parts, line],
     }
 
 

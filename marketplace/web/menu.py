@@ -64,7 +64,7 @@ ENTRIES = (
         msg("碳管理"),
         Permission.READ_CARBON,
         park_only=True,
-        groups=("carbon_ledger", "carbon_certificates", "carbon_paths", "factors"),
+        groups=("carbon_ledger", "carbon_hours", "carbon_certificates", "carbon_paths", "factors"),
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=FACILITIES),

@@ -88,6 +88,7 @@ class CarbonRecord(TenantOwned, Base):
         owned_reference("site_id", "sites"),
         owned_reference("evidence_id", "artefacts"),
         owned_reference("import_id", "carbon_imports"),
+        owned_reference("meter_id", "site_meters"),
         UniqueConstraint("tenant_id", "site_id", "id"),
         ForeignKeyConstraint(
             ["tenant_id", "site_id", "replaces_id"],

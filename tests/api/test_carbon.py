@@ -291,6 +291,30 @@ def test_a_plan_reaches_its_target_from_the_sites_own_ledger(park: Caller, site:
     assert park.post(f"/sites/{site}/carbon/plans", {"plan": wrong}).status_code == 422
 
 
+def test_a_plan_is_offered_what_the_twin_found(park: Caller, site: str, database: Database) -> None:
+    """The latest run's savings against as it is, its yearly capital in the cost; a scenario that saves nothing is not."""
+    enter(park, site, POWER)
+    scenario = {"annual_bill_yuan": 100.0, "import_kwh": 1000.0, "capital_yuan": 0.0}
+    sized = {"annual_bill_yuan": 40.0, "import_kwh": 400.0, "capital_yuan": 25.0}
+    kpis = {"as_is": scenario, "optimised": scenario | {"annual_bill_yuan": 90.0}, "sized": sized}
+    with database.owner().begin() as connection:
+        connection.execute(text("SET LOCAL row_security = off"))
+        connection.execute(
+            text(
+                "INSERT INTO runs (tenant_id, id, offering, delivery, order_line_id, request, status, stage, progress,"
+                " attempts, kpis, created_at, finished_at) SELECT tenant_id, gen_random_uuid(), 'digital-twin-run',"
+                " 'twin', gen_random_uuid(), '{}', 'succeeded', 'done', 100, 1, :kpis, now(), now() FROM sites LIMIT 1"
+            ),
+            {"kpis": json.dumps(kpis)},
+        )
+    (offered,) = park.get(f"/sites/{site}/carbon/plan-basis?year=2025").get_json()["suggestions"]
+    assert offered["measure"] == {
+        "key": "twin-sized", "name": "孪生推演：扩建光伏与储能", "kind": "pv", "saved_kwh": "600", "yearly_yuan": "-35.00",
+    }  # fmt: skip
+    plan = PLAN | {"measures": [offered["measure"]], "remaining_percent": "100"}
+    assert park.post(f"/sites/{site}/carbon/plans", {"plan": plan}).get_json()["result"]["reached"]
+
+
 EDITION = """edition,item,region,value,unit,year,ncv_gj,carbon_tc_per_tj,oxidation_percent,source
 grid-2024,electricity.average,CN,0.5000,kgCO2/kWh,2024,,,,测试来源
 grid-2024,electricity.residual,CN,0.6200,kgCO2/kWh,2024,,,,测试来源

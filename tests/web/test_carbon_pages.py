@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.carbon import CSV, GAS, POWER, carbon_site, certify, enter
+from tests.support.monitored import add_meter, rent
 from tests.support.province import Province
 from tests.support.visitor import Visitor
 from tests.support.web import Caller
@@ -155,3 +156,22 @@ def test_a_site_without_a_rented_month_is_read_only(province: Province, park: Ca
         assert "没有租用碳监测" in page.text
         assert 'method="post" enctype' not in page.text
     assert person.post(f"/sites/{other}/carbon/records", FORM).status_code == 409
+
+
+def test_hours_are_drawn_and_a_month_is_recorded(park: Caller, site: str, signed_in: Enter) -> None:
+    person = signed_in("admin1")
+    path = f"/sites/{site}/carbon/hours"
+    assert "还没有电表" in person.get(path).text
+    meter = add_meter(park, site, "e1")
+    values = [[f"2026-02-{1 + place // 24:02}T{place % 24:02}:00:00+08:00", 4.0] for place in range(28 * 24)]
+    rent(park, site, "energy-monitoring")
+    hourly = add_meter(park, site, "e2", interval_minutes=60)
+    assert park.post("/readings", {"series": [{"meter": "e2", "values": values}]}).status_code == 200
+    page = person.get(f"{path}?meter_id={hourly['id']}&start=2026-02-03")
+    assert "data-chart" in page.text
+    assert "逐时匹配率 0.0 %" in read(page.text)
+    assert person.get(f"{path}?meter_id={meter['id']}&start=2026-02-03").status_code == 200
+    wish = {"meter_id": hourly["id"], "category": "electricity", "month": "2026-02"}
+    assert person.post(path, wish | {"month": "2026-03"}).status_code == 422
+    made = person.follow(person.post(path, wish))
+    assert "2,688.000 kWh" in read(made.text)
