@@ -1,14 +1,14 @@
 """A metered record of the carbon ledger names a meter of its park.
 
-Follows 0040. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0047. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0048"
+down_revision = "0047"
 branch_labels = None
 depends_on = None
 
