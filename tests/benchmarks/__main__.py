@@ -25,6 +25,7 @@ from tests.benchmarks.invoices import bench_invoices
 from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.meters import bench_meters
 from tests.benchmarks.page import bench_page
+from tests.benchmarks.power_flow import bench_power_flow
 from tests.benchmarks.quotes import bench_quote
 from tests.benchmarks.readings import bench_readings
 from tests.benchmarks.replays import bench_replay
@@ -74,6 +75,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "ingest": _ingest,
     "invoices": bench_invoices,
     "ledger": bench_ledger,
+    "power-flow": bench_power_flow,
     "quote": _quote,
     "simulate": _replay,
     "twin": _twin,
