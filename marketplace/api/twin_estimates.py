@@ -10,7 +10,9 @@ from pydantic import Field
 from marketplace.api.calls import call, noun, show
 from marketplace.api.fields import Amount, Answer, Body, Document, Slug
 from marketplace.doors.identity import working
+from marketplace.doors.language import reader_language
 from marketplace.doors.service_names import know_services
+from marketplace.doors.texts import translate
 from marketplace.usecases import estimates as use_cases
 from services.usecases.twin_schema import park_json_schema
 
@@ -60,7 +62,10 @@ def estimate_twin(body: TwinEstimateWish) -> Response:
     return show(
         TwinEstimate(
             valid=run.valid,
-            errors=[TwinInputFault(**{**vars(each), "message": str(each.message)}) for each in run.errors],
+            errors=[
+                TwinInputFault(**{**vars(each), "message": translate(each.message, reader_language())})
+                for each in run.errors
+            ],
             steps=run.steps,
             step_minutes=run.step_minutes,
             cpu_seconds=run.cpu_seconds,

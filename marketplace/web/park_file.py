@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from marketplace.web.pages import page_group
-from marketplace.web.rendering import show
+from marketplace.web.rendering import say, show
 from services.usecases.twin_schema import climate_cities, park_json_schema
 from tenants.kernel.messages import Message, msg
 
@@ -73,7 +73,7 @@ def park_file() -> Response:
 
 
 def _title(name: str) -> str:
-    return str(PARTS.get(name, name))
+    return say(PARTS.get(name, name))
 
 
 def _rows(path: str, node: Mapping[str, Any], schema: Mapping[str, Any], *, needed: bool = False) -> Iterator[FieldRow]:

@@ -176,6 +176,15 @@ def test_an_estimate_lists_what_is_wrong_with_load_and_weather_together(park: Vi
     assert "LOCATION" in page
 
 
+def test_an_estimate_and_the_page_on_park_json_speak_english(park: Visitor) -> None:
+    sent = {"data": "file", "load": (io.BytesIO(_day_of_load()[:-3] + b"x"), "load.csv")}
+    park.get("/language/en")
+    page = park.post("/rent/digital-twin-run/estimate", sent, content_type="multipart/form-data").text
+    assert "things in the data need to be corrected" in page
+    assert "问题" not in page
+    assert "Where the park is" in park.get("/park-file").text
+
+
 def test_the_page_on_park_json_is_open_and_names_the_climates_sources(visitor: Visitor) -> None:
     page = visitor.get("/park-file")
     assert page.status_code == 200
