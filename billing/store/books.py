@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing.rules.ledger import JournalDraft
 from billing.store.ledger import Account, ClosedPeriod, Journal, Posting
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.writing import rows_written
+from tenants.kernel.writing import array_text, rows_written
 
 # Every delivery sends it, so it goes to the driver as it is written: one round trip for journal, accounts and postings.
 # Accounts come in the order of their codes, so that two writers do not deadlock.
@@ -82,7 +82,7 @@ def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: 
         for journal_id, draft in zip(ids, drafts, strict=True)
         for line, posting in enumerate(draft.postings, start=1)
     ]
-    values = {
+    columns: dict[str, list[Any]] = {
         "ids": ids,
         "tenants": [draft.tenant_id for draft in drafts],
         "source_kinds": [draft.source_kind for draft in drafts],
@@ -91,7 +91,6 @@ def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: 
         "descriptions": [draft.description[:200] for draft in drafts],
         "reversed": [draft.reverses_id for draft in drafts],
         "moments": [draft.occurred_at for draft in drafts],
-        "user_id": user_id,
         "codes": [account.code for account in accounts],
         "kinds": [account.kind.value for account in accounts],
         "owners": [account.tenant_id for account in accounts],
@@ -102,6 +101,7 @@ def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: 
         "sides": [posting.side.value for _, _, posting in numbered],
         "amounts": [posting.amount_fen for _, _, posting in numbered],
     }
+    values = {"user_id": user_id, **{name: array_text(column) for name, column in columns.items()}}
     written: int = session.connection().exec_driver_sql(POST_MANY, values).scalar_one()
     return written
 

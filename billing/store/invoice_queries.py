@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from billing.store.invoices import Invoice, InvoiceCounter, InvoiceLine
 from billing.store.payments import Allocation, Payment
 from billing.store.usage import RatedUsage, UsageEvent
+from tenants.kernel.writing import array_text
 
 READ_AT_ONCE = 1000
 
@@ -126,7 +127,7 @@ _LINES = f"""
 
 def insert_lines(session: Session, lines: Sequence[NewLine]) -> None:
     """Write lines of many invoices from their deliveries as these stand, in one statement; places and VAT are given."""
-    values = {
+    columns: dict[str, list[Any]] = {
         "tenants": [line.tenant_id for line in lines],
         "invoices": [line.invoice_id for line in lines],
         "lines": [line.line for line in lines],
@@ -134,6 +135,7 @@ def insert_lines(session: Session, lines: Sequence[NewLine]) -> None:
         "vat": [line.vat_fen for line in lines],
         "discounts": [line.discount_fen for line in lines],
     }
+    values = {name: array_text(column) for name, column in columns.items()}
     session.connection().exec_driver_sql(_LINES, values)
 
 

@@ -7,11 +7,12 @@ All parts see one snapshot of the database, so no event is missed or counted twi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -23,6 +24,7 @@ from billing.store.meter_statements import SUBJECT, Shape, spans_of, statement
 
 __all__ = ["SUBJECT", "MeterQuestion", "Quantity", "quantities", "raw_quantities"]
 
+Answer = TypeVar("Answer")
 _TRIES = 3
 _PROGRESS = """
     SELECT epoch, upto::text FROM meter_progress
@@ -59,16 +61,23 @@ class Quantity:
 def quantities(session: Session, question: MeterQuestion) -> list[Quantity]:
     """Return the quantity per window and group; those without events are left out."""
     parts = cut(question.period, question.timezone, question.size)
+    return freshest(session, question.meter, parts, partial(_ask, session, question))
+
+
+def freshest(
+    session: Session, meter: Meter, parts: Cut, ask: Callable[[Cut, Mapping[str, Any]], Answer]
+) -> Answer:  # fmt: skip
+    """Ask from roll-ups and what they do not hold yet; from events alone where there are none."""
     if parts.days or parts.quarters:
         for _ in range(_TRIES):  # it fails only when the roll-ups begin a new epoch at this moment
-            before = _progress(session, question.meter)
+            before = _progress(session, meter)
             if before is None:
                 break
-            found = _ask(session, question, parts, {"epoch": before[0], "known": before[1]})
-            after = _progress(session, question.meter)
+            found = ask(parts, {"epoch": before[0], "known": before[1]})
+            after = _progress(session, meter)
             if after is not None and after[0] == before[0]:
                 return found
-    return raw_quantities(session, question)
+    return ask(Cut((), (), ()), {})
 
 
 def raw_quantities(session: Session, question: MeterQuestion) -> list[Quantity]:

@@ -42,6 +42,7 @@ from billing.store.usage import EventCorrection, TransactionId, UsageEvent
 from tenants.kernel.database import Instant
 
 SUBJECT = "subject"
+SOME, ALL = "some", "all"
 _ORDER = ("time", "received_at", "source", "event_id")
 _ROLLED_ORDER = ("latest_time", "latest_received", "latest_source", "latest_event")
 _ROLLED_VALUE = {
@@ -54,6 +55,8 @@ _ROLLED_VALUE = {
     Aggregation.LATEST: "latest",
 }
 _MOST_KEPT = 500
+_BLIND_TO_NULLS = frozenset((Aggregation.COUNT, Aggregation.SUM, Aggregation.MAX, Aggregation.MIN))
+"""What may be asked of all parks without looking first whether an event has a value."""
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
 
 
@@ -61,6 +64,8 @@ class Shape(NamedTuple):
     """What the text of a question depends on, beside its meter; questions of one shape share a statement.
 
     ``days``, ``quarters`` and ``edges`` say into how many parts the period is cut; all are 0 for one from events alone.
+    ``by_park`` asks for many parks at once: ``some`` that are named, or ``all`` from one to another. ``as_of`` answers as a
+    snapshot saw the events.
     """
 
     timezone: str
@@ -71,6 +76,8 @@ class Shape(NamedTuple):
     days: int = 0
     quarters: int = 0
     edges: int = 0
+    by_park: str = ""
+    as_of: bool = False
 
 
 class Statement(NamedTuple):
@@ -86,7 +93,8 @@ _kept: dict[tuple[Any, ...], Statement] = {}
 def statement(meter: Meter, shape: Shape) -> Statement:
     """Return the statement of a shape; meters are never edited, but what they read is part of what it is kept under.
 
-    Its columns are ``start``, one for each group, ``value`` and ``counted``. It takes ``from_`` and ``to``, the
+    Its columns are ``start``, one for each group, ``value`` and ``counted``; or ``park``, ``value``, ``counted`` (of an
+    average only) and ``snapshot``, the name of what the statement saw. It takes ``from_`` and ``to``, the
     ``subjects`` and the ``tenant`` where the shape has them and, where it has parts, ``known`` and what ``spans_of``
     returns.
     """
@@ -118,7 +126,8 @@ def spans_of(parts: Cut) -> dict[str, Any]:
 def _named(shape: Shape) -> set[str]:
     spans = (("days", shape.days), ("quarters", shape.quarters), ("edges", shape.edges))
     ends = {f"{name}_{place}_{end}" for name, many in spans for place in range(many) for end in ("start", "end")}
-    return ends | {"from_", "to", "subjects", "tenant", "epoch", "known"}
+    parks = {"parks", "first_park", "last_park", "as_of"}
+    return ends | parks | {"from_", "to", "subjects", "tenant", "epoch", "known"}
 
 
 def _asked(name: str, kind: Any) -> Any:
@@ -134,6 +143,8 @@ def _made(meter: Meter, shape: Shape) -> Select[Any]:
     """Put the parts of an answer together."""
     parts = _parts(meter, shape) if shape.days or shape.quarters else [_raw(meter, shape)]
     rows = union_all(*parts).subquery("parts")
+    if shape.by_park:
+        return _by_park(meter, rows.c)
     window = null() if shape.size is None else _window(shape, rows.c.at)
     groups = [rows.c[f"g{place}"] for place, _ in enumerate(shape.group_by)]
     query = select(
@@ -144,6 +155,14 @@ def _made(meter: Meter, shape: Shape) -> Select[Any]:
     )
     keys = [*([] if shape.size is None else [window]), *groups]
     return query.group_by(*keys).order_by(*keys) if keys else query
+
+
+def _by_park(meter: Meter, columns: Any) -> Select[Any]:
+    counted = func.sum(columns.number) if meter.aggregation is Aggregation.AVG else null()
+    snapshot = cast(func.pg_current_snapshot(), Text).label("snapshot")
+    return select(columns.park, _aggregate(meter, columns).label("value"), counted.label("counted"), snapshot).group_by(
+        columns.park
+    )
 
 
 def _parts(meter: Meter, shape: Shape) -> list[Select[Any]]:
@@ -188,9 +207,12 @@ def _raw(meter: Meter, shape: Shape, *where: ColumnElement[bool]) -> Select[Any]
         _between(UsageEvent.time, "from_", "to"),
         *_whose(shape, UsageEvent.tenant_id, UsageEvent.subject),
         *where,
+        as_of=_asked("as_of", String()) if shape.as_of else None,
+        of_all=shape.by_park == ALL and meter.aggregation in _BLIND_TO_NULLS,
     ).subquery()
     columns = [
         read.c.time.label("at"),
+        *_park(shape, read.c.tenant_id),
         *_groups(meter, shape, read.c.subject, read.c.groups),
         literal(1, literal_execute=True).label("number"),
         _same_type(meter, read.c.value).label("value"),
@@ -203,6 +225,7 @@ def _rolled(meter: Meter, shape: Shape, grain: int, span: str, corrected: CTE) -
     value = getattr(MeterRollup, _ROLLED_VALUE[meter.aggregation])
     columns = [
         MeterRollup.bucket.label("at"),
+        *_park(shape, MeterRollup.tenant_id),
         *_groups(meter, shape, MeterRollup.subject, MeterRollup.groups),
         MeterRollup.events.label("number"),
         _same_type(meter, value).label("value"),
@@ -218,7 +241,15 @@ def _rolled(meter: Meter, shape: Shape, grain: int, span: str, corrected: CTE) -
     )
 
 
+def _park(shape: Shape, tenant: Any) -> list[ColumnElement[Any]]:
+    return [tenant.label("park")] if shape.by_park else []
+
+
 def _of_park(shape: Shape, tenant: Any) -> list[ColumnElement[bool]]:
+    if shape.by_park == ALL:
+        return [tenant.between(_asked("first_park", Uuid()), _asked("last_park", Uuid()))]
+    if shape.by_park == SOME:
+        return [tenant == func.any(_asked("parks", ARRAY(Uuid)))]
     return [tenant == _asked("tenant", Uuid())] if shape.of_one_park else []
 
 

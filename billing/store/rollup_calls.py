@@ -38,6 +38,7 @@ from billing.rules.meters import Aggregation, Meter
 from billing.rules.periods import DEFAULT_ZONE
 from billing.rules.rollups import ROLLED_FROM
 from billing.store import usage
+from billing.store.late_usage import note_late
 from billing.store.meter_readings import readings, transaction
 from billing.store.rollups import DAY, QUARTER, MeterProgress, MeterRollup
 from billing.store.usage import EventCorrection, UsageEvent
@@ -98,7 +99,7 @@ def note_checked(session: Session, ends: Sequence[tuple[str, int, str]]) -> None
 def roll(session: Session, meter: Meter, epoch: int, first: int, most: int, now: datetime) -> Step:
     """Add about ``most`` events from transaction ``first`` on, and work out anew the days that were corrected.
 
-    The caller holds the meter's progress.
+    What came after its month began to be charged is noted. The caller holds the meter's progress.
     """
     oldest_open, newest = session.execute(_BOUNDS).one()
     if first > newest:  # restored from a dump: these numbers are of another server
@@ -111,6 +112,7 @@ def roll(session: Session, meter: Meter, epoch: int, first: int, most: int, now:
         if days:
             _empty(session, meter, epoch, days)
             _add(session, meter, epoch, UsageEvent.written_in < transaction(upto), _within(days))
+        note_late(session, meter, first, upto, days)
     session.execute(
         update(MeterProgress)
         .where(MeterProgress.meter == meter.slug)

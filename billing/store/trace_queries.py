@@ -60,6 +60,12 @@ def usage_of_event(session: Session, event: UsageEvent) -> RatedUsage | None:
     return session.execute(query).scalar_one_or_none()
 
 
+def usage_of_order_line(session: Session, tenant_id: UUID, order_line_id: UUID) -> RatedUsage | None:
+    """Return what stands for an order line, or for a charge that is no order's, if it was charged."""
+    query = select(RatedUsage).where(RatedUsage.tenant_id == tenant_id, RatedUsage.order_line_id == order_line_id)
+    return session.execute(query).scalar_one_or_none()
+
+
 def event_of_usage(session: Session, usage: RatedUsage) -> UsageEvent:
     """Return the event that a delivery was charged from."""
     query = select(UsageEvent).where(

@@ -38,6 +38,16 @@ class TransactionId(UserDefinedType[int]):
         return "xid8"
 
 
+class Snapshot(UserDefinedType[str]):
+    """PostgreSQL's name of a snapshot: which transactions one that looks at the database at a moment sees."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the type's name."""
+        return "pg_snapshot"
+
+
 class Meter(Base):
     """How events of one type become a quantity."""
 

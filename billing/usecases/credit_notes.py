@@ -21,7 +21,7 @@ from billing.store.credit_note_queries import NoteLineRow
 from billing.store.credit_notes import CreditNote
 from billing.usecases.credit_note_views import CreditNoteRow, CreditNoteView, note_document, note_row, note_view
 from billing.usecases.fee_returns import fee_of_usage, fen_of_days
-from billing.usecases.invoicing import invoice_not_found
+from billing.usecases.invoice_views import invoice_not_found
 from billing.usecases.issuers import issuer_at
 from billing.usecases.returns import ReturnedLine, ReturnWish, left_to_return, return_lines
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound

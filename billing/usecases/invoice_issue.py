@@ -23,13 +23,14 @@ from billing.store.invoices import Invoice
 from billing.store.payments import Allocation, Payment
 from billing.store.returns import LineReturn
 from billing.usecases import credit_note_issue
+from billing.usecases.arrears import metered_parks
 from billing.usecases.invoice_drafts import Draft, drafts
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work
 from tenants.kernel.writing import insert_columns
 from tenants.usecases import audit
 
-PARKS_AT_ONCE = 100
+PARKS_AT_ONCE = 200
 """How many parks one transaction issues to: what a kill undoes, and how long others wait for the numbers."""
 LINES_AT_ONCE = 5000
 
@@ -57,6 +58,13 @@ class _Sheet:
             rows.clear()
 
 
+def parks_to_invoice(work: Work, period: str) -> list[UUID]:
+    """Return the parks that may have something to be invoiced for a month, in order; for use cases that have asked for
+    their own permission. What was used by meter is known only when it is charged, so some may have nothing.
+    """
+    return sorted({*invoice_queries.pending_parks(work.session, period), *metered_parks(work, period)})
+
+
 def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
     """Yield parks in groups of ``size``, in order."""
     for first in range(0, len(parks), size):
@@ -65,7 +73,7 @@ def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
 
 def issue_to(work: Work, period: str, parks: Sequence[UUID]) -> int:
     """Finalise the drafts of some parks and return how many there were, for use cases that have asked for their own
-    permission.
+    permission. What they used by meter is charged before (``charge_metered_use``).
     """
     year = local_day(work.now, DEFAULT_ZONE).year
     last = invoice_queries.lock_counter(work.session, LEGAL_ENTITY, year)

@@ -1,6 +1,7 @@
 """Issuing a month's invoices to all parks as a job: it waits for late use, shows how far it is, and goes on after a kill.
 
-Each step is a transaction of its own that issues to some parks and counts them. What was issued stays; a park that has
+What was used by meter is charged first; it stands on the invoice whenever that is issued. Each step is a transaction of
+its own that issues to some parks and counts them. What was issued stays; a park that has
 its invoice is not issued another, so a job that begins again does only what is left, and no number is lost or given twice.
 """
 
@@ -12,10 +13,11 @@ from uuid import UUID
 
 from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.store import invoice_queries, invoice_run_queries
+from billing.store import invoice_run_queries
 from billing.store.invoices import InvoiceRun
+from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use
 from billing.usecases.invoice_drafts import check_period_begun, grace_end
-from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
+from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to, parks_to_invoice
 from billing.usecases.minimums import settle_minimums
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, NotFound
@@ -64,7 +66,7 @@ def start_run(work: Work, *, period: str, before_grace_ends: bool = False) -> In
         legal_entity=LEGAL_ENTITY,
         period=period,
         status="queued",
-        parks_total=len(invoice_queries.pending_parks(work.session, period)),
+        parks_total=len(parks_to_invoice(work, period)),
         parks_done=0,
         asked_by=work.actor.user_id,
         asked_at=work.now,
@@ -85,8 +87,13 @@ def carry_out_run(workshop: WorkShop, actor: Actor, *, run_id: UUID) -> None:
         if run.status != "queued":
             return
         period = run.period
+        parks = parks_to_invoice(work, period)
+    for some in chunks(parks, METERED_AT_ONCE):
+        with workshop.work(actor) as work:
+            charge_metered_use(work, period, some)
+    with workshop.work(actor) as work:
         settle_minimums(work, period)
-        parks = invoice_queries.pending_parks(work.session, period)
+        parks = parks_to_invoice(work, period)
         invoice_run_queries.expect(work.session, run_id, len(parks))
     for some in chunks(parks, PARKS_AT_ONCE):
         with workshop.work(actor) as work:

@@ -12,6 +12,9 @@ from uuid import UUID
 from billing.store.invoice_queries import LineRow
 from billing.store.invoices import Invoice
 from billing.store.usage import RatedUsage
+from billing.usecases.upcoming import Upcoming
+from tenants.kernel.errors import NotFound
+from tenants.kernel.messages import msg
 from tenants.rules.organisations import payment_reference
 
 
@@ -103,6 +106,11 @@ class InvoiceView(InvoiceRow):
         return sum(line.agreed_discount_fen for line in self.lines)
 
 
+def invoice_not_found() -> NotFound:
+    """Return the refusal for an invoice that is not there, or not the caller's."""
+    return NotFound("invoice.not_found", msg("没有找到该账单。请核对账单编号。"))
+
+
 def row_fields(invoice: Invoice, park_name: str) -> dict[str, Any]:
     """Return the fields that a list and a page share."""
     return {
@@ -162,6 +170,33 @@ def draft_line(
         event_source=usage.event_source,
         event_id=usage.event_id,
         used_at=used_at,
+    )
+
+
+def upcoming_line(place: int, upcoming: Upcoming, vat_fen: int, discount_fen: int) -> InvoiceLineView:
+    """Return a line that charging would make: it has no event yet."""
+    pending = upcoming.pending
+    return InvoiceLineView(
+        line=place,
+        offering=upcoming.offering,
+        title=upcoming.title,
+        quantity=upcoming.quantity,
+        gross_fen=pending.gross_fen,
+        subsidy_fen=pending.subsidy_fen,
+        payable_fen=pending.payable_fen - discount_fen,
+        included=0,
+        included_fen=0,
+        agreed_discount_fen=0,
+        discount_fen=discount_fen,
+        vat_bp=pending.vat_bp,
+        vat_fen=vat_fen,
+        awards=(),
+        period=upcoming.period,
+        paid=False,
+        rated_usage_id=pending.id,
+        event_source="",
+        event_id="",
+        used_at=upcoming.used_at,
     )
 
 

@@ -13,8 +13,8 @@ from billing.rules import ledger
 from billing.rules.money import vat_of_gross
 from billing.store import books, credit_note_queries, e_invoice_queries, invoice_queries
 from billing.store.invoices import Invoice
-from billing.usecases.invoice_views import InvoiceView
-from billing.usecases.invoicing import invoice_not_found, read_invoice
+from billing.usecases.invoice_views import InvoiceView, invoice_not_found
+from billing.usecases.invoicing import read_invoice
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission

@@ -11,12 +11,18 @@ from uuid import UUID
 
 from billing.store import invoice_queries
 from billing.store.invoices import Invoice
+from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use
 from billing.usecases.invoice_drafts import check_period_begun
-from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to
-from billing.usecases.invoice_views import InvoiceLineView, InvoiceRow, InvoiceView, invoice_view, row_fields
+from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to, parks_to_invoice
+from billing.usecases.invoice_views import (
+    InvoiceLineView,
+    InvoiceRow,
+    InvoiceView,
+    invoice_not_found,
+    invoice_view,
+    row_fields,
+)
 from billing.usecases.minimums import settle_minimums
-from tenants.kernel.errors import NotFound
-from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -43,8 +49,11 @@ def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> t
     """
     work.actor.require(Permission.ISSUE_INVOICE)
     check_period_begun(work, period)
+    parks = [park_id] if park_id is not None else parks_to_invoice(work, period)
+    for some in chunks(parks, METERED_AT_ONCE):
+        charge_metered_use(work, period, some)
     settle_minimums(work, period, park_id)
-    parks = [park_id] if park_id is not None else list(invoice_queries.pending_parks(work.session, period))
+    parks = [park_id] if park_id is not None else parks_to_invoice(work, period)
     for some in chunks(parks, PARKS_AT_ONCE):
         issue_to(work, period, some)
     found = invoice_queries.invoice_page(
@@ -95,11 +104,6 @@ def read_invoice(work: Work, *, invoice_id: UUID) -> InvoiceView:
         raise invoice_not_found()
     (name,) = _names(work, [invoice]).values()
     return invoice_view(invoice, name, invoice_queries.lines_of(work.session, invoice.tenant_id, invoice.id))
-
-
-def invoice_not_found() -> NotFound:
-    """Return the refusal for an invoice that is not there, or not the caller's."""
-    return NotFound("invoice.not_found", msg("没有找到该账单。请核对账单编号。"))
 
 
 def _rows(work: Work, invoices: Sequence[Invoice]) -> tuple[InvoiceRow, ...]:

@@ -40,7 +40,7 @@ def create_meter(
         message = msg("须为小写字母、数字、连字符或下划线，最多 64 个。请改正。")
         raise Invalid("meter.slug", message, errors=[FieldError("slug", "meter.slug", message)])
     _check_lengths(document, unit)
-    if document.aggregation in _BILLS and _is_charged(work, document.event_type):
+    if document.aggregation in _BILLS and is_charged(work, document.event_type):
         raise Conflict(
             "meter.type_charged", msg("类型 {type} 的事件已用于计费，不能再加合计类计量。", type=document.event_type)
         )
@@ -93,7 +93,8 @@ def _check_lengths(document: MeterDocument, unit: str) -> None:
             raise Invalid("meter.too_long", message, errors=[FieldError(field, "meter.too_long", message)])
 
 
-def _is_charged(work: Work, event_type: str) -> bool:
+def is_charged(work: Work, event_type: str) -> bool:
+    """Tell whether a delivery was charged from an event of a type, for use cases of billing."""
     charged = exists().where(
         RatedUsage.tenant_id == UsageEvent.tenant_id,
         RatedUsage.event_source == UsageEvent.source,

@@ -1,8 +1,8 @@
 """A month's minimum: what a park's charges of a month fall short of its plans' minimum is charged once, as usage.
 
-It is settled when the month's grace is over, or when the month's invoices are issued before that. Charges count before
-discounts and without what was returned; fees and adjustments are none. What comes in after it was settled is charged on
-top: a credit note takes back what should not have been.
+It is settled when the month's grace is over, or when the month's invoices are issued before that; what was used by meter
+is charged before. Charges count before discounts and without what was returned; fees and adjustments are none. What comes
+in after it was settled is charged on top: a credit note takes back what should not have been.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from billing.store import minimums as store
 from billing.store.books import post_journals
 from billing.store.minimums import MINIMUM, PlanHeld
 from billing.store.usage import RatedUsage
+from billing.usecases.arrears_charging import charge_metered_use
 from billing.usecases.metering import note_event
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Permission
@@ -54,6 +55,8 @@ def settle_minimums(work: Work, period: str, park_id: UUID | None = None) -> int
     if period >= month_name(work.now) or not store.has_minimums(work.session):
         return 0
     rows, names = _worked_out(work, period, span, park_id)
+    if rows and charge_metered_use(work, period, sorted(row["tenant_id"] for row in rows)):
+        rows, names = _worked_out(work, period, span, park_id)
     new = store.insert_charges(work.session, rows)
     due = [row for row in rows if row["id"] in new and row["charged_fen"]]
     for row in due:

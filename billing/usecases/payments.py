@@ -21,7 +21,8 @@ from billing.store import invoice_queries, issuer_queries, statement_queries, wa
 from billing.store.books import post_journal
 from billing.store.payments import BankLine
 from billing.store.wallet_movements import Outcome
-from billing.usecases.invoicing import InvoiceView, invoice_not_found, read_invoice
+from billing.usecases.invoice_views import InvoiceView, invoice_not_found
+from billing.usecases.invoicing import read_invoice
 from billing.usecases.wallets import mover_of
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id

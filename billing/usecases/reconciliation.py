@@ -28,6 +28,7 @@ from billing.store.minimums import amounts_of_month as minimums_of_month
 from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
 from billing.store.usage import RatedUsage
+from billing.usecases.arrears_anew import metered_anew
 from billing.usecases.invoice_drafts import check_period
 from billing.usecases.ledger import BalanceRow, TrialBalance
 from billing.usecases.payments import Payers
@@ -179,6 +180,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     adjusted = amounts_of_month(work.session, period)
     agreed = discounts_of_month(work.session, period)
     minimums = minimums_of_month(work.session, period)
+    arrears = metered_anew(work, period)
     meters = {}
     for usage, event, price_id, invoiced_fen in queries.rated_of_month(work.session, period):
         if event.type not in meters:
@@ -190,6 +192,8 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
             metered_fen = adjusted[usage.id]
         elif usage.id in minimums:
             metered_fen = shortfall(*minimums[usage.id])
+        elif usage.id in arrears:
+            metered_fen = arrears[usage.id]
         else:
             metered_fen = _rated_anew(usage, quantity, charges.get(price_id), agreed)
         key = f"{usage.tenant_id}/{event.source}/{event.id}"

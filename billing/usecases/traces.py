@@ -22,6 +22,7 @@ from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
 from billing.usecases.traced_fees import TracedFee, traced_fee
+from billing.usecases.traced_meter import TracedCount, TracedMeter, traced_counts, traced_meter
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
@@ -33,7 +34,7 @@ class Standing(StrEnum):
     """How far an event has come on its way to an invoice."""
 
     NOT_CHARGED = "not_charged"
-    """It is counted at most: no delivered service was charged from it."""
+    """It is counted at most: neither a delivered service nor metered use was charged from it."""
     NOT_INVOICED = "not_invoiced"
     """It was charged, and stands on the next invoice."""
     INVOICED = "invoiced"
@@ -113,6 +114,7 @@ class TracedCharge:
     awards: tuple[Mapping[str, Any], ...]
     price: TracedPrice
     fee: TracedFee | None
+    metered: TracedMeter | None
     holds: tuple[TracedHold, ...]
     journals: tuple[TracedJournal, ...]
 
@@ -138,6 +140,8 @@ class Trace:
     event: TracedEvent
     charge: TracedCharge | None
     line: TracedLine | None
+    counted_by: tuple[TracedCount, ...] = ()
+    """Charges of metered use that counted the event; its own ``charge`` is then none."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,9 @@ def _charged(row: ChargedRow) -> Charged:
 
 def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
     place = None if usage is None else trace_queries.place_of_usage(work.session, usage)
-    standing = Standing.INVOICED if place else Standing.NOT_INVOICED if usage else Standing.NOT_CHARGED
+    counted = () if usage is not None else traced_counts(work, event)
+    invoiced = place is not None or any(each.invoice_id is not None for each in counted)
+    standing = Standing.INVOICED if invoiced else Standing.NOT_INVOICED if usage or counted else Standing.NOT_CHARGED
     return Trace(
         park_id=event.tenant_id,
         standing=standing,
@@ -241,6 +247,7 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
         ),
         charge=None if usage is None else _charge(work, usage),
         line=None if place is None else TracedLine(**vars(place) | {"number": place.number or ""}),
+        counted_by=counted,
     )
 
 
@@ -260,6 +267,7 @@ def _charge(work: Work, usage: RatedUsage) -> TracedCharge:
         awards=tuple(usage.awards),
         price=_price(work, usage),
         fee=traced_fee(work, usage),
+        metered=traced_meter(work, usage),
         holds=tuple(
             TracedHold(
                 id=hold.id,

@@ -36,6 +36,7 @@ NOUNS = (
     "site_meters",
     "events",
     "meters",
+    "meter_charges",
     "usage",
     "traces",
     "wallets",

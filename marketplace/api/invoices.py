@@ -91,7 +91,7 @@ class InvoiceLine(Answer):
     period: str
     paid: bool
     event_source: str
-    event_id: str
+    event_id: str = Field(description="Empty in a draft for metered use that is charged when the invoice is issued")
     used_at: Moment
 
 

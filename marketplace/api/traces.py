@@ -94,6 +94,37 @@ class TracedFee(Answer):
     returned_fen: Amount
 
 
+class TracedMeter(Answer):
+    """What a line of metered use was charged from: what the meter counted in one snapshot, and what was charged before.
+
+    ``GET /meters/{meter}/query`` from ``span_from`` to ``span_to`` tells what it counts now.
+    """
+
+    meter: str
+    span_from: Moment
+    span_to: Moment
+    snapshot: str = Field(description="PostgreSQL's name of the snapshot whose events were counted")
+    taken_at: Moment
+    events: int
+    quantity: Quantity
+    already_units: Quantity
+    already_fen: Amount
+    charged_fen: Amount
+    lowered_fen: Amount = Field(description="Asked back since by credit notes, as a correction lowered it")
+
+
+class TracedCount(Answer):
+    """A charge of metered use that counted the event: trace its own event to go on."""
+
+    meter: str
+    period: str
+    event_source: str
+    event_id: str
+    invoice_id: UUID | None
+    invoice_number: str | None
+    invoice_line: int | None
+
+
 class TracedCharge(Answer):
     """What the event came to."""
 
@@ -111,6 +142,7 @@ class TracedCharge(Answer):
     awards: list[Award]
     price: TracedPrice
     fee: TracedFee | None
+    metered: TracedMeter | None
     holds: list[TracedHold]
     journals: list[TracedJournal]
 
@@ -149,6 +181,7 @@ class Trace(Answer):
     charge: TracedCharge | None
     line: TracedLine | None
     delivery: TracedDelivery | None
+    counted_by: list[TracedCount]
 
     @classmethod
     def of(cls, view: object) -> Trace:
@@ -167,6 +200,7 @@ class Trace(Answer):
             charge=None if found.charge is None else TracedCharge.of(found.charge),
             line=None if found.line is None else TracedLine.of(found.line),
             delivery=shown,
+            counted_by=[TracedCount.of(each) for each in found.counted_by],
         )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from flask import Response, request, url_for
 
 from billing.rules.meters import Aggregation, plain
-from billing.usecases import event_lists, event_views, meter_definitions
+from billing.usecases import event_lists, event_views, meter_definitions, metered_charges
 from billing.usecases import usage as use_cases
 from marketplace.web.charts import meter_chart
 from marketplace.web.pages import field, given, go, page_group, page_work
@@ -19,6 +19,7 @@ from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
+from tenants.rules.regions import region_name
 from tenants.usecases import onboarding
 
 pages = page_group("meters")
@@ -68,10 +69,16 @@ def create() -> Response:
 
 @pages.get("/meters/<slug>")
 def meter(slug: str) -> Response:
-    """Show a meter and what it counted on each of the last days."""
+    """Show a meter, what it counted on each of the last days, and what that costs."""
+    return meter_page(slug, None)
+
+
+def meter_page(slug: str, refusal: Refusal | None) -> Response:
+    """Return a meter's page, with what is wrong in the form of its charge."""
     with page_work() as work:
         work.actor.require(Permission.RUN_PLATFORM)
-        found = meter_definitions.read_meter(work, slug=slug)
+        charges = metered_charges.read_charges(work, meter=slug)
+        found = charges.meter
         today = work.now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
         days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
         answer = use_cases.query_meter(work, slug=slug, from_=days[0], to=today + timedelta(days=1), window_size="DAY")
@@ -79,6 +86,11 @@ def meter(slug: str) -> Response:
     rows = [DayRow(day(each), counted.get(day(each))) for each in days]
     return show(
         "meters/meter.html",
+        status=200 if refusal is None else refusal.status,
+        refusal=refusal,
+        typed=given() if refusal else {"vat": "6"},
+        prices=charges.prices,
+        region_name=region_name,
         meter=found,
         counted=bool(counted),
         rows=tuple(reversed(rows)),

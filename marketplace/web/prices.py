@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
-from decimal import Decimal, InvalidOperation
-from typing import Any
-
 from flask import Response, url_for
 
-from billing.rules.prices import PriceScope
 from billing.usecases import pricing
 from marketplace.usecases import prices as use_cases
-from marketplace.web.pages import field, given, go, id_of, page_group, page_work
-from marketplace.web.policy_fields import json_of, parse_day
+from marketplace.web.pages import given, go, id_of, page_group, page_work
+from marketplace.web.price_fields import field_of, typed_charge, typed_moment, typed_scope, typed_vat_bp
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from tenants.kernel.clock import CHINA
-from tenants.kernel.errors import FieldError, Invalid, Problem
-from tenants.kernel.messages import Message, msg
+from tenants.kernel.errors import Problem
 from tenants.kernel.vocabulary import Permission
 from tenants.rules.regions import region_name
 
@@ -47,13 +40,13 @@ def set_price(slug: str) -> Response:
             use_cases.set_price(
                 work,
                 offering=slug,
-                charge=_charge(),
-                vat_bp=_vat_bp(),
-                valid_from=_moment("valid_from"),
-                scope=PriceScope(field("tier"), field("region_class"), field("region")),
+                charge=typed_charge(),
+                vat_bp=typed_vat_bp(),
+                valid_from=typed_moment("valid_from"),
+                scope=typed_scope(),
             )
     except Problem as problem:
-        return _page(slug, refusal_of(problem, _field_of))
+        return _page(slug, refusal_of(problem, field_of))
     return go(url_for("prices.price", slug=slug))
 
 
@@ -62,7 +55,7 @@ def end(slug: str, price_id: str) -> Response:
     """End a price from a day on, or now."""
     try:
         with page_work() as work:
-            pricing.end_price(work, price_id=id_of(price_id), at=_moment("at") or work.now)
+            pricing.end_price(work, price_id=id_of(price_id), at=typed_moment("at") or work.now)
     except Problem as problem:
         return _page(slug, refusal_of(problem, lambda _: None))
     return go(url_for("prices.price", slug=slug))
@@ -81,37 +74,3 @@ def _page(slug: str, refusal: Refusal | None) -> Response:
         region_name=region_name,
         typed=given() if refusal else {"vat": "6"},
     )
-
-
-def _field_of(path: str) -> str | None:
-    if path == "charge" and field("charge"):
-        return "charge"
-    if path.startswith("charge"):
-        return "unit_price" if not field("charge") else "charge"
-    return {"vat_bp": "vat"}.get(path, path)
-
-
-def _charge() -> dict[str, Any]:
-    """Return the charge: the price per unit, or any other model as JSON."""
-    if field("charge"):
-        return json_of("charge")
-    return {"model": "per_unit", "unit_price": field("unit_price").replace(",", "")}
-
-
-def _vat_bp() -> int:
-    try:
-        rate = Decimal(field("vat")) * 100
-    except InvalidOperation:
-        raise _wrong("vat", msg("税率须为数字，以百分比为单位，例如 6。")) from None
-    if not rate.is_finite() or rate != rate.to_integral_value() or abs(rate) > 10**6:
-        raise _wrong("vat", msg("税率最多两位小数，例如 6 或 13。请改正税率。"))
-    return int(rate)
-
-
-def _moment(name: str) -> datetime | None:
-    """Return the first moment of the day that was chosen, in China; None for nothing chosen."""
-    return datetime.combine(parse_day(name), time(), CHINA) if field(name) else None
-
-
-def _wrong(name: str, message: Message) -> Invalid:
-    return Invalid(f"form.{name}", message, errors=[FieldError(name, f"form.{name}", message)])

@@ -10,7 +10,7 @@ from flask import Response, request, url_for
 
 from billing.rules.money import yuan
 from billing.rules.periods import parse_month
-from billing.usecases import alerts, budgets, traces, wallets
+from billing.usecases import alerts, budgets, traces, upcoming, wallets
 from marketplace.api.artefacts import download
 from marketplace.doors.current import current_market
 from marketplace.formats.tables import CSV, XLSX, csv_file, xlsx_file
@@ -94,6 +94,7 @@ def _page(refusal: Refusal | None) -> Response:
         wallet = wallets.read_wallet(work, park_id=park.id) if work.actor.may(Permission.READ_WALLET) else None
         charged = traces.list_charged(work, limit=SHOWN).items
         limits = budgets.list_budgets(work)
+        metered = upcoming.read_metered_use(work)
         now = work.now
     shown = refusal or period_refusal
     return show(
@@ -113,6 +114,7 @@ def _page(refusal: Refusal | None) -> Response:
         budgets=limits,
         wallet=wallet,
         charged=charged,
+        metered=metered,
         chart=_chart(report),
         figures=vars(report.total),
         before=vars(report.previous),

@@ -26,6 +26,8 @@ BUILD = msg("自建成本（元）")
 
 CHARGES = {"subscription": msg("订阅费"), "adjustment": msg("补收"), "minimum": msg("最低消费差额")}
 """What stands for an offering on what is charged without an order."""
+METERED = "meter:"
+"""Before a meter's slug it stands for an offering on what is charged by the meter."""
 
 
 def label_of(report: UsageReport, group_by: str, offerings: Mapping[str, OfferingView]) -> Callable[[str], str]:
@@ -34,6 +36,8 @@ def label_of(report: UsageReport, group_by: str, offerings: Mapping[str, Offerin
     def label(key: str) -> str:
         if group_by == "offering" and key in CHARGES:
             return say(CHARGES[key])
+        if group_by == "offering" and key.startswith(METERED):
+            return say(msg("计量 {meter}", meter=key.removeprefix(METERED)))
         if group_by == "offering":
             return named(offerings[key]) if key in offerings else key
         if group_by == "person":

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
+from tenants.kernel.database import AnyRow
 from tenants.kernel.writing import rows_written
+from tenants.store.organisations import Organisation
 from tenants.store.subscriptions import Subscription, SubscriptionPeriod
 
 _END = func.coalesce(SubscriptionPeriod.cut_at, SubscriptionPeriod.ends_at)
@@ -49,6 +51,32 @@ def tiers_at(session: Session, park_ids: Collection[UUID], at: datetime) -> Sequ
         or_(Subscription.ends_at.is_(None), Subscription.ends_at > at),
     )
     return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def held_between(
+    session: Session, start: datetime, end: datetime, park_ids: Collection[UUID] | None
+) -> Sequence[AnyRow]:
+    """Return the subscriptions of all or some parks that overlap a time, with the parks' regions, in time order."""
+    query = (
+        select(
+            Subscription.tenant_id,
+            Subscription.starts_at,
+            Subscription.ends_at,
+            Subscription.tier,
+            Organisation.region_code,
+        )
+        .join(Organisation, Organisation.id == Subscription.tenant_id)
+        .where(
+            Subscription.starts_at < end,
+            or_(
+                Subscription.ends_at.is_(None),
+                (Subscription.ends_at > start) & (Subscription.ends_at > Subscription.starts_at),
+            ),
+        )
+    )
+    if park_ids is not None:
+        query = query.where(Subscription.tenant_id == func.any(cast(list(park_ids), ARRAY(Uuid))))
+    return session.execute(query.order_by(Subscription.tenant_id, Subscription.starts_at)).all()
 
 
 def end_subscription(
