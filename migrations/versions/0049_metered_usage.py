@@ -1,6 +1,6 @@
 """Use charged in arrears by meter: what was charged from which snapshot, credits of it, and where late use has come.
 
-Follows 0047. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0048. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0048"
-down_revision = "0047"
+revision = "0049"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 
