@@ -50,6 +50,7 @@ class Section:
 
 SUBSIDIES = msg("补贴与资金")
 ACCOUNTS = msg("账务")
+ENERGY = msg("能源与碳")
 FACILITIES = msg("共享设施")
 SETTINGS = msg("设置")
 
@@ -58,13 +59,14 @@ ENTRIES = (
     Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
-    Entry("sites.sites", msg("监测站点"), Permission.READ_SITE, park_only=True),
+    Entry("sites.sites", msg("监测站点"), Permission.READ_SITE, park_only=True, section=ENERGY),
     Entry(
         "carbon.carbon",
         msg("碳管理"),
         Permission.READ_CARBON,
         park_only=True,
         groups=("carbon_ledger", "carbon_hours", "carbon_certificates", "carbon_paths", "factors"),
+        section=ENERGY,
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=FACILITIES),

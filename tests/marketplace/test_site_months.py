@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
@@ -13,11 +15,14 @@ from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import expiry, fulfilment, invariants, orders, standing_orders
+from services.rules.carbon.records import Category
 from services.rules.catalogue import Delivery
-from services.usecases import site_months, sites
+from services.usecases import carbon_records, site_months, sites
+from services.usecases.carbon_records import RecordWish
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid
 from tests.support import plays
+from tests.support.carbon import CARBON
 from tests.support.plays import YUAN, money, order
 from tests.support.sites import ALARMS, MONITORING, add_site, go_to, month_wish, work_for
 
@@ -70,6 +75,24 @@ def test_a_used_month_is_charged_to_both_payers_at_its_end_and_once(play: Play, 
         lambda work: fulfilment.follow_up_month(work, site_month_id=after.lines[0].site_month.id),  # type: ignore[union-attr]
     )
     assert plays.fingerprint(play) == before
+
+
+def test_a_month_of_carbon_monitoring_is_charged_for_what_was_recorded_in_it(
+    play: Play, park: Actor, site: UUID
+) -> None:
+    rented, idle = order(play, park, month_wish(site, CARBON)), order(play, park, month_wish(site, ALARMS))
+    power = RecordWish(
+        Category.ELECTRICITY, "electricity.average", date(2026, 1, 1), date(2026, 2, 1), Decimal(10), "MWh"
+    )
+    play.do(park, lambda work: carbon_records.enter_record(work, site_id=site, wish=power))
+    go_to(play, 2026, 4, 1, 9)
+    with pytest.raises(Conflict, match=r"site\.not_rented"):
+        play.do(park, lambda work: carbon_records.enter_record(work, site_id=site, wish=power))
+    clockwork.close_site_months(play.market)
+    play.work_queue()
+    assert [plays.now(play, park, each).status for each in (rented, idle)] == ["completed", "failed"]
+    used = plays.counted(play, "SELECT offering, sum(gross_fen)::bigint FROM rated_usage GROUP BY 1")
+    assert used == {CARBON: 2000 * YUAN}
 
 
 def test_an_unused_month_costs_nothing(play: Play, park: Actor, site: UUID) -> None:
