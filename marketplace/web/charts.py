@@ -165,6 +165,26 @@ def twin_chart(kpis: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def schedule_chart(kpis: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return lines of the power bought today and as planned, and the PV; None for figures that are not a schedule's."""
+    curve = kpis.get("curve")
+    if not isinstance(curve, Mapping):
+        return None
+    lines = ((_("现状购电"), "today_kw", QUIET), (_("计划购电"), "planned_kw", PARK), (_("光伏"), "pv_kw", HELD))
+    return {
+        "color": [colour for _name, _key, colour in lines],
+        "grid": _GRID,
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "number"},
+        "xAxis": {"type": "category", "data": list(curve["times"]), "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "name": "kW", "splitNumber": 3},
+        "series": [
+            {"name": name, "type": "line", "showSymbol": False, "data": list(curve[key])}
+            for name, key, _colour in lines
+        ],
+    }
+
+
 def change_chart(months: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return columns side by side: what the programme gave each month, and what the tried version would have given."""
     return {

@@ -19,7 +19,7 @@ from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from marketplace.web.schedule_form import ROWS, schedule_place, schedule_request
+from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, schedule_place, schedule_request
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
@@ -191,6 +191,8 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             "uploads": tuple(reversed(uploads))[:10],
             "process_rows": range(1, ROWS + 1),
             "cities": climate_cities(),
+            "prices": demo_prices(),
+            "demand_price": demo_demand_price(),
         }
     if offering.delivery == "leads":
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())

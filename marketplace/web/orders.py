@@ -12,7 +12,7 @@ from marketplace.rules.orders import LineStatus, OrderStatus
 from marketplace.usecases import fulfilment
 from marketplace.usecases import orders as use_cases
 from marketplace.usecases.views import OrderView
-from marketplace.web.charts import twin_chart
+from marketplace.web.charts import schedule_chart, twin_chart
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
@@ -108,6 +108,7 @@ def _context(order_id: str) -> dict[str, Any]:
         "order": order,
         "moving": _is_moving(order),
         "twin_chart": twin_chart,
+        "schedule_chart": schedule_chart,
     }
 
 

@@ -1,4 +1,4 @@
-"""The form of a schedule: battery, demand, and a few processes in rows; what it says as a request, and back to fields."""
+"""The form of a schedule: battery, demand, prices, and a few processes in rows; what it says as a request, and back to fields."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from marketplace.web.pages import field
+from services.rules.demo_park import demo_park
 
 ROWS = 4
 """Processes that the form has room for; the API takes more."""
-KINDS = ("whole", "interruptible", "adjustable")
+PERIODS = ("sharp", "peak", "flat", "valley")
 _PROCESS = re.compile(r"site\.processes\[(\d+)\](?:\.(\w+))?")
 _PLACES = (
     ("site.processes", "p1_name"),
@@ -18,6 +19,8 @@ _PLACES = (
     ("site.battery.soc_start", "soc_percent"),
     ("site.battery", "battery_kwh"),
     ("site.pv", "pv_kwp"),
+    *((f"site.tariff.prices.{period}", f"price_{period}") for period in PERIODS),
+    ("site.tariff", "demand_price"),
     ("demand.so_far_kw", "so_far_kw"),
     ("demand.cap_kw", "cap_kw"),
 )
@@ -35,8 +38,29 @@ def schedule_request(load: Mapping[str, Any]) -> dict[str, Any]:
             "battery": _battery(),
             "pv": {"kwp": _number(field("pv_kwp") or "0")},
             "processes": _processes(),
+            **_tariff(),
         }
     return found
+
+
+def demo_prices() -> dict[str, str]:
+    """Return the demo tariff's yuan per kWh by period, which the form shows at first."""
+    prices: dict[str, str] = demo_park()["tariff"]["prices"]
+    return prices
+
+
+def demo_demand_price() -> str:
+    """Return the demo tariff's yuan per kW and month."""
+    return str(demo_park()["tariff"]["demand_yuan_per_kw_month"])
+
+
+def _tariff() -> dict[str, Any]:
+    """Return the prices that the form gives; the hours they hold for are the demo tariff's."""
+    prices = {period: field(f"price_{period}") for period in PERIODS if field(f"price_{period}")}
+    tariff: dict[str, Any] = {"prices": {**demo_prices(), **prices}} if prices else {}
+    if field("demand_price"):
+        tariff["demand_yuan_per_kw_month"] = field("demand_price")
+    return {"tariff": tariff} if tariff else {}
 
 
 def _battery() -> dict[str, Any]:

@@ -207,16 +207,6 @@ KPIS = {
     "companies": msg("比较过的企业"),
     "refused_rows": msg("名录中未能读取的行"),
     "as_of": msg("名录截至"),
-    "saving_yuan": msg("比现状节省（元）"),
-    "moved_runs": msg("移动的工序（次）"),
-    "energy_yuan_today": msg("现状电量电费（元）"),
-    "energy_yuan_planned": msg("计划电量电费（元）"),
-    "peak_kw_today": msg("现状最大购电功率（kW）"),
-    "peak_kw_planned": msg("计划最大购电功率（kW）"),
-    "emissions_t_today": msg("现状碳排放（吨）"),
-    "emissions_t_planned": msg("计划碳排放（吨）"),
-    "solver_status": msg("求解状态"),
-    "solver_gap": msg("与理论最优的差距"),
 }
 HOLD = {
     "held": msg("预占"),

@@ -216,7 +216,21 @@ def _kpis(
             f"emissions_t_{name}": round(float(flow.imported.sum()) * hours * float(park.factor.kg_per_kwh) / 1000, 3),
             f"bill_parts_yuan_{name}": {kind: fen / 100 for kind, fen in bill.by_kind().items()},
         }
-    return found | {"solver_status": answer.status, "solver_gap": round(answer.gap, 8)}
+    return found | {
+        "solver_status": answer.status,
+        "solver_gap": round(answer.gap, 8),
+        "curve": _curve(asked.calendar, today, planned),
+    }
+
+
+def _curve(calendar: Calendar, today: Dispatch, planned: Dispatch) -> dict[str, object]:
+    """What is bought in kW both ways, and the PV, with the clock times of the steps: what an order's page draws."""
+    clock = [
+        f"{calendar.days[day]:%m-%d} {minute // 60:02d}:{minute % 60:02d}"
+        for day, minute in zip(calendar.day.tolist(), calendar.minute.tolist(), strict=True)
+    ]
+    series = {"today_kw": today.imported, "planned_kw": planned.imported, "pv_kw": planned.pv}
+    return {"times": clock, **{name: (np.round(values, 1) + 0.0).tolist() for name, values in series.items()}}
 
 
 def _manifest(

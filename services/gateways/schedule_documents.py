@@ -249,6 +249,9 @@ def _notes(table: ScheduleTable) -> list[str]:
         "排程已按工序时长、时段、先后、最短运行、储能容量与功率、需量上限逐时段独立校核。",
         f"求解状态：{table.status}，与理论最优的差距不超过 {100 * table.gap:.4f}%。",
     ]
+    tariff = request.park.tariff
+    prices = "、".join(f"{PERIOD_NAMES[period.value]} {price}" for period, price in tariff.prices.items())
+    notes.append(f"电价（元/kWh）：{prices}；需量电价 {tariff.demand_yuan_per_kw} 元/kW·月。")
     if table.limits_kw is not None:
         notes.append("计划不产生新的最大需量：各月购电功率不超过现状与本月已发生的最大需量中的较高者。")
     if request.pv_forecast is None and request.park.pv.kwp > 0:

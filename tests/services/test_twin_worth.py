@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, eye_array, hstack, vstack
 
 from services.gateways.solver import Solver
 from services.gateways.twin import run_twin
 from services.rules.twin.advice import hours_of, rank_advice
 from services.rules.twin.calendar import Calendar, make_calendar
 from services.rules.twin.dispatch_program import Case, dispatch_program, make_plan
-from services.rules.twin.inputs import Battery, Sizing
+from services.rules.twin.inputs import Battery, Sizing, TwinRequest
 from services.rules.twin.marginal import marginal
+from services.rules.twin.photovoltaics import step_yield
 from services.rules.twin.scenarios import Kpis
 from services.rules.twin.sizing_program import Additions, size_limits
 from services.rules.twin.tariff import Prices, step_prices
@@ -95,6 +98,63 @@ def test_sizes_at_15_minutes_come_with_a_proven_gap() -> None:
     assert len(peaks) == 4
     assert peaks[0]["value_yuan"] == pytest.approx(38.4, abs=0.01)
     assert "少付 38.40 元" in peaks[0]["text"]
+
+
+def test_sizes_are_those_of_one_program_with_sizes_as_columns() -> None:
+    """Written anew for scipy, every flow and every size a column: ours is not dearer than the gap it states."""
+    park = week(sizing=week()["sizing"] | {"pv_max_kwp": 3000, "battery_max_kwh": 4000, "battery_max_kw": 2000})
+    request = request_of(park)
+    result = run_twin(request, progress=quiet)
+    kpis: Any = result.kpis
+    calendar = make_calendar(request.horizon)
+    prices = step_prices(calendar, request.tariff, request.feed_in)
+    unit = step_yield(request.weather, request.pv, calendar)
+    best = _with_sizes(request, prices, unit)
+    assert kpis["sizing_gap"] <= 1e-4
+    assert best - 0.01 <= kpis["objective_yuan"] <= best * (1 + kpis["sizing_gap"]) + 0.5
+
+
+def _with_sizes(request: TwinRequest, prices: Prices, unit: Any) -> float:
+    sizing, battery, n = request.sizing, request.battery, request.horizon.steps
+    assert sizing is not None
+    g, x = slice(0, n), slice(n, 2 * n)
+    peak, kwp, kwh, kw, size = 5 * n, 5 * n + 1, 5 * n + 2, 5 * n + 3, 5 * n + 4
+    eye, eta, load = eye_array(n), battery.efficiency**0.5, request.load.kw
+    empty = coo_array((n, n))
+
+    def column(values: Any, at: int) -> Any:
+        return coo_array((values, (np.arange(n), np.full(n, at - 5 * n))), (n, 4))
+
+    ones = np.ones(n)
+    start = np.zeros(n)
+    start[0] = battery.soc_start
+    node = hstack([eye, -eye, -eye, eye, empty, column(unit, kwp)])
+    store = hstack([empty, empty, -eta * eye, eye / eta, eye - eye_array(n, k=-1), column(-start, kwh)])
+    upper = vstack([
+        hstack([eye, empty, empty, empty, empty, column(-ones, peak)]),  # peak
+        hstack([empty, eye, empty, empty, empty, column(-unit, kwp)]),  # fed in by PV alone
+        hstack([empty, empty, eye, empty, empty, column(-ones, kw)]),
+        hstack([empty, empty, empty, eye, empty, column(-ones, kw)]),
+        hstack([empty, empty, empty, empty, eye, column(-battery.soc_max * ones, kwh)]),
+        hstack([empty, empty, empty, empty, -eye, column(np.where(np.arange(n) == n - 1, battery.soc_start, battery.soc_min), kwh)]),
+    ])  # fmt: skip
+    pv = request.pv.kwp * unit
+    had = battery.kwh
+    least = np.where(np.arange(n) == n - 1, battery.soc_start, battery.soc_min) * had
+    limits = np.concatenate(
+        [np.zeros(n), pv, ones * battery.kw, ones * battery.kw, ones * battery.soc_max * had, -least]
+    )
+    cost = np.zeros(size)
+    cost[g], cost[x], cost[peak] = prices.buy, -prices.sell, prices.demand
+    cost[kwp:] = np.array([sizing.pv_yearly, sizing.battery_kwh_yearly, sizing.battery_kw_yearly]) * n / 8760
+    most = np.full(size, np.inf)
+    most[kwp:] = [sizing.pv_max_kwp, sizing.battery_max_kwh, sizing.battery_max_kw]
+    answer = linprog(
+        cost, A_ub=upper, b_ub=limits, A_eq=vstack([node, store]), b_eq=np.concatenate([load - pv, start * had]),
+        bounds=np.stack([np.zeros(size), most], 1),
+    )  # fmt: skip
+    assert answer.status == 0
+    return float(answer.fun)
 
 
 def test_scenarios_from_the_last_ones_basis_are_those_of_runs_of_their_own() -> None:

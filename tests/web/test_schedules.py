@@ -84,6 +84,8 @@ def test_it_is_ordered_by_form_on_own_data(park: Visitor) -> None:
         ({"soc_percent": "满"}, "soc_percent"),
         ({"cap_kw": "0"}, "cap_kw"),
         ({"so_far_kw": "很多"}, "so_far_kw"),
+        ({"price_peak": "-1"}, "price_peak"),
+        ({"demand_price": "贵"}, "demand_price"),
     ],
 )
 def test_each_wrong_field_of_the_form_is_marked(park: Visitor, changes: dict[str, str], field: str) -> None:
@@ -126,5 +128,6 @@ def test_from_an_order_to_the_page_with_the_chart(park: Visitor, province: Provi
     files = {each["name"]: each for each in caller.get(f"/orders/{order['id']}/artefacts").get_json()["items"]}
     assert {"schedule.csv", "schedule.xlsx", "schedule.html", "kpis.json", "manifest.json"} == set(files)
     page = park.get(f"/orders/{order['id']}").text
-    assert "比现状节省（元）" in page
+    assert "比现状节省" in page
+    assert "计划购电" in page  # the chart's options stand in the page
     assert "打开报告" in page
