@@ -23,6 +23,9 @@ from services.rules.twin.sizing_program import Additions, size_limits
 from services.rules.twin.tariff import Prices, step_prices
 from tests.services.parks import quiet, request_of, week
 
+PLAIN: dict[str, Any] = {"wind": None, "buildings": [], "logistics": None, "network": None}
+"""The demo park without what is not electricity, PV and battery."""
+
 
 def _case() -> tuple[Case, Calendar, Prices, Any]:
     request = request_of(week(step_minutes=30, battery={"kwh": 700, "kw": 260, "efficiency": 0.88}))
@@ -102,7 +105,8 @@ def test_sizes_at_15_minutes_come_with_a_proven_gap() -> None:
 
 def test_sizes_are_those_of_one_program_with_sizes_as_columns() -> None:
     """Written anew for scipy, every flow and every size a column: ours is not dearer than the gap it states."""
-    park = week(sizing=week()["sizing"] | {"pv_max_kwp": 3000, "battery_max_kwh": 4000, "battery_max_kw": 2000})
+    sizing = week()["sizing"] | {"pv_max_kwp": 3000, "battery_max_kwh": 4000, "battery_max_kw": 2000}
+    park = week(sizing=sizing, **PLAIN)
     request = request_of(park)
     result = run_twin(request, progress=quiet)
     kpis: Any = result.kpis
@@ -167,7 +171,7 @@ def test_scenarios_from_the_last_ones_basis_are_those_of_runs_of_their_own() -> 
         {"name": "上网电价", "feed_in_factor": "1.05"},
         {"name": "碳价", "carbon_yuan_per_t": 200},
     ]
-    park = week(sizing=None, battery=battery, scenarios=changed)
+    park = week(sizing=None, battery=battery, scenarios=changed, **PLAIN)
     kpis: Any = run_twin(request_of(park), progress=quiet).kpis
     tariff, load = week()["tariff"], request_of(week()).load.kw
     alone: list[dict[str, Any]]
@@ -181,7 +185,7 @@ def test_scenarios_from_the_last_ones_basis_are_those_of_runs_of_their_own() -> 
     ]  # fmt: skip
     assert [item["name"] for item in kpis["scenarios"]] == [item["name"] for item in changed]
     for found, own in zip(kpis["scenarios"], alone, strict=True):
-        other: Any = run_twin(request_of({**week(sizing=None, battery=battery), **own}), progress=quiet).kpis
+        other: Any = run_twin(request_of({**week(sizing=None, battery=battery, **PLAIN), **own}), progress=quiet).kpis
         assert found["objective_yuan"] == pytest.approx(other["optimised"]["objective_yuan"], rel=1e-7), found["name"]
         assert sum(found["bill_parts_yuan"].values()) == pytest.approx(found["annual_bill_yuan"], abs=0.001)
 
