@@ -126,3 +126,13 @@ class Closed:
             return True
         name = month_name(used_at)
         return any(period >= name and at <= received_at for period, at in self.invoices)
+
+    def late_before(self, received_at: datetime) -> datetime:
+        """Return the moment before which all use that comes at ``received_at``, and none after it, is late.
+
+        Months close one after another, so one moment says it of a whole batch. It looks a month ahead of the clock.
+        """
+        month = month_of(month_of(received_at).end)
+        while not self.is_late(month.start, received_at):
+            month = month_of(month.start - timedelta(days=1))
+        return month.end

@@ -70,12 +70,12 @@ def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False
     _refuse_whole(batch, partial)
     refused = sorted((*batch.invalid, *batch.conflicts), key=lambda each: each.index)
     note_rejected(work.session, tenant, [_rejected_row(work, each) for each in refused[:SHOWN_FAULTS]])
-    closed = closed_of(work.session, tenant)
+    late_before = closed_of(work.session, tenant).late_before(work.now)
     return IngestResult(
         accepted=new,
         duplicates=len(events) - new - len(refused),
         unmetered=sum(event.type not in rules for event in batch.events.values()),
-        late=sum(closed.is_late(event.time, work.now) for event in batch.events.values()),
+        late=sum(event.time < late_before for event in batch.events.values()),
         rejected=tuple(refused),
     )
 

@@ -194,6 +194,7 @@ def test_late_is_what_comes_after_the_invoice_that_would_have_held_it(
     closed = Closed(grace, final)
     holding = any(of > month and ago >= 30 for of, ago in invoices)
     assert closed.is_late(used, received) == (holding or grace == 0)
+    assert closed.is_late(used, received) == (used < closed.late_before(received))
 
 
 def test_what_became_of_an_event_can_be_read(workshop: WorkShop, park: Actor) -> None:
@@ -217,3 +218,20 @@ def test_what_became_of_an_event_can_be_read(workshop: WorkShop, park: Actor) ->
         assert event_views.list_rejected(work) == ()
         with pytest.raises(NotFound):
             event_views.read_event(work, source="gateway/1", event_id="a", park_id=park.tenant_id)
+
+
+HOURS = st.integers(0, 24 * 110).map(lambda hours: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours))
+
+
+@given(
+    ago=st.integers(-1, 24 * 90),
+    received=HOURS,
+    grace=st.integers(0, 62),
+    invoices=st.lists(st.tuples(st.sampled_from(("2025-12", "2026-01", "2026-02", "2026-03")), HOURS), max_size=3),
+)
+def test_one_moment_says_of_a_whole_batch_what_is_late(
+    ago: int, received: datetime, grace: int, invoices: list[tuple[str, datetime]]
+) -> None:
+    closed = Closed(grace, tuple(invoices))
+    used = received - timedelta(hours=ago)
+    assert (used < closed.late_before(received)) == closed.is_late(used, received)
