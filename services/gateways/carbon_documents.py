@@ -201,6 +201,17 @@ def _factors(inventory: Inventory) -> Section:
         (f"{f.item}/{f.region}", f"{f.kg.normalize():f}", f"kgCO₂e/{f.base}", str(f.year), f.edition, f.source)
         for f in used
     )
+    rows += tuple(
+        (
+            f"{f.item}/{f.region}",
+            f"{f.kg.normalize():f}",
+            f"kgCO₂e/{f.base}",
+            str(f.year),
+            f.edition,
+            "同一版本，基于市场的方法",
+        )
+        for f in inventory.residuals
+    )
     header = ("因子", "数值", "单位", "年份", "版本", "来源")
     return Section("五、排放因子及来源", (), (Sheet("排放因子", header, rows, (1.6, 1.0, 1.0, 0.6, 1.1, 2.6)),))
 

@@ -52,6 +52,8 @@ class Inventory:
     year: int
     headings: tuple[Heading, ...]
     lines: tuple[Line, ...]
+    residuals: tuple[Factor, ...]
+    """The residual mixes of the records, for what no certificate covers."""
     market_months: tuple[int, ...]
     bought_kwh: Decimal
     own_kwh: Decimal
@@ -115,6 +117,7 @@ def take_inventory(year: int, records: Iterable[Record], certificates: Sequence[
         lines=tuple(
             Line(category, factor, quantity, amount) for (category, factor), (quantity, amount) in taken.lines.items()
         ),
+        residuals=tuple(taken.residuals),
         market_months=_market(taken, covered),
         bought_kwh=bought,
         own_kwh=own,
@@ -142,6 +145,7 @@ class _Taken:
         self.residual = [Decimal(0)] * _MONTHS  # grams of what is bought, at the residual mix
         self.own_residual = [Decimal(0)] * _MONTHS
         self.sold = [0] * _MONTHS
+        self.residuals: dict[Factor, None] = {}
 
     def add(self, record: Record, year: int) -> None:
         spread = months_of(record)
@@ -169,6 +173,7 @@ class _Taken:
             self.sold[month] += amount
             return
         residual = record.residual or record.factor
+        self.residuals[residual] = None
         micro, at_residual = (
             (self.bought, self.residual) if record.category is Category.ELECTRICITY else (self.own, self.own_residual)
         )
