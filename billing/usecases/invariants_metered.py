@@ -29,7 +29,7 @@ _CHAIN = """
 """
 # The same readings as store/meter_readings, written for all meters at once.
 _COUNTED = """
-    WITH read AS (
+    WITH charged AS (SELECT * FROM metered_usage WHERE taken_at >= {since}), read AS (
         SELECT u.tenant_id, u.id, m.aggregation, e.time, e.received_at, e.source, e.event_id,
                CASE m.aggregation WHEN 'unique_count' THEN CASE jsonb_typeof(e.data #> m.path)
                    WHEN 'number' THEN trim_scale((e.data #>> m.path)::numeric)::text
@@ -39,7 +39,7 @@ _COUNTED = """
                          AND e.data #>> m.path ~ '^[+-]?\\d{1,18}(\\.\\d{1,12})?$'
                          AND (m.allow_negative OR (e.data #>> m.path)::numeric >= 0)
                     THEN (e.data #>> m.path)::numeric END AS number
-        FROM metered_usage u
+        FROM charged u
         JOIN (SELECT *, string_to_array(substr(value_property, 3), '.') AS path FROM meters) m ON m.slug = u.meter
         JOIN usage_events e ON e.tenant_id = u.tenant_id AND e.type = m.event_type
             AND e.time >= u.span_from AND e.time < u.span_to
@@ -67,7 +67,7 @@ _COUNTED = """
                    ELSE (array_agg(number ORDER BY time DESC, received_at DESC, source DESC, event_id DESC))[1] END AS number
         FROM read WHERE number IS NOT NULL OR value IS NOT NULL GROUP BY tenant_id, id
     )
-    SELECT u.tenant_id, u.id, u.quantity, c.number FROM metered_usage u
+    SELECT u.tenant_id, u.id, u.quantity, c.number FROM charged u
     LEFT JOIN counted c ON c.tenant_id = u.tenant_id AND c.id = u.id
     WHERE u.quantity <> round(coalesce(c.number, 0), 6)
 """
@@ -94,7 +94,12 @@ INVARIANTS_METERED = (
         "metered-rated", "What metered use was charged is usage of that amount, quantity, price and month.", _LINES
     ),
     Invariant("metered-chain", "A charge for late use takes off exactly what was charged for its time before.", _CHAIN),
-    Invariant("metered-counted", "A charged quantity is what the events add up to that its snapshot saw.", _COUNTED),
+    Invariant(
+        "metered-counted",
+        "A charged quantity is what the events add up to that its snapshot saw.",
+        _COUNTED.replace("{since}", "'-infinity'"),
+        recent=_COUNTED.replace("{since}", "now() - interval '2 days'"),
+    ),
     Invariant("metered-once", "No event that a delivery was charged from is counted by a meter that charges.", _TWICE),
     Invariant("metered-credits", "Credit notes ask back at most what a correction has lowered.", _CREDITS),
 )
