@@ -92,7 +92,7 @@ def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
     document["shadow_prices"] = _shadow_prices(request, site, solved)
     document |= physics_document(request, physics, checks)
     identity = _identity(request, prepared.weather)
-    notes = quality_notes(request, prepared.weather, physics, solved)
+    notes = quality_notes(request, prepared.weather, physics, solved, checks)
     series = render_series(site.calendar, site.prices, solved.scenarios, physics)
     report = render_report(
         ReportInput(request, site.calendar, site.prices, prepared.weather, solved.scenarios, kpis,

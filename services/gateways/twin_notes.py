@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.gateways.twin_optimum import Optimum
 from services.gateways.twin_physics import Physics
 from services.gateways.yard import MOST_DAYS
 from services.rules.twin.equipment import Equipment
 from services.rules.twin.inputs import FeedInMode, TwinRequest
+from services.rules.twin.network import GridCheck
 from services.rules.twin.weather_year import Weather
 from tenants.kernel.messages import Message, msg
 
+_SCENARIOS = {"as_is": "现状", "optimised": "优化运行", "sized": "优化配置"}
 
-def quality_notes(request: TwinRequest, weather: Weather, physics: Physics, solved: Optimum) -> list[str]:
+
+def quality_notes(
+    request: TwinRequest, weather: Weather, physics: Physics, solved: Optimum, checks: Mapping[str, GridCheck]
+) -> list[str]:
     """Return the notes in Chinese, those on data first."""
     notes = [
         _weather(weather),
@@ -19,6 +26,7 @@ def quality_notes(request: TwinRequest, weather: Weather, physics: Physics, solv
             year=request.factor.year, edition=request.factor.edition),
         *(msg("负荷数据：{note}", note=note) for note in request.load.notes),
         *_equipment(request.equipment or Equipment(), physics),
+        *(_unsound(name, check) for name, check in checks.items() if not check.sound),
     ]  # fmt: skip
     if request.feed_in.mode is FeedInMode.FULL:
         notes.append(msg("光伏全额上网：经独立计量上网，不抵减园区购电。"))
@@ -60,3 +68,13 @@ def _equipment(equipment: Equipment, physics: Physics) -> list[Message]:
     if equipment.buildings:
         notes.append(msg("建筑冷暖负荷由阻容模型估算，未计除湿。"))
     return notes
+
+
+def _unsound(name: str, check: GridCheck) -> Message:
+    """Say what a scenario would overload, or which voltages it would push out of their limits."""
+    over = [item.name for item in (*check.transformers, *check.feeders) if item.hours_over]
+    outside = [item.name for item in check.buses if item.hours_outside]
+    return msg(
+        "园区电网校核未通过（{scenario}）：过载设备 {over}；电压越限母线 {outside}。实施前须增容或调整接入方案。",
+        scenario=_SCENARIOS.get(name, name), over="、".join(over) or "无", outside="、".join(outside) or "无",
+    )  # fmt: skip

@@ -216,7 +216,15 @@ def _tariff(document: ParkDocument) -> Tariff:
         return tariff
     first, until = document.period.days()
     days = [first + timedelta(days=number) for number in range((until - first).days)]
-    worked = {day: is_workday(day) for day in days}
+    try:
+        worked = {day: is_workday(day) for day in days}
+    except Invalid as problem:
+        wrong = msg(
+            "{year} 年的节假日安排尚未载入。请把 holidays 改为 none，并在 rest_dates 与 work_dates 中列出。",
+            year=first.year,
+        )
+        errors = [FieldError("tariff.holidays", "tariff.no_calendar", wrong)]
+        raise Invalid("tariff.no_calendar", wrong, errors=errors) from problem
     rest = {day for day in days if day.weekday() < _SATURDAY and not worked[day]}
     work = {day for day in days if day.weekday() >= _SATURDAY and worked[day]}
     return replace(tariff, rest_dates=_joined(tariff.rest_dates, rest), work_dates=_joined(tariff.work_dates, work))

@@ -9,10 +9,13 @@ from services.rules.demo_park import demo_park
 from services.rules.twin.inputs import TwinRequest
 from services.usecases.twin_alone import no_files, read_request
 
+EQUIPMENT = ("wind", "buildings", "network", "logistics", "fuels")
+
 
 def week(**changes: Any) -> dict[str, Any]:
+    """The demo park's week without what it has beside load, PV and battery, unless ``changes`` give it."""
     document = demo_park() | {"period": {"from": "2025-07-07", "to": "2025-07-14"}, "step_minutes": 60}
-    return document | changes
+    return {name: part for name, part in document.items() if name not in EQUIPMENT} | changes
 
 
 def request_of(document: dict[str, Any]) -> TwinRequest:

@@ -76,6 +76,15 @@ def test_chinas_holidays_rest_and_its_shifted_weekends_work() -> None:
     assert request.tariff.work_dates == {date(2025, 9, 28), date(2025, 10, 11)}
 
 
+def test_a_year_without_published_holidays_is_refused_with_a_remedy() -> None:
+    with pytest.raises(Invalid) as caught:
+        request_of(
+            week(tariff=week()["tariff"] | {"holidays": "china"}, period={"from": "2090-01-01", "to": "2090-01-08"})
+        )
+    assert caught.value.errors[0].field == "tariff.holidays"
+    assert "rest_dates" in str(caught.value.errors[0].message)
+
+
 @pytest.mark.parametrize(
     ("factor", "kg", "year"),
     [

@@ -246,6 +246,16 @@ def test_the_series_holds_the_equipment_and_the_nodes_balance_with_it() -> None:
     assert (column["as_is_pv_kw"] - column["wind_kw"]).sum() / 2 == pytest.approx(kpis["as_is"]["pv_kwh"], abs=0.1)
 
 
+def test_a_scenario_that_overloads_a_transformer_says_so() -> None:
+    document = _full_week()
+    document["network"]["transformers"][0]["kva"] = 630
+    result = run_twin(request_of(document), progress=quiet)
+    kpis: Any = result.kpis
+    assert not kpis["grid"]["sized"]["sound"]
+    notes = json.loads(result.files["manifest.json"])["notes"]
+    assert any("校核未通过" in note and "T1" in note for note in notes)
+
+
 def test_all_of_the_pv_is_fed_in_beside_the_parks_own_meter() -> None:
     document = week(feed_in={"mode": "full", "price": "0.45"}, pv={"kwp": 500})
     kpis: Any = run_twin(request_of(document), progress=quiet).kpis
