@@ -34,6 +34,7 @@ NOUNS = (
     "carbon_reports",
     "factor_editions",
     "site_meters",
+    "monitoring",
     "events",
     "meters",
     "meter_charges",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -175,8 +175,8 @@ class CsvQuery(IntakeQuery):
 class SeriesQuery(Parameters):
     """Which part of a series, and how coarse."""
 
-    from_: Instant = Field(alias="from")
-    to: Instant
+    from_: Instant | None = Field(None, alias="from", description="A week before the end, if not given")
+    to: Instant | None = Field(None, description="Now, if not given")
     step: Literal["15m", "1h", "1d"] = "15m"
 
 
@@ -196,7 +196,7 @@ class SeriesAnswer(Answer):
 class VersionQuery(Parameters):
     """Which reading."""
 
-    at: Instant
+    at: Instant | None = Field(None, description="Its stamp; the last hundred replaced readings, if not given")
 
 
 class ReadingVersion(Answer):
@@ -301,10 +301,11 @@ def read_meter_series(path: ById, query: SeriesQuery) -> Response:
 
     def ask(work: Work) -> dict[str, object]:
         meter = meters.read_meter(work, meter_id=path.id)
-        fine = use_cases.read_series(work, meter=meter, start=query.from_, end=query.to)
+        end = query.to or work.now
+        fine = use_cases.read_series(work, meter=meter, start=query.from_ or end - timedelta(days=7), end=end)
         series = coarser(fine, STEPS[query.step]) if STEPS[query.step] > 1 else fine
         return {
-            "start": datetime.fromtimestamp(series.start, query.from_.tzinfo),
+            "start": datetime.fromtimestamp(series.start, UTC),
             "step_seconds": series.step,
             "is_level": series.is_level,
             "unit": meter.unit,
@@ -319,7 +320,7 @@ def read_meter_series(path: ById, query: SeriesQuery) -> Response:
 
 @site_meters.get("/site-meters/<id>/versions", **call(ReadingVersions))
 def list_reading_versions(path: ById, query: VersionQuery) -> Response:
-    """List the values that a reading has had."""
+    """List the values that a reading has had, or the readings that were replaced last."""
     with working() as work:
         found = use_cases.list_versions(work, meter_id=path.id, at=query.at)
         return show(ReadingVersions(items=[ReadingVersion.of(each) for each in found]))

@@ -12,7 +12,7 @@ from stdnum.cn import uscc
 
 from billing.usecases import funds, issuers, pricing, programmes
 from marketplace.composition import Marketplace
-from marketplace.demo import carbon, history, measures, schemes, tiers, world
+from marketplace.demo import carbon, history, measures, monitoring, schemes, tiers, world
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
@@ -50,6 +50,7 @@ def seed_province(market: Marketplace) -> Logins:
     tiers.grant_discount(seeder, parks["park03"])
     schemes.decide_cases(seeder, parks)
     history.seed_history(seeder, market.run_limits, until=now)
+    monitoring.seed_monitoring(seeder, now)
     seeder.clock.instant = now
     schemes.use_later_awards(seeder)
     tiers.set_plans(seeder, parks.values())

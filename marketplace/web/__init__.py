@@ -48,6 +48,7 @@ from marketplace.web import (
     measures,
     meter_charges,
     meters,
+    monitoring,
     notices,
     ordering,
     orders,
@@ -58,12 +59,14 @@ from marketplace.web import (
     prices,
     programmes,
     provider,
+    site_alarms,
     sites,
     standing,
     subscription,
     subsidies,
     traces,
     usage,
+    work_orders,
 )
 from marketplace.web.pages import guard_forms
 from marketplace.web.rendering import dress
@@ -87,6 +90,9 @@ GROUPS = (
     ordering.pages,
     park_file.pages,
     sites.pages,
+    monitoring.pages,
+    work_orders.pages,
+    site_alarms.pages,
     orders.pages,
     clawbacks.pages,
     entitlements.pages,

@@ -59,7 +59,16 @@ ENTRIES = (
     Entry("dashboard.dashboard", msg("看板"), Permission.READ_FUND, staff_only=True),
     Entry("catalogue.catalogue", msg("服务目录"), Permission.READ_CATALOGUE),
     Entry("orders.orders", msg("订单"), Permission.READ_ORDER),
-    Entry("sites.sites", msg("监测站点"), Permission.READ_SITE, park_only=True, section=ENERGY),
+    Entry(
+        "sites.sites",
+        msg("监测站点"),
+        Permission.READ_SITE,
+        park_only=True,
+        groups=("monitoring",),
+        section=ENERGY,
+    ),
+    Entry("work_orders.orders", msg("工单"), Permission.READ_SITE, park_only=True, section=ENERGY),
+    Entry("site_alarms.alarms", msg("告警"), Permission.READ_SITE, park_only=True, section=ENERGY),
     Entry(
         "carbon.carbon",
         msg("碳管理"),

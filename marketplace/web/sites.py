@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, url_for
 
 from marketplace.usecases import standing_orders
+from marketplace.web.monitoring import site_context
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
@@ -100,6 +101,7 @@ def _page(site_id: str, refusal: Refusal | None) -> Response:
         running = sorted(use_cases.running_services(work, site_id=found.id))
         may_change = work.actor.may(Permission.MANAGE_SITE)
         offerings = _offerings(catalogue.list_offerings(work))
+        measured = site_context(work, found.id)
     return show(
         "sites/site.html",
         status=200 if refusal is None else refusal.status,
@@ -110,6 +112,7 @@ def _page(site_id: str, refusal: Refusal | None) -> Response:
         offerings=offerings,
         may_change=may_change,
         typed=given() if refusal else _typed(found),
+        **measured,
     )
 
 

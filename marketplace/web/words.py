@@ -81,6 +81,40 @@ AGGREGATIONS = {
     "weighted_sum": msg("按时间加权"),
 }
 INVOICE = {"draft": msg("草稿"), "finalized": msg("待付款"), "paid": msg("已付清"), "void": msg("已作废")}
+MEASURED = {
+    "electricity": msg("用电"),
+    "cooling": msg("供冷"),
+    "heat": msg("供热"),
+    "gas": msg("燃气"),
+    "water": msg("用水"),
+    "temperature": msg("气温"),
+    "humidity": msg("湿度"),
+    "other": msg("其他"),
+}
+READING_KINDS = {"interval": msg("区间量"), "cumulative": msg("累计表底"), "instant": msg("瞬时值")}
+STAMPS = {"start": msg("区间开始"), "end": msg("区间结束")}
+FLAGS = {
+    "missing": msg("缺失"),
+    "bridged": msg("短缺口补值"),
+    "out_of_range": msg("越限剔除"),
+    "stuck": msg("数值不动"),
+    "reset": msg("表底复位"),
+    "estimated": msg("上报为估计"),
+    "spread": msg("缺口内均摊"),
+}
+FORECASTS = {"boosted": msg("学习模型（LightGBM）"), "weekly": msg("照上周同日"), "daily": msg("照前一日")}
+ALARM_KINDS = {"above": msg("高于"), "below": msg("低于"), "silent": msg("无数据")}
+WORK_ORDERS = {"open": msg("待响应"), "accepted": msg("处理中"), "closed": msg("已关闭")}
+ORDER_STEPS = {
+    "found": msg("发现异常"),
+    "escalated": msg("超时升级"),
+    "accepted": msg("响应"),
+    "handed_over": msg("转交给"),
+    "noted": msg("记录"),
+    "closed": msg("关闭"),
+    "verified": msg("节约量已核算"),
+}
+ORDER_OUTCOMES = {"fixed": msg("已排除"), "no_fault": msg("无故障"), "accepted_change": msg("属正常变化")}
 STANDING = {
     "running": msg("续租中"),
     "ended": msg("已到期"),
@@ -282,6 +316,15 @@ KINDS = {
     "transfer": TRANSFERS,
     "fund_alert": FUND_ALERTS,
     "standing_order": STANDING,
+    "measured": MEASURED,
+    "reading_kind": READING_KINDS,
+    "stamps": STAMPS,
+    "flag": FLAGS,
+    "forecast": FORECASTS,
+    "alarm_kind": ALARM_KINDS,
+    "work_order": WORK_ORDERS,
+    "order_step": ORDER_STEPS,
+    "order_outcome": ORDER_OUTCOMES,
     "site_month": SITE_MONTH,
     "obstacle": OBSTACLES,
     "kpi": KPIS,

@@ -114,10 +114,12 @@ def read_series(work: Work, *, meter: MeterView, start: datetime, end: datetime)
     return _series(work, meter, first, until)
 
 
-def list_versions(work: Work, *, meter_id: UUID, at: datetime) -> tuple[VersionView, ...]:
-    """Return the values that a reading has had, the one that stands last."""
+def list_versions(work: Work, *, meter_id: UUID, at: datetime | None = None) -> tuple[VersionView, ...]:
+    """Return the values that a reading has had, the one that stands last; without ``at`` the last hundred replaced ones."""
     work.actor.require(Permission.READ_SITE)
     meter = read_meter(work, meter_id=meter_id)
+    if at is None:
+        return _replaced(work, meter.id)
     old = select(ReadingVersion).where(ReadingVersion.meter_id == meter.id, ReadingVersion.at == at)
     now = select(Reading).where(Reading.meter_id == meter.id, Reading.at == at)
     found = [
@@ -129,6 +131,15 @@ def list_versions(work: Work, *, meter_id: UUID, at: datetime) -> tuple[VersionV
         for row in work.session.execute(now).scalars()
     ]
     return tuple(found)
+
+
+def _replaced(work: Work, meter_id: UUID) -> tuple[VersionView, ...]:
+    query = select(ReadingVersion).where(ReadingVersion.meter_id == meter_id)
+    newest = query.order_by(ReadingVersion.replaced_at.desc(), ReadingVersion.at.desc()).limit(100)
+    return tuple(
+        VersionView(row.at, row.version, row.value, row.estimated, row.received_at, row.replaced_at)
+        for row in work.session.execute(newest).scalars()
+    )
 
 
 def _series(work: Work, meter: MeterView, first: int, until: int) -> Series:

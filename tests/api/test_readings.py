@@ -46,6 +46,8 @@ def test_a_reading_counts_once_and_what_it_replaces_is_kept(site: tuple[Caller, 
         (1, 2.0, False),
         (2, 20.0, True),
     ]
+    (replaced,) = caller.get(f"/site-meters/{meter['id']}/versions").get_json()["items"]
+    assert replaced["value"] == 2.0
     series = caller.get(f"/site-meters/{meter['id']}/series?{SPAN}").get_json()
     assert series["values"] == [1, 20, 3, 4, 6, 8, None, None], "a short gap is bridged, what is not there is missing"
     assert series["flags"] == [0, 0, 0, 0, series["flag_bits"]["bridged"], 0, 1, 1]

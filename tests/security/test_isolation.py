@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -32,6 +33,9 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     monthly = {"offering": "energy-monitoring", "request": {"site_id": site["id"], "months": None}}
     rented = owner.post("/quotes", {"lines": [monthly]}).get_json()
     owner.post("/orders", {"quote_id": rented["id"]})
+    meter = owner.post(f"/sites/{site['id']}/meters", {"code": "m1", "name": "电表"}).get_json()
+    silent = {"name": "无数据", "kind": "silent", "hold_minutes": 30}
+    rule = owner.post(f"/site-meters/{meter['id']}/alarm-rules", silent).get_json()
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": owner.get("/me").get_json()["park"]["id"],
@@ -40,6 +44,8 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "runs": run["id"],
         "bookings": booking["id"],
         "sites": site["id"],
+        "site-meters": meter["id"],
+        "alarm-rules": rule["id"],
         "standing-orders": owner.get("/standing-orders").get_json()["items"][0]["id"],
         "artefacts": file["id"],
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
@@ -66,7 +72,7 @@ def test_another_parks_ids_in_every_path_are_not_found_or_not_allowed(province: 
         if noun not in own:
             continue
         tried += 1
-        address = path.replace("{id}", own[noun])
+        address = path.replace("{id}", own[noun]) + smallest_query(method, path)
         answer = stranger.client.open(
             address, method=method.upper(), json={}, headers={"Authorization": f"Bearer {stranger.token}"}
         )
@@ -146,6 +152,15 @@ TEXTS = {
 }
 
 
+def smallest_query(method: str, path: str) -> str:
+    """Return the query that a documented call needs, so that it is the id of a call which is refused."""
+    documented = openapi_document()["paths"][path][method].get("parameters", [])
+    wanted = {
+        each["name"]: smallest(each["schema"]) for each in documented if each["in"] == "query" and each.get("required")
+    }
+    return f"?{urlencode(wanted)}" if wanted else ""
+
+
 def smallest_body(method: str, path: str) -> dict[str, Any]:
     """Return the body that a documented call needs."""
     documented = openapi_document()["paths"][path][method].get("requestBody", {}).get("content", {})
@@ -161,7 +176,7 @@ def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -
     for method, path in calls_with_ids():
         if "/fund" in path or "/programme" in path:
             continue
-        address = path.replace("{id}", made_up)
+        address = path.replace("{id}", made_up) + smallest_query(method, path)
         options: dict[str, Any] = {"json": smallest_body(method, path)} if method in {"post", "put"} else {}
         answer = park.client.open(
             address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options

@@ -27,12 +27,18 @@ class Office:
 
 
 def office_cooling(
-    start: int, days: int, *, seed: int, is_workday: Callable[[date], bool], noise: float = 0.05
+    start: int,
+    days: int,
+    *,
+    seed: int,
+    is_workday: Callable[[date], bool],
+    noise: float = 0.05,
+    balance_c: float = 20.0,
 ) -> Office:
     """Return ``days`` days from ``start`` (seconds since 1970, midnight of a park's day).
 
     Weather comes and goes in spells of days. Chillers run from 7 to 19 on workdays and a little at weekends; their use
-    follows degrees above 20 °C and the moisture, with a base of pumps. Both each quarter and each day has its noise.
+    follows degrees above ``balance_c`` and the moisture, with a base of pumps. Both each quarter and each day has its noise.
     """
     random = np.random.default_rng(seed)
     at = start + STEP * np.arange(days * 96, dtype=np.int64)
@@ -47,9 +53,9 @@ def office_cooling(
     works = (week < 120) & (hour >= 7) & (hour < 19)
     starting = np.clip((hour - 6.5) / 1.5, 0, 1) * np.clip((19.5 - hour) / 1.0, 0, 1)
     people = np.where(works, starting, np.where((week >= 120) & (hour >= 9) & (hour < 17), 0.12, 0.03))
-    dry_load = np.maximum(temperature - 20, 0) * 4.2
+    dry_load = np.maximum(temperature - balance_c, 0) * 4.2
     wet_load = np.maximum(moisture(temperature, humidity) - 0.010, 0) * 1000 * 2.6 * (temperature > 18)
-    inside = 18.0 * (temperature > 16)
+    inside = 18.0 * (temperature > balance_c - 4)
     kwh = (people * (dry_load + wet_load + inside) + 1.5 * people + 0.6) / 4 * 1.0
     kwh = kwh * (1 + noise * random.standard_normal(len(at)))
     kwh = kwh * np.repeat(1 + noise * random.standard_normal(days), 96)
