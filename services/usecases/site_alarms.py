@@ -159,8 +159,10 @@ def read_rule(work: Work, *, rule_id: UUID) -> RuleView:
 
 
 def list_rules(work: Work, *, site_id: UUID | None = None) -> tuple[RuleView, ...]:
-    """Return the running rules of a site, or of all the acting park's."""
+    """Return the running rules of a site (NotFound for another park's), or of all the acting park's."""
     work.actor.require(Permission.READ_SITE)
+    if site_id is not None:
+        sites.read_site(work, site_id=site_id)
     query = _rules(work).where(SiteAlarmRule.ended_at.is_(None)).order_by(SiteMeter.code, SiteAlarmRule.id)
     if site_id is not None:
         query = query.where(SiteMeter.site_id == site_id)

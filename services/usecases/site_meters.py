@@ -163,8 +163,10 @@ def read_meter(work: Work, *, meter_id: UUID) -> MeterView:
 
 
 def list_meters(work: Work, *, site_id: UUID | None = None) -> tuple[MeterView, ...]:
-    """Return the meters of a site, or of all the acting park's, by code."""
+    """Return the meters of a site (NotFound for another park's), or of all the acting park's, by code."""
     work.actor.require(Permission.READ_SITE)
+    if site_id is not None:
+        sites.read_site(work, site_id=site_id)
     query = select(SiteMeter).where(*_own(work)).order_by(SiteMeter.code, SiteMeter.id)
     if site_id is not None:
         query = query.where(SiteMeter.site_id == site_id)

@@ -17,7 +17,9 @@ from services.usecases import baselines, site_alarms, sites, watching, work_orde
 from services.usecases.site_alarms import RuleWish
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.work import Work
 from tests.support import plays
+from tests.support.crashes import crash_everywhere
 from tests.support.sites import ALARMS, CooledOffice, add_meter, add_site, cooled_office, go_to, month_wish, send
 
 QUARTER = 900
@@ -239,6 +241,28 @@ def test_a_rule_that_cannot_be_is_refused_with_its_fields(play: Play, park: Acto
         with pytest.raises(Invalid) as refused:
             rule(play, park, alarmed, **more)
         assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_a_look_and_a_telling_that_crash_anywhere_leave_nothing_and_are_done_once(
+    play: Play, park: Actor, alarmed: UUID
+) -> None:
+    made = rule(play, park, alarmed)
+    measure(play, park, -20, -10)
+    state, worker = partial(plays.fingerprint, play), plays.worker_of(park)
+
+    def look(work: Work) -> None:
+        site_alarms.look_at_site(work, site_id=made.site_id)
+
+    def tell(work: Work) -> None:
+        for alarm in site_alarms.list_alarms(work).items:
+            monitoring.tell_alarm(work, alarm_id=alarm.id)
+
+    for step in (look, tell):
+        assert crash_everywhere(play.market.engine, partial(play.do, worker, step), state) > 5
+    for step in (look, tell):
+        play.do(worker, step)
+    assert [(alarm.crossing, alarm.level) for alarm in alarms(play, park)] == [(1, 1)]
+    assert told(play, park) == ["alarm.told"]
 
 
 BROKEN = {

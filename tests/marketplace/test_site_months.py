@@ -15,14 +15,17 @@ from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import expiry, fulfilment, invariants, orders, standing_orders
+from marketplace.usecases import renewals as renewals_
 from services.rules.carbon.records import Category
 from services.rules.catalogue import Delivery
 from services.usecases import carbon_records, site_months, sites
 from services.usecases.carbon_records import RecordWish
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.work import Work
 from tests.support import plays
 from tests.support.carbon import CARBON
+from tests.support.crashes import crash_everywhere
 from tests.support.plays import YUAN, money, order
 from tests.support.sites import ALARMS, MONITORING, add_site, go_to, month_wish, work_for
 
@@ -242,6 +245,31 @@ def test_a_wrong_request_is_refused_with_its_field(
     with pytest.raises(Invalid) as refused:
         plays.ask(play, park, plays.Wish(MONITORING, {"site_id": str(site)} | request_))
     assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_a_closing_and_a_renewal_that_crash_anywhere_leave_nothing_and_are_done_once(
+    play: Play, park: Actor, site: UUID
+) -> None:
+    rented = order(play, park, month_wish(site, months=None))
+    work_for(play, park, site)
+    go_to(play, 2026, 4, 1, 1)
+    worker, month_id = plays.worker_of(park), rented.lines[0].site_month.id  # type: ignore[union-attr]
+    (standing,) = play.do(park, standing_orders.list_standing_orders)
+    state = partial(plays.fingerprint, play)
+
+    def close(work: Work) -> None:
+        site_months.close_month(work, site_month_id=month_id)
+
+    def renew(work: Work) -> None:
+        renewals_.renew(work, standing_order_id=standing.id)
+
+    for step in (close, renew):
+        assert crash_everywhere(play.market.engine, partial(play.do, worker, step), state) > 5
+        after = state()
+        play.do(worker, step)
+        assert state() == after
+    play.work_queue()
+    assert money(play) == (MILLION - 2 * SUBSIDY, SUBSIDY, SUBSIDY)
 
 
 BROKEN = {
