@@ -21,6 +21,7 @@ NOUNS = (
     "measures",
     "cost_sharing",
     "twin_estimates",
+    "twin_models",
     "quotes",
     "orders",
     "clawbacks",

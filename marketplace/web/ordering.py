@@ -23,7 +23,7 @@ from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, 
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
-from services.usecases import artefacts, bookings, sites
+from services.usecases import artefacts, bookings, sites, twin_models
 from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -242,6 +242,8 @@ def _site_months() -> list[dict[str, Any]]:
 
 def _load(work: Work) -> dict[str, Any]:
     """Return which load is meant: the demo's data, a file sent before, or the file that came with the form."""
+    if field("data") == "model":
+        return _model(work)
     if field("data") != "file":
         return {"demo": True}
     asked: dict[str, Any] = {"artefact_id": _kept(work, "load", "text/csv") or field("artefact_id") or None}
@@ -251,6 +253,16 @@ def _load(work: Work) -> dict[str, Any]:
     elif field("weather"):
         asked["site"] = {"weather": {"city": field("weather")}}
     return asked
+
+
+def _model(work: Work) -> dict[str, Any]:
+    """Return the request that the form's model file means; on a form that is sent again, the one read before."""
+    sent = request.files.get("model")
+    if sent is not None and sent.filename:
+        limit = current_market().settings.max_upload_mib * MIB
+        return twin_models.park_of_model(work, name=sent.filename, content=sent.stream.read(limit + 1))
+    wrong = msg("请选择 AASX 或 park.json 文件。")
+    raise Invalid("model.missing", wrong, errors=[FieldError("file", "model.missing", wrong)])
 
 
 def _kept(work: Work, name: str, media_type: str) -> str | None:
@@ -278,6 +290,8 @@ def _place(path: str) -> str | None:
         return place
     rest = path.rpartition("request")[2].lstrip(".")
     name = re.split(r"[.\[]", rest, maxsplit=1)[0]
+    if name in {"file", "park"}:
+        return "model"
     if name in {"site", "artefact_id", "content", ""} or path == "content":
         return "load"
     return "slot" if name in {"instrument_id", "starts_at"} else name

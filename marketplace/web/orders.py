@@ -16,7 +16,7 @@ from marketplace.web.charts import schedule_chart, twin_chart
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from services.usecases import artefacts, bookings
+from services.usecases import artefacts, bookings, twin_models
 from tenants.kernel.errors import Conflict, Invalid
 
 pages = page_group("orders")
@@ -88,6 +88,17 @@ def calendar(booking_id: str) -> Response:
     response = make_response(content)
     response.headers["Content-Type"] = "text/calendar; charset=utf-8"
     response.headers.set("Content-Disposition", "attachment", filename="booking.ics")
+    return response
+
+
+@pages.get("/runs/<run_id>.aasx")
+def shell(run_id: str) -> Response:
+    """Send a twin run as an Asset Administration Shell."""
+    with page_work() as work:
+        content = twin_models.export_run(work, run_id=id_of(run_id))
+    response = make_response(content)
+    response.headers["Content-Type"] = "application/asset-administration-shell-package"
+    response.headers.set("Content-Disposition", "attachment", filename=f"twin-{run_id}.aasx")
     return response
 
 

@@ -96,6 +96,21 @@ def read_park_request(
         raise within(problem, asked, where) from problem
 
 
+def park_document(work: Work, given: Mapping[str, Any], *, tenant_id: UUID) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the whole ``park.json`` that a request means, and the bytes of the files it names, by their names there.
+
+    Raises Invalid as ``read_twin_request`` does.
+    """
+    asked = read_document(TwinDocument, given, where="request", code="twin.invalid")
+    session = work.session
+    content = None if asked.artefact_id is None else _content(session, tenant_id, asked.artefact_id, "artefact_id")
+    own_name = onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id)
+    park = _park(asked, content, copy.deepcopy(demo_park()), own_name)
+    files = {name: _content(session, tenant_id, found, name) for name, found in asked.files.items()}
+    load = park.get("load", {}).get("csv") if isinstance(park.get("load"), dict) else None
+    return park, files | ({str(load): content} if content is not None and load else {})
+
+
 def _content(session: Session, tenant_id: UUID, artefact_id: UUID, at: str) -> bytes:
     query = select(Artefact.content).where(Artefact.tenant_id == tenant_id, Artefact.id == artefact_id)
     content = session.execute(query).scalar_one_or_none()
