@@ -59,6 +59,7 @@ def read_model(work: Work, *, name: str, content: bytes) -> ModelView:
 
 def park_of_model(work: Work, *, name: str, content: bytes) -> dict[str, Any]:
     """Return the request of a twin run that a model file means; Invalid for a file without a park."""
+    work.actor.require(Permission.UPLOAD_DATA)
     found = read_model(work, name=name, content=content)
     if found.request is None:
         wrong = msg("文件中没有园区数据（park.json）。FMU 不在平台上运行：请在外部计算后上传结果序列。")
