@@ -199,3 +199,56 @@ def change_chart(months: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             {"name": _("试算"), "type": "bar", "data": [each["after_fen"] for each in months], "barMaxWidth": 28},
         ],
     }
+
+
+def flow_chart(links: Sequence[tuple[str, str, float]], words: Mapping[str, Message]) -> dict[str, Any]:
+    """Return a Sankey diagram of kWh from sources to sinks; both ends of the battery are nodes of their own."""
+    colours = {
+        "grid": PARK, "own": "#c9a227", "battery": FUND, "load": INK, "charging": "#9cc7b3", "export": HELD,
+        "curtailed": QUIET,
+    }  # fmt: skip
+    nodes = dict.fromkeys(end for source, sink, _kwh in links for end in (source, sink))
+    return {
+        "tooltip": {"trigger": "item", "valueFormatter": "kwh"},
+        "series": [
+            {
+                "type": "sankey",
+                "left": 8,
+                "right": 110,
+                "top": 12,
+                "bottom": 12,
+                "data": [{"name": say(words[node]), "itemStyle": {"color": colours[node]}} for node in nodes],
+                "links": [
+                    {"source": say(words[source]), "target": say(words[sink]), "value": round(kwh, 3)}
+                    for source, sink, kwh in links
+                ],
+                "lineStyle": {"color": "source", "opacity": 0.35},
+                "label": {"color": INK},
+            }
+        ],
+    }
+
+
+def bill_chart(
+    kpis: Mapping[str, Any], scenarios: Mapping[str, Message], parts: Mapping[str, Message]
+) -> dict[str, Any]:
+    """Return a stacked column for each scenario: what its bill is made of, in yuan; feed-in lies below the line."""
+    bills = {name: kpis[name].get("bill_parts_yuan", {}) for name in scenarios}
+    return {
+        "grid": _GRID | {"top": 64},
+        "legend": {"top": 0, "left": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "yuan"},
+        "xAxis": {"type": "category", "data": [say(word) for word in scenarios.values()], "axisTick": {"show": False}},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "shortyuan"}, "splitNumber": 3},
+        "series": [
+            {
+                "name": say(word),
+                "type": "bar",
+                "stack": "bill",
+                "barMaxWidth": 56,
+                "data": [bill.get(part, 0) for bill in bills.values()],
+            }
+            for part, word in parts.items()
+            if any(bill.get(part) for bill in bills.values())
+        ],
+    }

@@ -70,6 +70,16 @@ BOOKING = {
     "cancelled": msg("已取消"),
     "failed": msg("未能检测"),
 }
+FLOWS = {
+    "grid": msg("电网"),
+    "own": msg("自有发电"),
+    "battery": msg("储能放电"),
+    "load": msg("负荷"),
+    "charging": msg("储能充电"),
+    "export": msg("上网"),
+    "curtailed": msg("弃电"),
+}
+"""Where energy comes from and goes to."""
 AGGREGATIONS = {
     "count": msg("计次数"),
     "sum": msg("求和"),
@@ -271,6 +281,7 @@ KINDS = {
     "e_invoice_import": E_INVOICE_IMPORTS,
     "standing": STANDINGS,
     "aggregation": AGGREGATIONS,
+    "flow": FLOWS,
     "journal": JOURNALS,
     "batch": BATCHES,
     **CLAWBACK_KINDS,

@@ -11,18 +11,15 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-
+from services.gateways.sectioned_documents import Section, Sheet, render_pdf, render_workbook
 from services.rules.carbon.certificates import Certificate, End
 from services.rules.carbon.inventory import Inventory
 from services.rules.carbon.records import Category
 
-TEMPLATE = Path(__file__).with_name("carbon_report.typ")
 FORMAT = "carbon-report/1"
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 HEADINGS = {
@@ -42,25 +39,6 @@ RECORD_COLUMNS = (
     "residual_edition", "residual_kg", "grams", "source", "evidence_id", "evidence_sha256", "note", "created_by",
     "created_at",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table of the report. ``columns`` are the widths in parts; texts stand in those above one."""
-
-    name: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    columns: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One heading with its sentences and tables."""
-
-    heading: str
-    paragraphs: tuple[str, ...] = ()
-    tables: tuple[Sheet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,8 +70,8 @@ def render_report(content: ReportContent) -> dict[str, bytes]:
     sections = report_sections(content)
     title = f"{content.inventory.year} 年度温室气体排放报告"
     files = {
-        "report.pdf": _pdf(title, f"{content.park} · {content.site}", sections),
-        "report.xlsx": _workbook(title, sections, content.made_on),
+        "report.pdf": render_pdf(title, f"{content.park} · {content.site}", sections),
+        "report.xlsx": render_workbook(title, sections, content.made_on),
         "records.csv": _csv(RECORD_COLUMNS, ([row[name] for name in RECORD_COLUMNS] for row in content.records)),
         "evidence.csv": _csv(
             ("sha256", "name", "size_bytes", "records"),
@@ -250,61 +228,6 @@ def _evidence(content: ReportContent) -> Section:
     rows = tuple((row["name"], row["sha256"], str(row["records"])) for row in content.evidence)
     tables = (Sheet("证据", ("文件", "SHA-256", "记录数"), rows, (1.6, 3.6, 0.6)),) if rows else ()
     return Section("八、证据文件清单", () if rows else ("本年度记录没有附证据文件。",), tables)
-
-
-def _pdf(title: str, subtitle: str, sections: Sequence[Section]) -> bytes:
-    import pylopdf_fonts_zh_cn
-    import typst
-
-    document = {
-        "title": title,
-        "subtitle": subtitle,
-        "sections": [
-            {
-                "heading": section.heading,
-                "paragraphs": section.paragraphs,
-                "tables": [
-                    {"header": sheet.header, "rows": sheet.rows, "columns": sheet.columns} for sheet in section.tables
-                ],
-            }
-            for section in sections
-        ],
-    }
-    fonts = Path(str(pylopdf_fonts_zh_cn.sans_path())).parent
-    compiler = typst.Compiler(
-        str(TEMPLATE), root=str(TEMPLATE.parent), font_paths=[str(fonts)], ignore_system_fonts=True
-    )
-    pdf = compiler.compile(format="pdf", sys_inputs={"report": json.dumps(document, ensure_ascii=False)})
-    assert isinstance(pdf, bytes)  # noqa: S101 - one document, no output file: typst answers with its bytes
-    return pdf
-
-
-def _workbook(title: str, sections: Sequence[Section], made_on: date) -> bytes:
-    """A sheet for each table. Texts stay texts: a name can never become a formula."""
-    target = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(target, options)
-    book.set_properties({"title": title, "created": datetime.combine(made_on, time())})
-    bold = book.add_format({"bold": True, "bg_color": "#E5F0EA"})
-    for section in sections:
-        for table in section.tables:
-            sheet = book.add_worksheet(table.name)
-            sheet.freeze_panes(1, 1)
-            for place, (name, width) in enumerate(zip(table.header, table.columns, strict=True)):
-                sheet.set_column(place, place, max(12, 14 * width))
-                sheet.write_string(0, place, name, bold)
-            for number, row in enumerate(table.rows, start=1):
-                for place, cell in enumerate(row):
-                    if table.columns[place] <= 1 and _is_number(cell):
-                        sheet.write_number(number, place, float(cell))
-                    else:
-                        sheet.write_string(number, place, cell)
-    book.close()
-    return target.getvalue()
-
-
-def _is_number(cell: str) -> bool:
-    return cell.removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from services.gateways.twin_files import flows_document, report_documents, series_csv
 from services.gateways.twin_full_feed import optimise_beside
 from services.gateways.twin_model import Site
 from services.gateways.twin_notes import quality_notes
@@ -94,11 +95,17 @@ def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
     identity = _identity(request, prepared.weather)
     notes = quality_notes(request, prepared.weather, physics, solved, checks)
     series = render_series(site.calendar, site.prices, solved.scenarios, physics)
-    report = render_report(
-        ReportInput(request, site.calendar, site.prices, prepared.weather, solved.scenarios, kpis,
-                    solved.additions, investment, advice, notes, identity, physics, checks, emissions)
-    )  # fmt: skip
-    files = {"kpis.json": _json(document), "series.parquet": series, "report.html": report}
+    shown = ReportInput(request, site.calendar, site.prices, prepared.weather, solved.scenarios, kpis,
+                        solved.additions, investment, advice, notes, identity, physics, checks, emissions)  # fmt: skip
+    flows = flows_document(solved.scenarios, site.calendar, feeds_all_in=full)
+    files = {
+        "kpis.json": _json(document),
+        "series.parquet": series,
+        "series.csv": series_csv(series),
+        "flows.json": _compact(flows),
+        "report.html": render_report(shown),
+        **report_documents(shown, flows),
+    }
     manifest = identity | {
         "solver": list(solved.solver),
         "balance": [asdict(item) for item in worst],
@@ -247,6 +254,10 @@ def _identity(request: TwinRequest, weather: Weather) -> dict[str, object]:
 
 def _json(document: Mapping[str, object]) -> bytes:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def _compact(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _sha(data: bytes) -> str:

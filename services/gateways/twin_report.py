@@ -21,7 +21,7 @@ from services.rules.twin.sizing_program import Additions
 from services.rules.twin.tariff import Prices
 from services.rules.twin.weather_year import Weather
 
-_NAMES = {"as_is": "现状", "optimised": "优化运行", "sized": "优化配置"}
+SCENARIO_NAMES = {"as_is": "现状", "optimised": "优化运行", "sized": "优化配置"}
 _KINDS = {
     "sharp": ("尖段电费", "#b3261e"),
     "peak": ("峰段电费", "#e07a2f"),
@@ -32,7 +32,7 @@ _KINDS = {
     "capacity": ("容量电费", "#7b6ba8"),
     "feed_in": ("上网收入", "#2ca6a4"),
 }
-_KPI_ROWS = (
+KPI_ROWS = (
     ("annual_bill_yuan", "电费（元）", 2),
     ("capital_yuan", "新增设备年化成本（元）", 2),
     ("peak_kw", "最大需量（kW）", 1),
@@ -53,6 +53,10 @@ _STYLE = (
     ".big div{flex:1 1 180px;background:#f0f4f9;border-radius:8px;padding:12px 16px}.big b{display:block;font-size:22px}"
     "li{margin:6px 0}code{word-break:break-all;font-size:12px}.soft{color:#66717f}@media print{body{background:#fff}}"
 )
+
+
+BILL_KINDS = {kind: title for kind, (title, _) in _KINDS.items()}
+"""Parts of a bill in words, in the order they are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,7 @@ def _span(content: ReportInput) -> str:
 
 
 def _headline(content: ReportInput) -> str:
-    before, best, built = (content.kpis[name] for name in _NAMES)
+    before, best, built = (content.kpis[name] for name in SCENARIO_NAMES)
     run = before.annual_bill_yuan - best.annual_bill_yuan
     build = before.annual_bill_yuan - built.annual_bill_yuan - built.capital_yuan
     avoided = before.emissions_t - built.emissions_t
@@ -139,9 +143,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _kpi_table(kpis: Mapping[str, Kpis]) -> str:
     rows = [
-        [title, *(f"{getattr(kpis[name], field):,.{digits}f}" for name in _NAMES)] for field, title, digits in _KPI_ROWS
+        [title, *(f"{getattr(kpis[name], field):,.{digits}f}" for name in SCENARIO_NAMES)]
+        for field, title, digits in KPI_ROWS
     ]
-    return _table(["指标", *_NAMES.values()], rows)
+    return _table(["指标", *SCENARIO_NAMES.values()], rows)
 
 
 def _bill_chart(scenarios: Sequence[Scenario]) -> str:
@@ -151,7 +156,7 @@ def _bill_chart(scenarios: Sequence[Scenario]) -> str:
         for kind, (title, colour) in _KINDS.items()
         if any(bill.get(kind) for bill in bills)
     ]
-    return bars("电费构成对比", list(_NAMES.values()), lines)
+    return bars("电费构成对比", list(SCENARIO_NAMES.values()), lines)
 
 
 def _bill_table(scenarios: Sequence[Scenario]) -> str:
@@ -162,7 +167,7 @@ def _bill_table(scenarios: Sequence[Scenario]) -> str:
         if any(kind in bill for bill in bills)
     ]
     rows.append(["合计", *(f"{item.bill.total_fen / 100:,.2f}" for item in scenarios)])
-    return _table(["项目", *_NAMES.values()], rows)
+    return _table(["项目", *SCENARIO_NAMES.values()], rows)
 
 
 def _monthly(content: ReportInput) -> str:

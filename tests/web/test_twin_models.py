@@ -56,6 +56,16 @@ def test_a_run_leaves_as_a_shell_and_a_shell_is_run_again(province: Province, si
     assert f"/runs/{run_id}.aasx" in page
     assert somebody.get(f"/runs/{run_id}.aasx").data[:2] == b"PK"
 
+    result = somebody.get(f"/runs/{run_id}")
+    assert result.status_code == 200, result.text
+    for part in ("能量流向", "电费构成", "净现值", "flows.json", "report.pdf", "series.csv"):
+        assert part in result.text
+    noon = somebody.get(f"/runs/{run_id}?scenario=as_is&month=2025-07&hour=12").text
+    night = somebody.get(f"/runs/{run_id}?scenario=as_is&month=2025-07&hour=2").text
+    assert "<td>自有发电</td>" in noon
+    assert "<td>自有发电</td>" not in night, "the sun does not shine at two"
+    assert signed_in("admin2").get(f"/runs/{run_id}").status_code == 404
+
 
 def test_an_fmu_is_described_and_other_files_are_refused_at_their_field(province: Province, signed_in: Enter) -> None:
     caller = province.park()
