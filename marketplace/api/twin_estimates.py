@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
 from flask import Response
 from pydantic import Field
@@ -50,6 +51,7 @@ class TwinEstimate(Answer):
     list_price_fen: Amount | None
     subsidy_fen: Amount | None
     payable_fen: Amount | None
+    identical_run_id: UUID | None = Field(description="A finished run with the same input: its files cost nothing")
 
 
 @twin_estimates.post("/twin-estimates", **call(TwinEstimate))
@@ -75,6 +77,7 @@ def estimate_twin(body: TwinEstimateWish) -> Response:
             list_price_fen=None if price is None else price.gross_fen(1),
             subsidy_fen=None if line is None else line.subsidy_fen,
             payable_fen=None if line is None else line.payable_fen,
+            identical_run_id=run.identical_run_id,
         )
     )
 

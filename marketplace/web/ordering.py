@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from flask import Response, request, url_for
 
@@ -28,6 +29,7 @@ from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
 from tenants.kernel.idempotency import once
+from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -70,9 +72,10 @@ def ask(slug: str) -> Response:
             documents = _site_months() if offering.delivery.by_month else [_request(work, offering)]
             lines = [checkout.LineWish(slug, document) for document in documents]
             quote = checkout.ask_quote(work, lines=lines, contract_no=field("contract_no"))
+            same = _same_run(work, offering, documents[0])
     except Problem as problem:
         return _form(slug, refusal_of(problem, _place), given())
-    return go(url_for("ordering.price", quote_id=quote.id))
+    return go(url_for("ordering.price", quote_id=quote.id, same=same))
 
 
 @pages.post("/rent/<slug>/estimate")
@@ -119,6 +122,13 @@ def ask_again(quote_id: str) -> Response:
     return _ask_anew(quote_id)
 
 
+def _same_run(work: Work, offering: OfferingView, document: Mapping[str, Any]) -> UUID | None:
+    """Return a finished run of the park that had the same input: the park is told before it pays again."""
+    if offering.delivery != "twin":
+        return None
+    return estimates.estimate_twin(work, offering=offering.slug, request=document).run.identical_run_id
+
+
 def _place_order(work: Work, wanted: Mapping[str, str]) -> dict[str, Any]:
     method = PaymentMethod.WALLET if wanted["payment_method"] == PaymentMethod.WALLET else PaymentMethod.INVOICE
     order = checkout.place_order(work, quote_id=id_of(wanted["quote_id"]), payment_method=method)
@@ -158,6 +168,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         wallet=wallet,
         exceeded=exceeded,
         fund_names=fund_names,
+        same=parse_id(request.args.get("same", "")),
         expired=quote.expires_at <= current_market().clock.now(),
         key=f"quote:{quote.id}",
     )

@@ -231,6 +231,11 @@ def _shadow_prices(request: TwinRequest, site: Site, solved: Optimum) -> list[di
     ]  # fmt: skip
 
 
+def fingerprint(request: TwinRequest) -> str:
+    """Return the hash of all that the answer depends on, before the run: the same one means the same figures."""
+    return str(_identity(request, request.weather)["fingerprint"])
+
+
 def _identity(request: TwinRequest, weather: Weather) -> dict[str, object]:
     """What the answer depends on, and one hash of it: the same fingerprint means the same figures."""
     facts: dict[str, object] = {

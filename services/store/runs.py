@@ -20,6 +20,7 @@ class Run(TenantOwned, Base):
         one_of("status", ("queued", "running", "succeeded", "failed", "cancelled")),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index(None, "tenant_id", "status"),
+        Index(None, "tenant_id", "fingerprint"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -37,6 +38,8 @@ class Run(TenantOwned, Base):
     failure_detail: Mapped[str | None] = mapped_column(String(2000))
     kpis: Mapped[dict[str, Any] | None]
     manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Hash of all that the answer depends on, where the engine can tell before it runs."""
     requested_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import func, insert, update
 
 from services.formats.brief import read_brief
 from services.formats.inspection import inspection_document, read_inspection
+from services.gateways.twin import fingerprint
 from services.gateways.workdays import is_workday
 from services.rules.catalogue import Delivery as Way
 from services.rules.industries import DIVISIONS
@@ -45,6 +46,8 @@ class DeliveryPlan:
     usage_unit: UsageUnit
     request: dict[str, Any]
     title: str
+    fingerprint: str | None = None
+    """Hash of all that an engine's answer depends on, where it can be told before."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     work.actor.require(Permission.ASK_QUOTE)
     if offering.delivery is Way.TWIN:
         full, twin = read_twin_request(work, request, tenant_id=work.actor.require_tenant())
-        return _plan(offering, 1, full, twin.site.name)
+        return replace(_plan(offering, 1, full, twin.site.name), fingerprint=fingerprint(twin))
     if offering.delivery is Way.SCHEDULE:
         full, schedule = read_schedule_request(work, request, tenant_id=work.actor.require_tenant())
         return _plan(offering, 1, full, schedule.park.site.name)
@@ -108,6 +111,7 @@ def start_delivery(
             stage="queued",
             progress=0,
             attempts=0,
+            fingerprint=plan.fingerprint,
             requested_by=work.actor.user_id,
             created_at=work.now,
         )

@@ -184,6 +184,22 @@ def read_run(work: Work, *, run_id: UUID) -> RunView:
     return RunView(**{**row, "status": RunStatus(row["status"])})
 
 
+def identical_run(work: Work, *, fingerprint: str) -> UUID | None:
+    """Return the acting park's newest finished run that depended on the same: what it delivered is the same answer."""
+    work.actor.require(Permission.ASK_QUOTE)
+    query = (
+        select(Run.id)
+        .where(
+            Run.tenant_id == work.actor.require_tenant(),
+            Run.fingerprint == fingerprint,
+            Run.status == RunStatus.SUCCEEDED,
+        )
+        .order_by(Run.finished_at.desc())
+        .limit(1)
+    )
+    return work.session.execute(query).scalar_one_or_none()
+
+
 def _own(work: Work) -> tuple[Any, ...]:
     """Return the condition that leads the key to the acting park's runs; row security demands it anyway."""
     return () if work.actor.tenant_id is None else (Run.tenant_id == work.actor.tenant_id,)

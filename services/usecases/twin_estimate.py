@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from services.gateways.twin import fingerprint
 from services.rules.twin.effort import cpu_seconds
 from services.rules.twin.inputs import TwinRequest
+from services.usecases.runs import identical_run
 from services.usecases.twin_alone import folder_opener, read_document
 from services.usecases.twin_reading import read_request
 from services.usecases.twin_requests import read_twin_request
@@ -51,13 +54,20 @@ class TwinEstimate:
     annual_kwh: float | None = None
     climate_estimated: bool = False
     notes: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    """Hash of all that the answer would depend on."""
+    identical_run_id: UUID | None = None
+    """A finished run of the acting park with the same fingerprint: its files are the answer, and cost nothing."""
 
 
 def estimate_run(work: Work, *, request: Mapping[str, Any]) -> TwinEstimate:
     """Look at a run as a park would order it."""
     work.actor.require(Permission.ASK_QUOTE)
     tenant_id = work.actor.require_tenant()
-    return _looked_at(lambda: read_twin_request(work, request, tenant_id=tenant_id)[1])
+    found = _looked_at(lambda: read_twin_request(work, request, tenant_id=tenant_id)[1])
+    if found.fingerprint is None:
+        return found
+    return replace(found, identical_run_id=identical_run(work, fingerprint=found.fingerprint))
 
 
 def estimate_command(path: Path) -> TwinEstimate:
@@ -79,6 +89,7 @@ def _looked_at(read: Callable[[], TwinRequest]) -> TwinEstimate:
         annual_kwh=round(float(request.load.kw.sum()) * request.horizon.hours, 3),
         climate_estimated=request.weather.estimated,
         notes=request.load.notes,
+        fingerprint=fingerprint(request),
     )
 
 

@@ -52,6 +52,12 @@ def test_a_run_leaves_as_a_shell_and_a_shell_is_run_again(province: Province, si
     sent = {"data": "model", "model": (io.BytesIO(package.data), "park.aasx")}
     price = somebody.follow(somebody.post(RENT, sent, content_type="multipart/form-data"))
     assert "¥10,000.00" in price.text
+    assert f'href="/runs/{run_id}"' in price.text, "the same input has been run: its result costs nothing"
+    asked = {"offering": "digital-twin-run", "request": {"park": week}}
+    assert caller.post("/twin-estimates", asked).get_json()["identical_run_id"] == run_id
+    other = {"offering": "digital-twin-run", "request": {"park": week | {"seed": 7}}}
+    assert caller.post("/twin-estimates", other).get_json()["identical_run_id"] is None
+    assert province.park(3).post("/twin-estimates", asked).get_json()["identical_run_id"] is None, "another park's"
     page = somebody.get(f"/orders/{order['id']}").text
     assert f"/runs/{run_id}.aasx" in page
     assert somebody.get(f"/runs/{run_id}.aasx").data[:2] == b"PK"
