@@ -45,6 +45,7 @@ def matching() -> Response:
 def match() -> Response:
     """Answer with what fits the enterprise that was typed in."""
     typed = given() | {name: request.form.getlist(name) for name in ("fields", "qualifications", NOT_STATED)}
+    typed[NOT_STATED] = [name for name in typed[NOT_STATED] if not typed.get(name)]
     try:
         profile = _profile()
         with page_work() as work:
@@ -87,8 +88,9 @@ def _profile() -> dict[str, Any]:
         if field(name) in {"yes", "no"}:
             profile[name] = field(name) == "yes"
     for name in ("fields", "qualifications"):
-        if name not in request.form.getlist(NOT_STATED):
-            profile[name] = request.form.getlist(name)
+        ticked = request.form.getlist(name)
+        if ticked or name not in request.form.getlist(NOT_STATED):
+            profile[name] = ticked
     return profile
 
 

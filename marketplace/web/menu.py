@@ -51,7 +51,6 @@ class Section:
 SUBSIDIES = msg("补贴与资金")
 ACCOUNTS = msg("账务")
 ENERGY = msg("能源与碳")
-FACILITIES = msg("共享设施")
 SETTINGS = msg("设置")
 
 ENTRIES = (
@@ -78,7 +77,6 @@ ENTRIES = (
         section=ENERGY,
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
-    Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=FACILITIES),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),
@@ -111,6 +109,7 @@ ENTRIES = (
     Entry("usage.usage", msg("用量与钱包"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("events.events", msg("用量事件"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
+    Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=ACCOUNTS),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True, section=ACCOUNTS),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True, section=ACCOUNTS),
     Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True, section=ACCOUNTS),

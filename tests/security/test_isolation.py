@@ -141,7 +141,8 @@ def smallest(schema: Mapping[str, Any]) -> Any:
         case "boolean":
             return True
         case _:
-            return TEXTS.get(schema.get("format", ""), TEXTS.get(schema.get("pattern", ""), "x"))
+            short = "x" * schema.get("minLength", 1)
+            return TEXTS.get(schema.get("format", ""), TEXTS.get(schema.get("pattern", ""), short))
 
 
 TEXTS = {

@@ -86,7 +86,7 @@ def test_the_page_answers_and_keeps_what_was_typed(measured: Province, signed_in
     assert 'value="510104"' in form.text, "the park's own county"
     typed = {
         "founded_on": "2024-02-20", "patents": "3", "staff": "50", "fields": "biology", "region_code": "411224",
-        "not_stated": "qualifications", "rd_spend_fen": "1,000,000",
+        "not_stated": ["fields", "qualifications"], "rd_spend_fen": "1,000,000",
     }  # fmt: skip
     answer = somebody.post("/matching", typed)
     assert answer.status_code == 200, answer.text
