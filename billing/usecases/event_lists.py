@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from billing.rules import meters
 from billing.rules.invoices import Closed
@@ -18,7 +19,9 @@ from billing.store.event_queries import (
     unmetered_types,
 )
 from billing.store.lateness import closed_of
+from billing.store.metered_events import EventName
 from billing.usecases.event_views import EventBilling, billing_of, counting, known_meters
+from billing.usecases.metered_events import MeteredEvent, MeteredFate, metered_fates
 from billing.usecases.usage import MeterView, list_meters
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
@@ -29,19 +32,40 @@ MOST_TYPES = 100
 
 
 @dataclass(frozen=True)
+class Stand:
+    """A line of an invoice."""
+
+    invoice_id: UUID
+    number: str | None
+    line: int
+
+
+@dataclass(frozen=True)
 class ListedEvent:
     """An event that came in, and how far it went: ``meters`` count it, ``corrected_by`` stands in its place, ``late``
-    came after its month was closed.
+    came after its month was closed; ``metered`` tells how metered use bills it, where no delivery did.
     """
 
     row: EventRow
     meters: tuple[str, ...]
     late: bool
+    metered: MeteredFate | None = None
 
     @property
     def billing(self) -> EventBilling:
         """Return what becomes of it on an invoice."""
-        return billing_of(charged=self.row.gross_fen is not None, invoiced=self.row.invoice_id is not None)
+        charged = self.row.gross_fen is not None or self.metered is not None
+        return billing_of(charged=charged, invoiced=self.invoice is not None)
+
+    @property
+    def invoice(self) -> Stand | None:
+        """Return the invoice line that it is billed by, None while there is none."""
+        row, place = self.row, None if self.metered is None else self.metered.place
+        if place is not None:
+            return Stand(place.invoice_id, place.number, place.line)
+        if row.invoice_id is None or row.invoice_line is None:
+            return None
+        return Stand(row.invoice_id, row.invoice_number, row.invoice_line)
 
     @property
     def corrects(self) -> tuple[str, str] | None:
@@ -84,7 +108,13 @@ def list_events(
     wanted = EventWanted(work.actor.require_tenant(), event_type, None if day is None else _day(day))
     rows = events_page(work.session, wanted, decode_cursor(cursor), check_limit(limit) + 1)
     known, closed = known_meters(work), closed_of(work.session, wanted.park_id)
-    return page_of(rows, limit, lambda row: _listed(row, known, closed), lambda row: (row.received_at, row.place))
+    asked = [
+        MeteredEvent((row.source, row.id), row.time, _counting(row, known)) for row in rows if row.gross_fen is None
+    ]  # fmt: skip
+    fates = metered_fates(work, park_id=wanted.park_id, events=asked)
+    return page_of(
+        rows, limit, lambda row: _listed(row, known, closed, fates), lambda row: (row.received_at, row.place)
+    )  # fmt: skip
 
 
 def overview(work: Work) -> MeterOverview:
@@ -102,9 +132,16 @@ def _day(day: date) -> Period:
     return Period(start_of_day(day, DEFAULT_ZONE), start_of_day(day + timedelta(days=1), DEFAULT_ZONE))
 
 
-def _listed(row: EventRow, known: Sequence[meters.Meter], closed: Closed) -> ListedEvent:
-    counts = row.by_id is None and not row.void
-    event = meters.UsageEvent(row.id, row.source, row.type, row.subject, row.time, row.data)
-    return ListedEvent(
-        row, counting(known, event) if counts else (), closed.is_late(row.time, row.received_at, row.invoice_period)
-    )
+def _counting(row: EventRow, known: Sequence[meters.Meter]) -> tuple[str, ...]:
+    if row.by_id is not None or row.void:
+        return ()
+    return counting(known, meters.UsageEvent(row.id, row.source, row.type, row.subject, row.time, row.data))
+
+
+def _listed(
+    row: EventRow, known: Sequence[meters.Meter], closed: Closed, fates: Mapping[EventName, MeteredFate]
+) -> ListedEvent:  # fmt: skip
+    fate = fates.get((row.source, row.id))
+    billed_for = row.invoice_period if fate is None or fate.place is None else fate.place.period
+    late = closed.is_late(row.time, row.received_at, billed_for)
+    return ListedEvent(row, _counting(row, known), late, fate)

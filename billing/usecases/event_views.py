@@ -19,8 +19,8 @@ from billing.rules.periods import month_name
 from billing.store import trace_queries, usage
 from billing.store.lateness import closed_of
 from billing.store.settlements import meter_of
-from billing.store.trace_queries import LinePlace
 from billing.store.usage import EventCorrection, RatedUsage, RejectedEvent, UsageEvent
+from billing.usecases.metered_events import MeteredEvent, MeteredFate, metered_fates
 from tenants.kernel.database import AnyRow
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import Message, from_stored, msg
@@ -36,7 +36,8 @@ class EventBilling(StrEnum):
     BILLED = "billed"
     """It stands on an invoice."""
     NEXT_INVOICE = "next_invoice"
-    """It is charged, and stands on the next invoice of its park, as a line that names its month."""
+    """It is charged, or a meter with a price counts it: it comes with the next invoice of its park, as (or in) a line that
+    names its month."""
     NOT_BILLED = "not_billed"
     """It is counted at most: nothing is charged for it."""
 
@@ -93,10 +94,14 @@ def read_event(work: Work, *, source: str, event_id: str, park_id: UUID | None =
     row = work.session.execute(query.order_by(UsageEvent.tenant_id).limit(1)).one_or_none()
     if row is None:
         raise NotFound("event.not_found", msg("没有找到事件 {id}。请核对来源和编号。", id=event_id))
-    place = None
+    slugs = _counting(row, known_meters(work))
+    fate = None
     if row.rated_usage_id is not None:
-        place = trace_queries.place_of(work.session, row.tenant_id, row.rated_usage_id)
-    return _view(row, known_meters(work), closed_of(work.session, row.tenant_id), place)
+        fate = MeteredFate(trace_queries.place_of(work.session, row.tenant_id, row.rated_usage_id))
+    else:
+        event = MeteredEvent((row.source, row.event_id), row.time, slugs)
+        fate = metered_fates(work, park_id=row.tenant_id, events=[event]).get(event.name)
+    return _view(row, slugs, closed_of(work.session, row.tenant_id), fate)
 
 
 def list_rejected(work: Work, *, limit: int = SHOWN) -> tuple[RejectedView, ...]:
@@ -167,15 +172,20 @@ def counting(known: Sequence[meters.Meter], event: meters.UsageEvent) -> tuple[s
 
 
 def billing_of(*, charged: bool, invoiced: bool) -> EventBilling:
-    """Return what becomes of an event that was charged, or of whose charge a line stands on an invoice."""
+    """Return what becomes of an event that is charged by itself or by a meter, and whose line stands on an invoice."""
     if invoiced:
         return EventBilling.BILLED
     return EventBilling.NEXT_INVOICE if charged else EventBilling.NOT_BILLED
 
 
-def _view(row: AnyRow, known: Sequence[meters.Meter], closed: Closed, place: LinePlace | None) -> EventView:
-    event = meters.UsageEvent(row.event_id, row.source, row.type, row.subject, row.time, row.data)
-    counts = row.by_id is None and not row.void
+def _counting(row: AnyRow, known: Sequence[meters.Meter]) -> tuple[str, ...]:
+    if row.by_id is not None or row.void:
+        return ()
+    return counting(known, meters.UsageEvent(row.event_id, row.source, row.type, row.subject, row.time, row.data))
+
+
+def _view(row: AnyRow, slugs: tuple[str, ...], closed: Closed, fate: MeteredFate | None) -> EventView:
+    place = None if fate is None else fate.place
     return EventView(
         park_id=row.tenant_id,
         source=row.source,
@@ -188,12 +198,12 @@ def _view(row: AnyRow, known: Sequence[meters.Meter], closed: Closed, place: Lin
         corrects=None if row.corrected_id is None else (row.corrected_source, row.corrected_id),
         corrected_by=None if row.by_id is None else (row.by_source, row.by_id),
         is_void=bool(row.void),
-        meters=counting(known, event) if counts else (),
+        meters=slugs,
         rated_usage_id=row.rated_usage_id,
         order_line_id=row.order_line_id,
         period=month_name(row.time),
         late=closed.is_late(row.time, row.received_at, None if place is None else place.period),
-        billing=billing_of(charged=row.rated_usage_id is not None, invoiced=place is not None),
+        billing=billing_of(charged=fate is not None, invoiced=place is not None),
         invoice_id=None if place is None else place.invoice_id,
         invoice_number=None if place is None else place.number,
         invoice_line=None if place is None else place.line,

@@ -21,6 +21,7 @@ from billing.store.minimums import MINIMUM
 from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
+from billing.usecases.event_views import EventBilling, read_event
 from billing.usecases.traced_fees import TracedFee, traced_fee
 from billing.usecases.traced_meter import TracedCount, TracedMeter, traced_counts, traced_meter
 from tenants.kernel.errors import Conflict, NotFound
@@ -36,7 +37,7 @@ class Standing(StrEnum):
     NOT_CHARGED = "not_charged"
     """It is counted at most: neither a delivered service nor metered use was charged from it."""
     NOT_INVOICED = "not_invoiced"
-    """It was charged, and stands on the next invoice."""
+    """It was charged and stands on the next invoice, or a meter with a price counts it and will be charged with that."""
     INVOICED = "invoiced"
 
 
@@ -227,7 +228,8 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
     place = None if usage is None else trace_queries.place_of_usage(work.session, usage)
     counted = () if usage is not None else traced_counts(work, event)
     invoiced = place is not None or any(each.invoice_id is not None for each in counted)
-    standing = Standing.INVOICED if invoiced else Standing.NOT_INVOICED if usage or counted else Standing.NOT_CHARGED
+    charged = bool(usage or counted) or _waits(work, event)
+    standing = Standing.INVOICED if invoiced else Standing.NOT_INVOICED if charged else Standing.NOT_CHARGED
     return Trace(
         park_id=event.tenant_id,
         standing=standing,
@@ -249,6 +251,12 @@ def _trace(work: Work, event: UsageEvent, usage: RatedUsage | None) -> Trace:
         line=None if place is None else TracedLine(**vars(place) | {"number": place.number or ""}),
         counted_by=counted,
     )
+
+
+def _waits(work: Work, event: UsageEvent) -> bool:
+    """Tell whether a meter's price will charge an event that nothing was charged for yet."""
+    found = read_event(work, source=event.source, event_id=event.event_id, park_id=event.tenant_id)
+    return found.billing is EventBilling.NEXT_INVOICE
 
 
 def _charge(work: Work, usage: RatedUsage) -> TracedCharge:

@@ -261,6 +261,7 @@ HOLD = {
 STANDINGS = {
     "not_charged": msg("只计数，未计费"),
     "not_invoiced": msg("已计费，列入下一张账单"),
+    "metered": msg("按计量计费，列入下一张账单"),
     "invoiced": msg("已列入账单"),
 }
 JOURNALS = {"delivery": msg("服务交付"), "wallet_capture": msg("钱包扣款")}

@@ -30,6 +30,16 @@ def tiers_held(
     Without ``park_ids`` all parks are asked about, as far as the transaction may see them.
     """
     work.actor.require(Permission.READ_PARK)
+    return _held(work, start, end, park_ids)
+
+
+def tiers_of_park(work: Work, *, park_id: UUID, start: datetime, end: datetime) -> TiersHeld | None:
+    """Return the same of one park, for whoever reads its use; None when it held no tier then."""
+    work.actor.require(Permission.READ_USAGE)
+    return _held(work, start, end, [park_id]).get(park_id)
+
+
+def _held(work: Work, start: datetime, end: datetime, park_ids: Collection[UUID] | None) -> dict[UUID, TiersHeld]:
     found: dict[UUID, list[tuple[datetime, datetime | None, str]]] = {}
     regions: dict[UUID, str] = {}
     for row in subscription_queries.held_between(work.session, start, end, park_ids):

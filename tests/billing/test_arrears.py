@@ -266,7 +266,7 @@ def test_a_trace_leads_from_the_line_to_the_events_and_back(world: World) -> Non
     (way,) = counted.counted_by
     assert (counted.standing, way.invoice_id, way.invoice_line) == (Standing.INVOICED, march.id, 1)
     assert (way.event_source, way.event_id) == (line.event.source, line.event.event_id)
-    assert (late.standing, late.counted_by) == (Standing.NOT_CHARGED, ())
+    assert (late.standing, late.counted_by) == (Standing.NOT_INVOICED, ())
     with world.shop.work(other) as work, pytest.raises(NotFound):
         traces.trace_event(work, source="meter-1", event_id="a")
 

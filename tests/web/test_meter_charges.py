@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 
 from billing.usecases import invoicing
 from tenants.kernel.clock import ManualClock
+from tests.api.test_tokens import ask, credentials
 from tests.support.billing_world import FINANCE
 from tests.support.province import Province
 from tests.support.visitor import Visitor
+from tests.support.web import Caller
+from tests.web.test_meter_pages import row_with, send
 
 Enter = Callable[[str], Visitor]
 METER = {
@@ -78,6 +81,44 @@ def test_from_the_charge_to_the_invoice_and_its_trace(province: Province, clock:
     assert row.number in reading.text
     pdf = visitor.get(f"/invoices/{row.id}.pdf")
     assert pdf.data.startswith(b"%PDF")
+
+
+def told(caller: Caller, event_id: str) -> tuple[str, str | None, int | None, bool]:
+    """Return what the API says of an event's bill."""
+    found = caller.get("/events", query_string={"source": "gauge", "id": event_id}).get_json()
+    return found["billing"], found["invoice_number"], found["invoice_line"], found["late"]
+
+
+def test_an_event_says_how_its_meter_bills_it(province: Province, clock: ManualClock, signed_in: Enter) -> None:
+    park = province.park()
+    operator, visitor = signed_in("operator"), signed_in("admin1")
+    operator.get("/meters")
+    operator.post("/meters", METER)
+    operator.post("/meters/water/charges", {"unit_price": "2.5", "vat": "9"})
+    clock.instant = datetime(2026, 3, 30, 2, tzinfo=UTC)
+    send(park, event(1, 10, "2026-03-10T08:00:00+08:00"), event(2, 9, "2026-02-20T08:00:00+08:00"))
+    assert told(park, "w-1") == ("next_invoice", None, None, False)
+    assert told(park, "w-2")[0] == "not_billed", "no price held then"
+    assert park.get("/events/trace?source=gauge&id=w-1").get_json()["standing"] == "not_invoiced"
+    client, secret = credentials(str(park.token))
+    token = ask(province.app, client_id=client, client_secret=secret, scope="usage:read").get_json()["access_token"]
+    assert told(Caller(province.app.test_client(), token), "w-1")[0] == "next_invoice", "that right is enough"
+    listed = visitor.get("/usage/events").text
+    assert "按计量计费，列入下一张账单" in row_with(listed, "gauge w-1 ")
+    assert "只计数，未计费" in row_with(listed, "gauge w-2 ")
+
+    clock.instant = datetime(2026, 4, 3, 2, tzinfo=UTC)
+    (row,) = province.finance.post("/invoices", {"period": "2026-03"}).get_json()["items"]
+    send(park, event(3, 2, "2026-03-21T08:00:00+08:00"))
+    assert told(park, "w-1") == ("billed", row["number"], 1, False)
+    assert told(park, "w-3") == ("next_invoice", None, None, True), "it came after the snapshot of its month"
+    assert told(province.operator, "w-1")[0] == "billed"
+    listed = visitor.get("/usage/events").text
+    assert f"账单 {row['number']} 第 1 行" in row_with(listed, "gauge w-1 ")
+    assert f'href="/invoices/{row["id"]}/lines/1"' in listed
+    assert "按计量计费，列入下一张账单" in row_with(listed, "gauge w-3 ")
+    visitor.get("/language/en")
+    assert "Charged by meter, on the next invoice" in visitor.get("/usage/events").text
 
 
 def test_charges_through_http(province: Province) -> None:
