@@ -31,6 +31,7 @@ def main() -> None:
     sys.path[:] = path
     job = _read(inbox)
     _limit(limits.cpu_seconds, limits.memory_mb, limits.open_files)
+    sys.addaudithook(_refuse_outside)
     threading.Thread(target=_watch, args=(inbox,), daemon=True).start()
     _answer(outbox, job)
     outbox.close()
@@ -101,6 +102,18 @@ def _die_with_parent() -> None:
     """On Linux also ask the kernel: it ends even a child whose threads cannot run."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_OUTSIDE = frozenset(
+    {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "subprocess.Popen",
+     "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
+)  # fmt: skip
+
+
+def _refuse_outside(event: str, _arguments: object) -> None:
+    """Let an engine reach no network and start no program. A hook cannot be taken off again."""
+    if event in _OUTSIDE:
+        raise PermissionError(event)
 
 
 def _limit(cpu_seconds: int, memory_mb: int, open_files: int) -> None:

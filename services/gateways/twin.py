@@ -47,7 +47,7 @@ from tenants.kernel.messages import msg
 ENGINE_VERSION = "2.0.0"
 _TOLERANCE = 1e-6
 _MOVED = 1e-6
-_LIBRARIES = ("highspy", "numpy", "pandas", "power-grid-model", "pvlib", "pyarrow", "simpy")
+_LIBRARIES = ("highspy", "numpy", "pandas", "power-grid-model", "pvlib", "pyarrow", "simpy", "typst", "xlsxwriter")
 
 Progress = Callable[[str, float], None]
 
@@ -96,7 +96,7 @@ def run_twin(request: TwinRequest, *, progress: Progress) -> TwinResult:
     notes = quality_notes(request, prepared.weather, physics, solved, checks)
     series = render_series(site.calendar, site.prices, solved.scenarios, physics)
     shown = ReportInput(request, site.calendar, site.prices, prepared.weather, solved.scenarios, kpis,
-                        solved.additions, investment, advice, notes, identity, physics, checks, emissions)  # fmt: skip
+                        solved.additions, investment, advice, notes, identity, physics, checks, emissions, document)  # fmt: skip
     flows = flows_document(solved.scenarios, site.calendar, feeds_all_in=full)
     files = {
         "kpis.json": _json(document),
@@ -221,9 +221,8 @@ def _processes(request: TwinRequest, shifted: Shifted) -> dict[str, object]:
 
 
 def _shadow_prices(request: TwinRequest, site: Site, solved: Optimum) -> list[dict[str, object]]:
-    found = shadow_prices(
-        solved.worth, site.calendar, site.prices, site.unit, request.sizing, horizon_share(site.calendar)
-    )
+    share = horizon_share(site.calendar)
+    found = shadow_prices(solved.worth, site.calendar, site.prices, site.unit, request.sizing, share, solved.additions)
     return [
         {"scenario": solved.worth_of, "code": item.code, "unit": item.unit, "value_yuan": round(item.value_yuan, 4),
          "text": str(item.text)}

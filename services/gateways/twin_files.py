@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from services.gateways.sectioned_documents import Section, Sheet, render_pdf, render_workbook
 from services.gateways.twin_report import BILL_KINDS, KPI_ROWS, SCENARIO_NAMES, ReportInput
+from services.gateways.twin_report_answers import answer_sections
 from services.rules.twin.calendar import Calendar
 from services.rules.twin.flows import SINKS, SOURCES, links_of, mean_days, totals
 from services.rules.twin.scenarios import Scenario
@@ -79,18 +81,24 @@ def report_documents(content: ReportInput, flows: Mapping[str, object]) -> dict[
 
 
 def _sections(content: ReportInput, flows: Mapping[str, object]) -> tuple[Section, ...]:
-    return (
-        Section("一、关键指标", tables=(_kpis(content),)),
-        Section("二、电费构成（元）", tables=(_bills(content),)),
-        Section("三、建议（按收益排序）", *_advice(content)),
-        Section("四、投资与回收", tables=(_investment(content),)),
-        Section("五、能量流向（kWh）", (_RULE,), (_flows(flows),)),
-        Section("六、排放（tCO₂）", tables=(_emissions(content),)),
-        Section("七、数据质量与说明", tuple(content.notes)),
-        Section("八、可追溯信息", (f"运行指纹：{content.identity['fingerprint']}", *_sources(content))),
+    sections = (
+        Section("关键指标", tables=(_kpis(content),)),
+        Section("电费构成（元）", tables=(_bills(content),)),
+        Section("建议（按收益排序）", *_advice(content)),
+        Section("投资与回收", tables=(_investment(content),)),
+        *answer_sections(content.document),
+        Section("能量流向（kWh）", (_RULE,), (_flows(flows),)),
+        Section("排放（tCO₂）", tables=(_emissions(content),)),
+        Section("数据质量与说明", tuple(content.notes)),
+        Section("可追溯信息", (f"运行指纹：{content.identity['fingerprint']}", *_sources(content))),
+    )
+    return tuple(
+        replace(section, heading=f"{number}、{section.heading}")
+        for number, section in zip(_NUMBERS, sections, strict=False)
     )
 
 
+_NUMBERS = ("一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
 _RULE = "记账规则：自有发电先供负荷，再充储能，再上网；储能放电供其余负荷；仍不足的由电网供给。"
 
 
@@ -116,8 +124,10 @@ def _bills(content: ReportInput) -> Sheet:
 def _advice(content: ReportInput) -> tuple[tuple[str, ...], tuple[Sheet, ...]]:
     if not content.advice:
         return ("在给定的电价与投资条件下，没有值得采取的措施。",), ()
-    rows = tuple((str(item.text), f"{item.saving_yuan:.0f}", f"{item.avoided_t:.1f}") for item in content.advice)
-    return (), (Sheet("建议", ("措施", "净省（元）", "减碳（tCO₂）"), rows, (4, 1, 1)),)
+    rows = tuple(
+        (str(item.text), item.hours, f"{item.saving_yuan:.0f}", f"{item.avoided_t:.1f}") for item in content.advice
+    )
+    return (), (Sheet("建议", ("措施", "主要时段", "净省（元）", "减碳（tCO₂）"), rows, (4, 2, 1, 1)),)
 
 
 def _investment(content: ReportInput) -> Sheet:

@@ -52,6 +52,7 @@ def optimise_beside(request: TwinRequest, site: Site, progress: Progress) -> Opt
             name: beside(item, request, added=item.name in _WITH_ADDED_PV) for name, item in solved.advised.items()
         },
         additions=additions,
+        worth=replace(solved.worth, pv=site.prices.sell * site.calendar.horizon.hours),
         varied=tuple(
             (_other(scenario, varied(request, wish), site, additions), varied(request, wish))
             for (scenario, _), wish in zip(solved.varied, request.variations, strict=True)

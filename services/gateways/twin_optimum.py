@@ -87,19 +87,21 @@ def optimise(request: TwinRequest, site: Site, progress: Progress) -> Optimum:
         worth_of = "sized"
     if worth is None:
         worth = model.duals(first, answer or model.solve("optimised", first, prices), prices)
-    with_pv = _pv_only(request, site, additions)
+    with_pv = _with_pv(model, additions, optimised, sized)
+    advised = _advised(model, as_is, shifted, (optimised, with_pv, sized), additions)
+    variations = _variations(model, additions)
     return Optimum(
         scenarios=(as_is, optimised, sized),
         with_pv=with_pv,
-        advised=_advised(model, as_is, shifted, (optimised, sized), with_pv, additions),
+        advised=advised,
         additions=additions,
         sizing_gap=gap,
-        solver=tuple(model.records),
+        solver=(*_shift_records(shifted, calendar), *model.records),
         plan=model.plan,
         worth=worth,
         worth_of=worth_of,
         shifted=shifted,
-        varied=_variations(model, additions),
+        varied=variations,
     )
 
 
@@ -117,6 +119,15 @@ def _shift(request: TwinRequest, site: Site) -> Shifted | None:
     reached = answer.objective + float((fixed.load - fixed.pv) @ site.prices.cost) * calendar.horizon.hours
     gap = max(0.0, reached - timetable.bound) / max(1.0, abs(reached))
     return Shifted(found, timetable, gap)
+
+
+def _shift_records(shifted: Shifted | None, calendar: Calendar) -> list[dict[str, object]]:
+    """Return what a manifest tells of the timetable; its gap is to a bound that no timetable can beat."""
+    if shifted is None:
+        return []
+    table = shifted.timetable
+    return [{"scenario": "processes", "steps": calendar.horizon.steps, "status": table.status, "gap": shifted.gap,
+             "bound": round(table.bound, 4), "iterations": table.iterations}]  # fmt: skip
 
 
 def _limits(request: TwinRequest, calendar: Calendar) -> SizeLimits | None:
@@ -144,13 +155,21 @@ def _plan(request: TwinRequest, site: Site, load: Floats, limits: SizeLimits | N
     return make_plan(cases, site.calendar, replace(site.prices, buy=lowest, demand=demand), dearest_sell=dearest)
 
 
-def _pv_only(request: TwinRequest, site: Site, additions: Additions) -> Scenario:
-    """Today's way of running with the added PV alone: what the PV brings by itself."""
+def _with_pv(model: Model, additions: Additions, optimised: Scenario, sized: Scenario) -> Scenario:
+    """The best way of running with the added PV alone: the step between ``optimised`` and ``sized``.
+
+    Measured from there, what PV and battery bring adds up to what the whole brings.
+    """
+    if not additions.pv_kwp:
+        return replace(optimised, name="with_pv")
+    if not additions.battery_kwh:
+        return replace(sized, name="with_pv")
+    request, site = model.request, model.site
     only = Additions(pv_kwp=additions.pv_kwp)
-    pv = site.generation(request.pv.kwp + sized_for(only, request.sizing).pv_kwp)
-    flow = habitual_dispatch(
-        request.load.kw, pv, request.battery, site.calendar, site.prices, may_export=site.may_export
-    )
+    case = model.case(sized_for(only, request.sizing))
+    flow = model.idle(case)
+    if case.battery.kwh > 0 and case.battery.kw > 0:
+        flow = model.flow(case, model.solve("with_pv", case, site.prices))
     return make_scenario("with_pv", request, site.calendar, site.prices, flow, only)
 
 
@@ -158,8 +177,7 @@ def _advised(
     model: Model,
     as_is: Scenario,
     shifted: Shifted | None,
-    best: tuple[Scenario, Scenario],
-    with_pv: Scenario,
+    best: tuple[Scenario, Scenario, Scenario],
     additions: Additions,
 ) -> dict[str, Scenario]:
     """Return what may be advised, by name: a scenario that would make a new demand peak is solved again without one.
@@ -173,9 +191,9 @@ def _advised(
         higher = month_peaks(calendar, scenario.flow.imported) > today + _PEAK_KW * np.maximum(today, 1)
         return prices.demand == 0 or not bool(higher.any())
 
-    alone = [with_pv] if shifted is None else [with_pv, _shift_only(model)]
+    alone = [] if shifted is None else [_shift_only(model)]
     found = {"as_is": as_is, **{item.name: item for item in alone if keeps(item)}}
-    for scenario, built in zip(best, (NOTHING, additions), strict=True):
+    for scenario, built in zip(best, (NOTHING, Additions(pv_kwp=additions.pv_kwp), additions), strict=True):
         if keeps(scenario):
             found[scenario.name] = scenario
             continue

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 
 from services.gateways.svg_charts import Line, bars, curves
 from services.gateways.twin_physics import Physics
+from services.gateways.twin_report_answers import answer_sections
 from services.gateways.twin_report_equipment import equipment_sections
 from services.rules.twin.advice import Advice
 from services.rules.twin.calendar import Calendar
@@ -77,6 +79,7 @@ class ReportInput:
     physics: Physics
     checks: Mapping[str, GridCheck]
     emissions: Mapping[str, Emissions]
+    document: Mapping[str, Any]
 
 
 def render_report(content: ReportInput) -> bytes:
@@ -92,6 +95,7 @@ def render_report(content: ReportInput) -> bytes:
         "<h2>逐月电量（MWh，优化配置）</h2>", _monthly(content),
         "<h2>典型日（最大需量所在日，kW）</h2>", _typical_day(content),
         "<h2>投资与回收</h2>", _investment(content),
+        *_answers(content),
         *equipment_sections(content.request, content.calendar, content.physics, content.checks, content.emissions),
         "<h2>数据质量与说明</h2>", "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in content.notes) + "</ul>",
         "<h2>可追溯信息</h2>", _trace(content),
@@ -128,10 +132,20 @@ def _advice(advice: Sequence[Advice]) -> str:
     if not advice:
         return "<p>在给定的电价与投资条件下，没有值得采取的措施。</p>"
     items = (
-        f"<li>{escape(str(item.text))} 净省 <b>{item.saving_yuan:,.0f} 元</b>，减碳 <b>{item.avoided_t:,.1f} tCO₂</b>。</li>"
+        f"<li>{escape(str(item.text))} 净省 <b>{item.saving_yuan:,.0f} 元</b>，减碳 <b>{item.avoided_t:,.1f} tCO₂</b>。"
+        + (f'<br><span class="soft">主要时段：{escape(item.hours)}</span></li>' if item.hours else "</li>")
         for item in advice
     )
     return "<ol>" + "".join(items) + "</ol>"
+
+
+def _answers(content: ReportInput) -> list[str]:
+    parts = []
+    for section in answer_sections(content.document):
+        parts.append(f"<h2>{escape(section.heading)}</h2>")
+        parts += [f'<p class="soft">{escape(text)}</p>' for text in section.paragraphs]
+        parts += [_table(sheet.header, sheet.rows) for sheet in section.tables]
+    return parts
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -214,6 +228,8 @@ def _investment(content: ReportInput) -> str:
         ["投资", f"{item.capex_yuan:,.0f} 元"],
         ["其中补贴", f"{item.subsidy_yuan:,.0f} 元"],
         ["年节省（扣除运维）", f"{item.yearly_saving_yuan:,.0f} 元"],
+        ["净现值（无补贴）", f"{item.npv_yuan:,.0f} 元"],
+        ["净现值（有补贴）", f"{item.npv_yuan_subsidised:,.0f} 元"],
         ["静态回收期（无补贴）", years(item.payback_years)],
         ["静态回收期（有补贴）", years(item.payback_years_subsidised)],
     ]

@@ -19,10 +19,9 @@ from services.rules.twin.dispatch_program import Case, Plan, dispatch_program, m
 from services.rules.twin.inputs import Floats
 from services.rules.twin.linear_program import INFINITY, LinearProgram, Rows
 from services.rules.twin.processes import Job, job_power
-from services.rules.twin.shift_program import add_shift_rows, read_shares, shift_bounds, shift_columns
+from services.rules.twin.shift_program import EXACT_STEPS, add_shift_rows, read_shares, shift_bounds, shift_columns
 from services.rules.twin.tariff import Prices
 
-EXACT_STEPS = 8 * 96
 _WHOLE = 1e-6
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -62,3 +64,13 @@ def look_around(*, progress: Progress) -> tuple[list[str], dict[str, str]]:
 def write_file(path: str, *, progress: Progress) -> None:
     with Path(path).open("wb") as out:
         out.write(b"x" * 100)
+
+
+def reach_out(way: str, *, progress: Progress) -> None:
+    if way == "program":
+        subprocess.run([sys.executable, "-c", ""], check=True)
+    elif way == "name":
+        socket.getaddrinfo("localhost", 80)
+    else:
+        with socket.socket() as line:
+            line.connect(("127.0.0.1", 9))

@@ -90,6 +90,13 @@ def test_the_child_sees_no_secrets_and_no_files_of_ours(tmp_path: Path, monkeypa
         run_limited(sandbox_targets.write_file, str(tmp_path / "out"))
 
 
+@pytest.mark.parametrize("way", ["program", "name", "address"])
+def test_the_child_reaches_no_network_and_starts_no_program(way: str) -> None:
+    with pytest.raises(Problem) as caught:
+        run_limited(sandbox_targets.reach_out, way)
+    assert any("PermissionError" in note for note in caught.value.__notes__)
+
+
 def test_the_child_dies_with_a_killed_parent() -> None:
     program = (
         "from services.gateways.sandbox import run_limited\n"

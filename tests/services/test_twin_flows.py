@@ -85,3 +85,33 @@ def test_series_and_report_come_in_formats_that_offices_open(files: dict[str, by
     assert bill[1:] == tuple(kpis[name]["annual_bill_yuan"] for name in ("as_is", "optimised", "sized"))
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["outputs"]) == set(files) - {"manifest.json"}
+
+
+def test_every_report_shows_what_is_worth_more_and_other_prices_and_processes() -> None:
+    process = {"name": "窑<1>", "kw": 150, "run_minutes": 180, "window": {"from": "06:00", "to": "22:00"}}
+    asked = [{"name": "需量电价上调", "demand_factor": "1.2"}]
+    park = week(processes=[process | {"usual_start": "09:00"}], scenarios=asked)
+    found = run_twin(request_of(park), progress=quiet).files
+    kpis: Any = json.loads(found["kpis.json"])
+    page = found["report.html"].decode()
+    for text in (
+        kpis["shadow_prices"][0]["text"],
+        "需量电价上调",
+        "窑&lt;1&gt;",
+        "所选容量与理论最优的成本差距",
+        "净现值",
+        kpis["advice"][0]["hours"],
+    ):
+        assert text in page
+    book = load_workbook(io.BytesIO(found["report.xlsx"]), read_only=True)
+    assert [row[0] for row in book["边际价值"].iter_rows(values_only=True)][1:] == [
+        item["text"] for item in kpis["shadow_prices"]
+    ]
+    (varied,) = list(book["情景对比"].iter_rows(values_only=True))[1:]
+    assert varied[:2] == ("需量电价上调", kpis["scenarios"][0]["annual_bill_yuan"])
+    (run,) = list(book["可移动工序"].iter_rows(values_only=True))[1:]
+    assert run == ("窑<1>", *(kpis["processes"]["runs"][0][name] for name in ("found", "moved", "not_seen")))
+    told = json.loads(found["manifest.json"])
+    assert {"processes", "optimised", "sized", "需量电价上调"} <= {solve["scenario"] for solve in told["solver"]}
+    assert all(solve["status"] == "Optimal" and "gap" in solve for solve in told["solver"])
+    assert {"highspy", "pvlib", "typst", "xlsxwriter"} <= set(told["libraries"])

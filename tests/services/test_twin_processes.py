@@ -13,12 +13,18 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from services.formats.park import parse_park
 from services.gateways.twin import run_twin
-from services.gateways.twin_shifts import EXACT_STEPS, make_timetable
+from services.gateways.twin_model import Site
+from services.gateways.twin_optimum import optimise
+from services.gateways.twin_shifts import make_timetable
+from services.rules.twin.advice import rank_advice
 from services.rules.twin.calendar import Calendar, make_calendar, make_horizon
 from services.rules.twin.dispatch_program import Case
+from services.rules.twin.effort import cpu_seconds
 from services.rules.twin.inputs import Battery, Days, Floats, Process
 from services.rules.twin.processes import Job, Shiftable, find_jobs, job_power, usual_shares
-from services.rules.twin.tariff import Prices
+from services.rules.twin.scenarios import make_kpis
+from services.rules.twin.shift_program import EXACT_STEPS
+from services.rules.twin.tariff import Prices, step_prices
 from tenants.kernel.errors import Invalid
 from tests.services.parks import quiet, request_of, week
 
@@ -217,3 +223,30 @@ def test_a_run_moves_processes_and_says_what_it_brings() -> None:
     saved = result["as_is"]["annual_bill_yuan"] - result["optimised"]["annual_bill_yuan"]
     assert shift["saving_yuan"] == pytest.approx(saved, abs=0.011)
     assert shift["hours"]
+
+
+@pytest.mark.parametrize(
+    ("battery", "named"), [({"kwh": 3000, "kw": 700}, "储能（3,000 kWh）"), ({"kwh": 0, "kw": 0}, None)]
+)
+def test_what_can_only_be_done_together_is_advised_together(battery: dict[str, int], named: str | None) -> None:
+    """Where moving processes alone would make a new peak, the one measure names them and the battery, if there is one."""
+    request = request_of(week(processes=[PROCESS], battery=battery, sizing=None))
+    calendar = make_calendar(request.horizon)
+    prices = step_prices(calendar, request.tariff, request.feed_in)
+    nothing = np.zeros(request.horizon.steps)
+    solved = optimise(request, Site(calendar, prices, nothing, True, nothing), quiet)
+    may = {name: item for name, item in solved.advised.items() if name != "with_shift"}
+    kpis = {name: make_kpis(item, request) for name, item in may.items()}
+    (advice,) = rank_advice(kpis, solved.additions, may, calendar)
+    assert advice.code == "dispatch"
+    assert "可移动工序" in str(advice.text)
+    assert ("储能" in str(advice.text)) == (named is not None)
+    assert named is None or named in str(advice.text)
+
+
+def test_an_estimate_tells_what_timetables_take() -> None:
+    year = {"period": {"year": 2025}, "step_minutes": 15}
+    plain, moved = (cpu_seconds(request_of(week(**year, **more))) for more in ({}, {"processes": [PROCESS]}))
+    assert 30 < moved - plain < 60, "measured: some 45 seconds for four processes"
+    days = {"step_minutes": 15, "processes": [PROCESS]}
+    assert cpu_seconds(request_of(week(**days))) > 5, "with all binaries at once"

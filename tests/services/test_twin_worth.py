@@ -211,6 +211,32 @@ def test_advice_never_makes_a_new_demand_peak() -> None:
     assert found["saving_yuan"] == pytest.approx(saved, abs=0.011)
 
 
+@pytest.mark.parametrize("feed_in", [{"mode": "surplus", "price": "0.3"}, {"mode": "full", "price": "0.5"}])
+def test_what_is_advised_adds_up_to_what_the_whole_brings(feed_in: dict[str, str]) -> None:
+    kpis: Any = run_twin(request_of(week(feed_in=feed_in)), progress=quiet).kpis
+    assert {item["code"] for item in kpis["advice"]} == {"dispatch", "pv", "battery"}
+    whole = kpis["as_is"]["annual_bill_yuan"] - kpis["sized"]["annual_bill_yuan"] - kpis["sized"]["capital_yuan"]
+    assert sum(item["saving_yuan"] for item in kpis["advice"]) == pytest.approx(whole, abs=0.03)
+    avoided = kpis["as_is"]["emissions_t"] - kpis["sized"]["emissions_t"]
+    assert sum(item["avoided_t"] for item in kpis["advice"]) == pytest.approx(avoided, abs=0.003)
+
+
+def test_a_limit_is_named_only_where_it_holds_the_size() -> None:
+    kpis: Any = run_twin(request_of(week()), progress=quiet).kpis
+    told = {item["code"]: item["text"] for item in kpis["shadow_prices"]}
+    sizing = week()["sizing"]
+    for code, most in (("pv_kwp", "pv_max_kwp"), ("battery_kwh", "battery_max_kwh"), ("battery_kw", "battery_max_kw")):
+        assert ("受上限所限" in told[code]) == (kpis["additions"][code] == pytest.approx(sizing[most], rel=1e-3)), code
+
+
+def test_power_with_its_own_meter_is_worth_what_feeding_in_pays() -> None:
+    request = request_of(week(feed_in={"mode": "full", "price": "0.5"}))
+    kpis: Any = run_twin(request, progress=quiet).kpis
+    kwh = kpis["sized"]["pv_kwh"] / (request.pv.kwp + kpis["additions"]["pv_kwp"])
+    worth = next(item["value_yuan"] for item in kpis["shadow_prices"] if item["code"] == "pv_kwp")
+    assert worth == pytest.approx(0.5 * kwh * 8760 / (7 * 24), rel=1e-4)
+
+
 def test_what_cannot_do_without_a_new_peak_is_not_advised() -> None:
     def kpis(bill: float) -> Kpis:
         return Kpis(bill, *[0.0] * 10)

@@ -24,6 +24,16 @@ def test_a_run_leaves_as_a_shell_and_a_shell_is_run_again(province: Province, si
     province.fund()
     caller = province.park()
     week = demo_park() | {"period": {"from": "2025-07-07", "to": "2025-07-10"}, "step_minutes": 60}
+    week["scenarios"] = [{"name": "需量电价上调", "demand_factor": "1.2"}]
+    week["processes"] = [
+        {
+            "name": "烧成窑",
+            "kw": 150,
+            "run_minutes": 180,
+            "usual_start": "09:00",
+            "window": {"from": "06:00", "to": "22:00"},
+        }
+    ]
     quote = caller.post("/quotes", {"lines": [{"offering": "digital-twin-run", "request": {"park": week}}]}).get_json()
     order = caller.post("/orders", {"quote_id": quote["id"], "payment_method": "invoice"}, key="once").get_json()
     run_id = order["lines"][0]["run"]["id"]
@@ -64,7 +74,17 @@ def test_a_run_leaves_as_a_shell_and_a_shell_is_run_again(province: Province, si
 
     result = somebody.get(f"/runs/{run_id}")
     assert result.status_code == 200, result.text
-    for part in ("能量流向", "电费构成", "净现值", "flows.json", "report.pdf", "series.csv"):
+    for part in (
+        "能量流向",
+        "电费构成",
+        "净现值",
+        "flows.json",
+        "report.pdf",
+        "series.csv",
+        "需量电价上调",
+        "烧成窑",
+        "主要时段",
+    ):
         assert part in result.text
     noon = somebody.get(f"/runs/{run_id}?scenario=as_is&month=2025-07&hour=12").text
     night = somebody.get(f"/runs/{run_id}?scenario=as_is&month=2025-07&hour=2").text

@@ -53,7 +53,7 @@ def rank_advice(
     """Return the measures, the one with most yuan first.
 
     ``kpis`` are of ``as_is`` and of the scenarios that may be advised: ``with_shift`` (today's operation, processes at
-    their new hours), ``optimised``, ``with_pv`` (today's operation with the added PV) and ``sized``.
+    their new hours), ``optimised``, ``with_pv`` (run best with the added PV alone) and ``sized``.
     """
     nothing = _Step(0.0, 0.0)
     steps = {name: _step(kpis["as_is"], item) for name, item in kpis.items()}
@@ -65,8 +65,11 @@ def rank_advice(
         found.append(Advice("shift", text, *shift.beyond(), hours))
     if "optimised" in steps:
         best = advised["optimised"]
-        hours = hours_of(calendar, best.flow.charge + best.flow.discharge)
-        found.append(Advice("dispatch", _dispatch_text(best), *run.beyond(shift), hours))
+        moved = np.maximum(best.flow.load - advised["as_is"].flow.load, 0)
+        if "with_shift" in steps:  # told by itself above
+            moved = np.zeros_like(moved)
+        hours = hours_of(calendar, best.flow.charge + best.flow.discharge + moved)
+        found.append(Advice("dispatch", _dispatch_text(best, moved=bool(moved.any())), *run.beyond(shift), hours))
     if "sized" in steps:
         found += _built(steps, run, additions, advised, calendar)
     worth = [item for item in found if item.saving_yuan >= _WORTH_SAYING_YUAN]
@@ -77,11 +80,11 @@ def _built(
     steps: Mapping[str, _Step], run: _Step, additions: Additions, advised: Mapping[str, Scenario], calendar: Calendar
 ) -> list[Advice]:
     found = []
-    sun = steps.get("with_pv", _Step(0.0, 0.0))
+    sun = steps.get("with_pv", run)
     if additions.pv_kwp:
         text = msg("新增光伏 {kwp} kWp，优先自用，余量按规定上网。", kwp=f"{additions.pv_kwp:,.0f}")
         alone = not additions.battery_kwh  # what is left then belongs to the PV
-        saving = steps["sized"].beyond(run) if alone else sun.beyond()
+        saving = (steps["sized"] if alone else sun).beyond(run)
         found.append(Advice("pv", text, *saving, hours_of(calendar, advised["sized"].flow.pv)))
     if additions.battery_kwh:
         text = msg(
@@ -89,7 +92,7 @@ def _built(
             kwh=f"{additions.battery_kwh:,.0f}",
             kw=f"{additions.battery_kw:,.0f}",
         )
-        saving = steps["sized"].beyond(run, sun) if additions.pv_kwp else steps["sized"].beyond(run)
+        saving = steps["sized"].beyond(sun if additions.pv_kwp else run)
         flow = advised["sized"].flow
         found.append(Advice("battery", text, *saving, hours_of(calendar, flow.charge + flow.discharge)))
     return found
@@ -110,7 +113,16 @@ def hours_of(calendar: Calendar, kw: Floats) -> str:
     return "、".join(f"{a:02d}:00–{b:02d}:00" for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _dispatch_text(best: Scenario) -> Message:
+def _dispatch_text(best: Scenario, *, moved: bool) -> Message:
+    """Name the battery, the processes where shifting them is not advised by itself, or both."""
+    if moved and best.battery.kwh > 0:
+        return msg(
+            "按优化曲线运行现有储能（{kwh} kWh），同时把可移动工序移到优化后的时段；两者须一并实施，"
+            "只移动工序会抬高最大需量。",
+            kwh=f"{best.battery.kwh:,.0f}",
+        )
+    if moved:
+        return msg("把可移动工序移到优化后的时段运行，使其避开当月最大需量时刻。")
     return msg(
         "按优化曲线运行现有储能（{kwh} kWh），替代固定时段充放电，使充电避开当月最大需量时刻。",
         kwh=f"{best.battery.kwh:,.0f}",

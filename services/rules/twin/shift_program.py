@@ -15,6 +15,9 @@ from services.rules.twin.inputs import Floats, Ints
 from services.rules.twin.linear_program import INFINITY, Rows
 from services.rules.twin.processes import Job
 
+EXACT_STEPS = 8 * 96
+"""Horizons up to this many steps are solved with all binaries at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShiftColumns:
