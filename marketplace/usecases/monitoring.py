@@ -57,6 +57,7 @@ def tell_alarm(work: Work, *, alarm_id: UUID) -> bool:
 def hand_over(work: Work, *, work_order_id: UUID, person: UUID, note: str = "") -> WorkOrderView:
     """Give a work order to a colleague; Invalid for anybody who is not one of the park's people."""
     work.actor.require(Permission.HANDLE_ALERT)
+    work_orders.read(work, work_order_id=work_order_id)
     if person not in people.list_colleagues(work):
         wrong = msg("只能转交给本园区的人员。请从名单中选择。")
         raise Invalid("work_order.person", wrong, errors=[FieldError("person", "work_order.person", wrong)])

@@ -151,12 +151,12 @@ def close(work: Work, *, work_order_id: UUID, outcome: str, note: str) -> WorkOr
     more for good reason (``accepted_change``: the baseline is learned anew from then on). It says how in ``note``.
     """
     work.actor.require(Permission.HANDLE_ALERT)
+    order = _locked(work, work_order_id)
     if outcome not in OUTCOMES:
         wrong = msg("结果须为：已排除、无故障或属正常变化。")
         raise Invalid("work_order.outcome", wrong, errors=[FieldError("outcome", "work_order.outcome", wrong)])
     if not note.strip():
         raise _wrong_note()
-    order = _locked(work, work_order_id)
     if order.status == "closed":
         raise _not_now(order)
     if order.accepted_at is None:

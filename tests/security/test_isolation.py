@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from marketplace.wsgi import openapi_document
+from marketplace import wsgi
 from tests.support.province import LEADS, Province
 from tests.support.web import Caller
 
+openapi_document = cache(wsgi.openapi_document)
+"""The document, made once: it is asked for at every call below."""
 SLOT_DAY = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
 
 
@@ -137,7 +140,7 @@ def smallest(schema: Mapping[str, Any]) -> Any:
         case "array":
             return [smallest(schema["items"])] * schema.get("minItems", 0)
         case "integer" | "number":
-            return max(1, schema.get("minimum", 1))
+            return int(max(1, schema.get("minimum", 1)))
         case "boolean":
             return True
         case _:
@@ -182,4 +185,4 @@ def test_ids_that_name_nothing_are_not_found(province: Province, made_up: str) -
         answer = park.client.open(
             address, method=method.upper(), headers={"Authorization": f"Bearer {park.token}"}, **options
         )
-        assert answer.status_code in {403, 404}, f"{method} {address}: {answer.status_code}"
+        assert answer.status_code in {403, 404}, f"{method} {address}: {answer.status_code} {answer.text[:300]}"
