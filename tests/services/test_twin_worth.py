@@ -19,6 +19,7 @@ from services.rules.twin.inputs import Battery, Sizing, TwinRequest
 from services.rules.twin.marginal import marginal
 from services.rules.twin.photovoltaics import step_yield
 from services.rules.twin.scenarios import Kpis
+from services.rules.twin.shadow_prices import _more
 from services.rules.twin.sizing_program import Additions, size_limits
 from services.rules.twin.tariff import Prices, step_prices
 from tests.services.parks import quiet, request_of, week
@@ -227,6 +228,20 @@ def test_a_limit_is_named_only_where_it_holds_the_size() -> None:
     sizing = week()["sizing"]
     for code, most in (("pv_kwp", "pv_max_kwp"), ("battery_kwh", "battery_max_kwh"), ("battery_kw", "battery_max_kw")):
         assert ("受上限所限" in told[code]) == (kpis["additions"][code] == pytest.approx(sizing[most], rel=1e-3)), code
+
+
+@pytest.mark.parametrize(
+    ("worth", "held", "word"),
+    [
+        (99.0, False, "低于"),
+        (131.0, False, "相当"),
+        (131.9, True, "相当"),
+        (140.0, False, "递减"),
+        (140.0, True, "受上限所限"),
+    ],
+)
+def test_what_one_more_is_worth_is_compared_as_it_is(worth: float, held: bool, word: str) -> None:
+    assert word in str(_more("kWh", worth, 131.28, held=held))
 
 
 def test_power_with_its_own_meter_is_worth_what_feeding_in_pays() -> None:

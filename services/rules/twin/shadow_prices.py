@@ -79,8 +79,13 @@ def _more(unit: str, worth: float, cost: float | None, *, held: bool) -> Message
             "{what}再增加 1 {unit}，每年可少付 {worth} 元，高于其年成本 {cost} 元：受上限所限，放宽上限仍有收益。",
             what=what, unit=unit, worth=shown, cost=f"{cost:,.2f}",
         )  # fmt: skip
+    if worth > cost / _CLEARLY:
+        return msg(
+            "{what}再增加 1 {unit}，每年可少付 {worth} 元，与其年成本 {cost} 元相当：不必再增加。",
+            what=what, unit=unit, worth=shown, cost=f"{cost:,.2f}",
+        )  # fmt: skip
     return msg(
-        "{what}再增加 1 {unit}，每年可少付 {worth} 元，不高于其年成本 {cost} 元：不必再增加。",
+        "{what}再增加 1 {unit}，每年可少付 {worth} 元，低于其年成本 {cost} 元：不必再增加。",
         what=what, unit=unit, worth=shown, cost=f"{cost:,.2f}",
     )  # fmt: skip
 
