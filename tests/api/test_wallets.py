@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.province import Province
+from tests.support.province import LEADS, Province
+from tests.support.sales import sold_inspection
 
 GRANT = {"amount_fen": 50_000, "reason": "开园优惠", "expires_at": "2026-06-01T00:00:00+08:00"}
 
@@ -31,3 +32,41 @@ def test_a_park_sets_its_own_line_of_warning(province: Province) -> None:
     assert province.finance.post("/wallet/alert", {"below_fen": 1}).status_code == 403
     nothing = "01991bb6-0000-7000-8000-000000000000"
     assert park.post(f"/alerts/{nothing}/acknowledgement").status_code == 404
+
+
+def test_money_from_the_bank_is_held_for_what_runs_then_spent_or_given_back(province: Province) -> None:
+    province.fund()
+    park = province.park(1)
+    me = park.get("/me").get_json()["park"]
+    address = f"/parks/{me['id']}/wallet"
+
+    def wallet() -> tuple[int, int]:
+        found = park.get(address).get_json()
+        return found["available_fen"], found["held_fen"]
+
+    receipt = f"交易日期,交易流水号,贷方金额,对方户名,摘要\n2026-03-01,B1,6000.00,园区,{me['payment_reference']}\n"
+    for _ in range(2):
+        taken = province.finance.post("/bank-statements?name=m.csv", data=receipt.encode(), content_type="text/csv")
+        assert (taken.status_code, wallet()) == (201, (600_000, 0)), taken.text
+    assert park.post("/wallet/alert", {"below_fen": 590_000}).status_code == 200
+    quote = park.post("/quotes", {"lines": [LEADS]}).get_json()
+    price = quote["payable_fen"]
+    order = park.post("/orders", {"quote_id": quote["id"], "payment_method": "wallet"}).get_json()
+    assert wallet() == (600_000 - price, price), "held while it runs"
+    (told,) = park.get("/alerts").get_json()["items"]
+    assert (told["kind"], told["detail"]) == ("wallet.low", {"available_fen": 600_000 - price, "below_fen": 590_000})
+    assert park.post(f"/alerts/{told['id']}/acknowledgement").status_code == 204
+    assert park.get("/alerts").get_json()["items"] == []
+    for _ in range(2):
+        park.post(f"/orders/{order['id']}/cancel", key="cancel")
+        assert wallet() == (600_000, 0), "given back, once"
+
+    delivered, _ = sold_inspection(province, park, payment_method="wallet")
+    spent = park.get(f"/orders/{delivered}").get_json()["payable_fen"]
+    assert wallet() == (600_000 - spent, 0), "captured when it was delivered"
+    kinds = [each["kind"] for each in park.get(address).get_json()["entries"]]
+    assert kinds == ["capture", "hold", "release", "hold", "top_up"]
+    poor = province.park(2)
+    quote = poor.post("/quotes", {"lines": [LEADS]}).get_json()
+    refused = poor.post("/orders", {"quote_id": quote["id"], "payment_method": "wallet"})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "wallet.insufficient")

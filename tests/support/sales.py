@@ -14,7 +14,7 @@ from tests.support.web import Caller
 
 
 def sold_inspection(
-    province: Province, park: Caller, *, on: date = date(2026, 3, 3), **more: str
+    province: Province, park: Caller, *, on: date = date(2026, 3, 3), payment_method: str = "invoice", **more: str
 ) -> tuple[str, str]:  # fmt: skip
     """Let a park book an inspection of 600 yuan, and have it reported and settled; return its order and line.
 
@@ -25,7 +25,7 @@ def sold_inspection(
     request = {"instrument_id": slot["instrument_id"], "starts_at": slot["starts_at"], "purpose": "断口分析"}
     wished = {"lines": [{"offering": "shared-inspection", "request": request}], **more}
     quote = park.post("/quotes", wished).get_json()
-    order = park.post("/orders", {"quote_id": quote["id"]}).get_json()
+    order = park.post("/orders", {"quote_id": quote["id"], "payment_method": payment_method}).get_json()
     booking = order["lines"][0]["booking"]["id"]
     with province.workshop.work(system_actor("meters")) as work:
         provide_meter(

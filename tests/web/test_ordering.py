@@ -113,7 +113,7 @@ def test_a_wallet_that_is_too_small_says_so_and_keeps_the_price(park: Visitor, d
 
 
 def test_a_budget_is_set_shown_before_confirming_and_stops_the_order(park: Visitor, database: Database) -> None:
-    park.get("/budgets")
+    assert "按计量计费的用量、最低消费差额和补收不计入" in park.get("/budgets").text
     form = {"offering": "", "measure": "payable_fen", "period": "month", "hard_stop": "yes"}
     assert park.post("/budgets", form | {"limit": "viel"}).status_code == 422
     listed = park.follow(park.post("/budgets", form | {"limit": "3,999.99"})).text
