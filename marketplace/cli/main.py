@@ -50,11 +50,12 @@ def worker() -> None:
     """Work the job queue until told to stop."""
     from marketplace.composition import build
     from marketplace.doors.logs import configure
-    from marketplace.jobs.worker import work
+    from marketplace.jobs.worker import settle, work
 
     settings = _settings()
     configure(settings.log_format)
     with build(settings) as market:
+        settle()
         asyncio.run(work(market))
 
 

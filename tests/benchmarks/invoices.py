@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from billing.usecases import invoice_runs, rollups
 from infra.postgres import Server
+from marketplace.jobs import worker
 from migrations.apply import provide_login, upgrade
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
@@ -141,6 +142,7 @@ def _measure(owner_url: str) -> Seconds:
     engine = connect(url, pool_size=1)
     clock = ManualClock(MOMENTS[0])
     shop = WorkShop(engine, clock, Silent())
+    worker.settle()
     _run(shop, "2026-02")
     _vacuum(owner)
     before = _peak()
