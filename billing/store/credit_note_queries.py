@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, true, update
+from sqlalchemy import ARRAY, Uuid, cast, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -155,7 +155,7 @@ def uncredited_returns(session: Session, parks: Collection[UUID]) -> dict[UUID, 
     )
     query = (
         select(LineReturn)
-        .where(LineReturn.tenant_id.in_(parks), ~named.exists())
+        .where(LineReturn.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))), ~named.exists())
         .order_by(LineReturn.returned_at, LineReturn.id)
     )
     found: dict[UUID, list[LineReturn]] = {}

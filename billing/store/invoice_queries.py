@@ -113,6 +113,7 @@ class NewLine:
     discount_fen: int = 0
 
 
+# Each delivery is looked up by its key: a join of a thousand lines would rather read all deliveries there ever were.
 _COPIED = "offering, title, quantity, gross_fen, subsidy_fen, vat_bp, awards"
 _LINES = f"""
     INSERT INTO invoice_lines (tenant_id, invoice_id, line, rated_usage_id, vat_fen, discount_fen, payable_fen, {_COPIED})
@@ -121,7 +122,9 @@ _LINES = f"""
     FROM unnest(%(tenants)s::uuid[], %(invoices)s::uuid[], %(lines)s::integer[], %(usages)s::uuid[], %(vat)s::bigint[],
                 %(discounts)s::bigint[])
         AS given (tenant_id, invoice_id, line, usage_id, vat_fen, discount_fen)
-    JOIN rated_usage ON rated_usage.tenant_id = given.tenant_id AND rated_usage.id = given.usage_id
+    CROSS JOIN LATERAL (
+        SELECT payable_fen, {_COPIED} FROM rated_usage WHERE tenant_id = given.tenant_id AND id = given.usage_id LIMIT 1
+    ) AS usage
 """  # noqa: S608 - the columns are ours
 
 

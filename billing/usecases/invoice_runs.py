@@ -14,6 +14,7 @@ from uuid import UUID
 from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import invoice_run_queries
+from billing.store.invoice_queries import pending_parks
 from billing.store.invoices import InvoiceRun
 from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use
 from billing.usecases.invoice_drafts import check_period_begun, grace_end
@@ -93,7 +94,7 @@ def carry_out_run(workshop: WorkShop, actor: Actor, *, run_id: UUID) -> None:
             charge_metered_use(work, period, some)
     with workshop.work(actor) as work:
         settle_minimums(work, period)
-        parks = parks_to_invoice(work, period)
+        parks = pending_parks(work.session, period)
         invoice_run_queries.expect(work.session, run_id, len(parks))
     for some in chunks(parks, PARKS_AT_ONCE):
         with workshop.work(actor) as work:
