@@ -94,9 +94,9 @@ def carry_out_run(workshop: WorkShop, actor: Actor, *, run_id: UUID) -> None:
             charge_metered_use(work, period, some)
     with workshop.work(actor) as work:
         settle_minimums(work, period)
-        parks = pending_parks(work.session, period)
-        invoice_run_queries.expect(work.session, run_id, len(parks))
-    for some in chunks(parks, PARKS_AT_ONCE):
+        pending = pending_parks(work.session, period)
+        invoice_run_queries.expect(work.session, run_id, len(pending))
+    for some in chunks(pending, PARKS_AT_ONCE):
         with workshop.work(actor) as work:
             issued = issue_to(work, period, some)
             invoice_run_queries.advance(work.session, run_id, issued)

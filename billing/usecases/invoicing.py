@@ -53,8 +53,8 @@ def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> t
     for some in chunks(parks, METERED_AT_ONCE):
         charge_metered_use(work, period, some)
     settle_minimums(work, period, park_id)
-    parks = [park_id] if park_id is not None else invoice_queries.pending_parks(work.session, period)
-    for some in chunks(parks, PARKS_AT_ONCE):
+    pending = [park_id] if park_id is not None else invoice_queries.pending_parks(work.session, period)
+    for some in chunks(pending, PARKS_AT_ONCE):
         issue_to(work, period, some)
     found = invoice_queries.invoice_page(
         work.session, period=period, park_id=park_id, status=None, before=None, limit=None
