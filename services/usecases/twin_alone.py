@@ -1,4 +1,4 @@
-"""The twin by itself: a document and its files in, four files out, no database.
+"""The twin by itself: a document and its files in, the run's files out, no database.
 
 The same two steps serve a worker: ``read_request`` checks everything before anything is charged, and the request then
 goes to ``services.gateways.twin.run_twin``.

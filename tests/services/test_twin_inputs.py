@@ -168,12 +168,13 @@ def test_a_document_cannot_point_out_of_its_folder(tmp_path: Path) -> None:
         read_request(json.dumps(week(load={"csv": "load.csv"})).encode(), no_files)
 
 
-def test_the_console_reads_a_folder_and_writes_four_files(tmp_path: Path) -> None:
+def test_the_console_reads_a_folder_and_writes_its_files(tmp_path: Path) -> None:
     (tmp_path / "load.csv").write_text("\n".join(_rows()))
     (tmp_path / "park.json").write_text(json.dumps(week(load={"csv": "load.csv"})))
     result = twin_command(tmp_path / "park.json", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "manifest.json", "kpis.json", "series.parquet", "report.html",
+        "manifest.json", "kpis.json", "series.parquet", "series.csv", "flows.json",
+        "report.html", "report.pdf", "report.xlsx",
     }  # fmt: skip
     assert json.loads((tmp_path / "out" / "kpis.json").read_text()) == json.loads(json.dumps(result.kpis))
     page = (tmp_path / "out" / "report.html").read_text()
