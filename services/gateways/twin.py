@@ -1,4 +1,4 @@
-"""A twin run from a request to its four files: deterministic, without database, network or clock.
+"""A twin run from a request to its files: deterministic, without database, network or clock.
 
 It may run in a child process: the request and the result travel by pickle.
 """
