@@ -62,7 +62,8 @@ def call(
     responses: dict[int, Any] = {each: _problem(each) for each in refusals}
     kinds = list(files)
     if kinds:
-        content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+        binary = {"type": "string", "format": "binary"}
+        content = {kind: {"schema": {"type": "object"} if kind.endswith("json") else binary} for kind in kinds}
         responses[status] = {"description": "The file", "content": content}
     else:
         responses[status] = answer

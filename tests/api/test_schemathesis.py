@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -41,8 +42,15 @@ def test_schemathesis_finds_nothing(province: Province, persona: str) -> None:
         assert isinstance(found, Ok)
         operation = found.ok()
         for mode in GenerationMode:
+            if mode is GenerationMode.NEGATIVE and not takes_anything(operation.definition.raw):
+                continue
             cases = operation.as_strategy(generation_mode=mode)
             attack(cases, known.get(operation.path.removeprefix("/api/v1/").split("/")[0]), caller)
+
+
+def takes_anything(documented: Mapping[str, Any]) -> bool:
+    """Tell whether there is anything to get wrong in a call: a parameter, a body, or who makes it."""
+    return any(documented.get(part) for part in ("parameters", "requestBody", "security"))
 
 
 def attack(cases: st.SearchStrategy[Case[Any]], ids: list[str] | None, caller: Caller) -> None:
