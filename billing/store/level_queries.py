@@ -61,7 +61,7 @@ def _statement(question: MeterQuestion) -> Any:
     rows = select(
         is_before, window.label("start"), value.label("value"), read.c.time, *_groups(question, read)
     ).subquery()
-    groups = [rows.c[name] for name in rows.c.keys() if name.startswith("g_")]  # noqa: SIM118 - a column collection
+    groups = [column for column in rows.c if column.name.startswith("g_")]
     moment = func.sum(rows.c.value * cast(extract("epoch", rows.c.time), Numeric))
     return select(rows.c.is_before, rows.c.start, func.sum(rows.c.value), moment, *groups).group_by(
         rows.c.is_before, rows.c.start, *groups
