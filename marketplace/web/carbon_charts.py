@@ -61,7 +61,7 @@ def month_chart(inventory: Inventory) -> dict[str, Any]:
     )
     return {
         "grid": _GRID,
-        "legend": {"top": 0, "left": 0},
+        "legend": {"top": 0, "left": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "valueFormatter": "number"},
         "xAxis": {"type": "category", "data": [f"{inventory.year}-{month:02d}" for month in range(1, 13)]},
         "yAxis": {"type": "value", "name": "tCO₂e", "splitNumber": 4},
@@ -94,7 +94,7 @@ def hours_chart(view: HoursView) -> dict[str, Any]:
             "lineStyle": {"type": "dashed", "color": "#33434d"}, "itemStyle": {"color": "#33434d"}}  # fmt: skip
     return {
         "grid": _GRID,
-        "legend": {"top": 0, "left": 0},
+        "legend": {"top": 0, "left": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "valueFormatter": "number"},
         "xAxis": {"type": "category", "data": names, "boundaryGap": False},
         "yAxis": [
@@ -146,7 +146,7 @@ def path_chart(base: Mapping[str, Any], base_year: int, years: Sequence[Mapping[
     limits = [float(base["tonnes"])] + [float(year["limit_t"]) for year in years]
     return {
         "grid": _GRID,
-        "legend": {"top": 0, "left": 0},
+        "legend": {"top": 0, "left": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "valueFormatter": "number"},
         "xAxis": {"type": "category", "data": names},
         "yAxis": {"type": "value", "name": "tCO₂", "splitNumber": 4},

@@ -53,7 +53,7 @@ def sharing_chart(
     return {
         "color": list(colours[: len(costs_fen)]),
         "grid": _GRID,
-        "legend": {"top": 0, "left": 0},
+        "legend": {"top": 0, "left": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "valueFormatter": "fen"},
         "xAxis": {"type": "category", "data": list(parks), "axisTick": {"show": False}},
         "yAxis": {"type": "value", "axisLabel": {"formatter": "shortfen"}, "splitNumber": 3},
@@ -236,7 +236,7 @@ def bill_chart(
     bills = {name: kpis[name].get("bill_parts_yuan", {}) for name in scenarios}
     return {
         "grid": _GRID | {"top": 64},
-        "legend": {"top": 0, "left": 0},
+        "legend": {"top": 0, "left": 0, "type": "scroll"},
         "tooltip": {"trigger": "axis", "valueFormatter": "yuan"},
         "xAxis": {"type": "category", "data": [say(word) for word in scenarios.values()], "axisTick": {"show": False}},
         "yAxis": {"type": "value", "axisLabel": {"formatter": "shortyuan"}, "splitNumber": 3},

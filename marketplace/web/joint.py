@@ -11,10 +11,12 @@ from flask import Response, request
 from werkzeug.datastructures import MultiDict
 
 from billing.usecases.alone import settle_document
+from marketplace.doors.language import reader_language
+from marketplace.doors.texts import ENGLISH
 from marketplace.web.charts import sharing_chart
 from marketplace.web.pages import page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
-from marketplace.web.rendering import show
+from marketplace.web.rendering import say, show
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
@@ -27,7 +29,10 @@ EXAMPLE: Mapping[str, str] = {
     "outsider_premium": "50", "outsider_hours": "0", "reserve_hours": "0",
 }  # fmt: skip
 """One hundred million yuan over ten years, five thousand hours a year, six hundred yuan an hour."""
-EXAMPLE_PARKS = (("甲园区", "40", "3000"), ("乙园区", "30", "1000"), ("丙园区", "30", "1000"))
+EXAMPLE_PARKS = (("40", "3000"), ("30", "1000"), ("30", "1000"))
+"""Share in per cent and hours a year of each."""
+STEMS = ("甲乙丙丁戊己庚辛壬癸子丑寅", "ABCDEFGHIJKLM")
+"""How places are counted in Chinese and in English: one more than there may be parks."""
 METHODS = {
     "agreement": msg("按协议"),
     "shares": msg("按出资比例"),
@@ -80,7 +85,7 @@ def table() -> Response:
 def _partners(asked: MultiDict[str, str]) -> tuple[Partner, ...]:
     names = [name.strip()[:40] for name in asked.getlist("park")][:MOST_PARKS]
     if not names:
-        return tuple(Partner(*each) for each in EXAMPLE_PARKS)
+        return tuple(Partner(_name(number), *each) for number, each in enumerate(EXAMPLE_PARKS))
     shares, uses = asked.getlist("share"), asked.getlist("use")
     found = [
         Partner(name, shares[i][:10] if i < len(shares) else "0", uses[i][:10] if i < len(uses) else "0")
@@ -95,8 +100,12 @@ def _partners(asked: MultiDict[str, str]) -> tuple[Partner, ...]:
 
 
 def _next_name(taken: set[str]) -> str:
-    heavenly = "甲乙丙丁戊己庚辛壬癸子丑寅卯"
-    return next(name for stem in heavenly if (name := f"{stem}园区") not in taken)
+    return next(name for number in range(MOST_PARKS + 1) if (name := _name(number)) not in taken)
+
+
+def _name(number: int) -> str:
+    """Return what the park at a place is called until its name is typed in: 甲园区, or Park A."""
+    return say(msg("{stem}园区", stem=STEMS[reader_language() == ENGLISH][number]))
 
 
 def _document(typed: Mapping[str, str], partners: Sequence[Partner]) -> dict[str, Any]:
