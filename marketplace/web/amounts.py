@@ -17,16 +17,17 @@ def fen_of(name: str, *, empty: int | None = None) -> int:
     if not field(name) and empty is not None:
         return empty
     not_one = msg("金额须为数字，以元为单位，例如 1000000.00。")
-    return _hundredfold(name, field(name), not_one, msg("金额最多两位小数，且不能过大。请改正金额。"))
+    return hundredfold(name, field(name), not_one, msg("金额最多两位小数，且不能过大。请改正金额。"))
 
 
 def share_of(name: str) -> int:
     """Return the share typed into a field in per cent, in basis points. Raises Invalid at the field for what is none."""
     not_one = msg("比例须为百分数，例如 40 或 12.5。")
-    return _hundredfold(name, field(name).removesuffix("%"), not_one, not_one)
+    return hundredfold(name, field(name).removesuffix("%"), not_one, not_one)
 
 
-def _hundredfold(name: str, text: str, no_number: Message, too_fine: Message) -> int:
+def hundredfold(name: str, text: str, no_number: Message, too_fine: Message) -> int:
+    """Return a hundred times the number in ``text``: yuan in fen, per cent in basis points. Raises Invalid at ``name``."""
     try:
         amount = Decimal(text.replace(",", "").replace("，", "")) * 100
     except InvalidOperation:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from billing.usecases.alone import settle_document
 from marketplace.doors.language import reader_language
 from marketplace.doors.texts import ENGLISH
+from marketplace.web.amounts import hundredfold
 from marketplace.web.charts import sharing_chart
 from marketplace.web.pages import page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
@@ -133,13 +134,7 @@ def _comparison(settlement: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def _hundredfold(field: str, text: str) -> int:
-    try:
-        amount = Decimal(_plain(text)) * 100
-    except InvalidOperation:
-        raise _wrong(field, msg("须为数字。请改正。")) from None
-    if not amount.is_finite() or amount.adjusted() > 16 or amount != amount.to_integral_value():
-        raise _wrong(field, msg("最多两位小数，且不能过大。请改正。"))
-    return int(amount)
+    return hundredfold(field, _plain(text), msg("须为数字。请改正。"), msg("最多两位小数，且不能过大。请改正。"))
 
 
 def _whole(field: str, text: str) -> int:
