@@ -20,6 +20,7 @@ NOUNS = (
     "prechecks",
     "measures",
     "cost_sharing",
+    "joint_agreements",
     "twin_estimates",
     "twin_models",
     "quotes",

@@ -19,6 +19,7 @@ from billing.usecases.invariants_discounts import INVARIANTS_DISCOUNTS as DISCOU
 from billing.usecases.invariants_e_invoices import INVARIANTS_E_INVOICES as E_INVOICES
 from billing.usecases.invariants_entitlements import INVARIANTS_ENTITLEMENTS as ENTITLEMENTS
 from billing.usecases.invariants_exemptions import INVARIANTS_EXEMPTIONS as EXEMPTIONS
+from billing.usecases.invariants_joint import INVARIANTS_JOINT as JOINT
 from billing.usecases.invariants_metered import INVARIANTS_METERED as METERED
 from billing.usecases.invariants_minimums import INVARIANTS_MINIMUMS as MINIMUMS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
@@ -170,6 +171,7 @@ ALL = (
     *BOOKS,
     *ADJUSTMENTS,
     *DISCOUNTS,
+    *JOINT,
     *MINIMUMS,
     *AID,
     *ONCE,

@@ -110,6 +110,7 @@ ENTRIES = (
     Entry("events.events", msg("用量事件"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("budgets.budgets", msg("预算限额"), Permission.READ_USAGE, park_only=True, section=ACCOUNTS),
     Entry("joint.table", msg("共建测算"), Permission.READ_CATALOGUE, section=ACCOUNTS),
+    Entry("joint_agreements.agreements", msg("共建协议"), Permission.READ_JOINT, section=ACCOUNTS),
     Entry("books.books", msg("对账"), Permission.RECONCILE, staff_only=True, section=ACCOUNTS),
     Entry("ledger.ledger", msg("账簿"), Permission.READ_LEDGER, staff_only=True, section=ACCOUNTS),
     Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True, section=ACCOUNTS),

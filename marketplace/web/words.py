@@ -303,6 +303,14 @@ KINDS = {
     "stage": STAGES,
     "booking": BOOKING,
     "invoice": INVOICE,
+    "joint": {
+        "signing": msg("待签署"),
+        "signed": msg("待备案"),
+        "registered": msg("未开始"),
+        "in_force": msg("生效中"),
+        "ended": msg("已结束"),
+        "withdrawn": msg("已撤回"),
+    },
     "adjustment": {"asked": msg("待确认"), "charged": msg("已补收"), "refused": msg("未同意")},
     "discount": {
         "asked": msg("待确认"),
