@@ -53,7 +53,7 @@ class NewAgreement(Body):
 class Signature(Body):
     """The hash of the terms that the signer has read."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(min_length=64, max_length=64)]
 
 
 class Party(Answer):
