@@ -27,6 +27,8 @@ MAY_POINT_TO = {
 }
 SHARED_BY_OWNER = {"reservations", "instruments"}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
+AMONG_PARTIES = {"joint_agreements", "joint_parties"}
+"""Shared tables whose rows are shown to the parks that are parties to them, and to no other."""
 
 
 def mappers() -> Iterator[Mapper[Any]]:
@@ -131,7 +133,7 @@ def test_row_security_is_forced_on_every_tenants_table(database: Database) -> No
             ).scalars()
         )
         policies = set(connection.execute(text("SELECT tablename || ':' || roles::text FROM pg_policies")).scalars())
-    assert forced == set(tenant_tables())
+    assert forced == set(tenant_tables()) | AMONG_PARTIES
     for name in forced:
         assert f"{name}:{{marketplace_tenant}}" in policies
         assert f"{name}:{{marketplace_staff}}" in policies
