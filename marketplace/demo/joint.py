@@ -1,0 +1,84 @@
+"""The demo's joint facility: a testing centre of three parks, agreed, signed and registered; and a second version to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from billing.rules.joint_agreements import PartyRole, Share, Terms
+from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.usecases import joint_agreements
+from marketplace.demo import world
+from marketplace.demo.seeder import Seeder
+from tenants.kernel.work import Work
+
+PARTIES = (
+    ("park01", PartyRole.LEAD, 4_000),
+    ("park02", PartyRole.PARTICIPANT, 3_000),
+    ("park03", PartyRole.PARTICIPANT, 3_000),
+    ("park04", PartyRole.SUPERVISOR, 0),
+)
+HOUR = 60
+
+
+def agree_on_centre(seeder: Seeder, parks: Mapping[str, UUID]) -> None:
+    """Let the officer write an agreement, its parties sign it and the approver register it; the next year's waits for two."""
+    officer, approver = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver"))
+    parties = [Share(parks[login], role, share) for login, role, share in PARTIES]
+    year = local_day(seeder.clock.now(), DEFAULT_ZONE).year
+    terms = _terms(year)
+    made = seeder.step("joint centre", officer, partial(_write, terms=terms, parties=parties))
+    for login, *_ in PARTIES:
+        seeder.step(f"joint centre signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=made))
+    seeder.step("joint centre registered", approver, partial(_register, made=made))
+    following = replace(
+        terms,
+        valid_from=date(year + 1, 1, 1),
+        valid_to=date(year + 2, 1, 1),
+        premium_bp=2_500,
+        carry_over_minutes=150 * HOUR,
+    )
+    series = UUID(str(made["series"]))
+    offered = seeder.step(
+        "joint centre's next year", officer, partial(_write, terms=following, parties=parties, series_id=series)
+    )
+    for login, *_ in PARTIES[:2]:
+        seeder.step(f"next year signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=offered))
+
+
+def _terms(year: int) -> Terms:
+    """The contract's worked example, with some hours for the public and for maintenance."""
+    return Terms(
+        title="豫西材料检测中心",
+        valid_from=date(year, 1, 1),
+        valid_to=date(year + 1, 1, 1),
+        capital_fen=100_000_000 * 100,
+        life_years=10,
+        year_minutes=5_000 * HOUR,
+        reserve_minutes=250 * HOUR,
+        maintenance_minutes=150 * HOUR,
+        variable_fen_per_hour=600 * 100,
+        premium_bp=2_000,
+        outsider_premium_bp=5_000,
+        lending_notice_days=14,
+        overdraw_minutes=1_000 * HOUR,
+        carry_over_minutes=100 * HOUR,
+    )
+
+
+def _write(work: Work, *, terms: Terms, parties: list[Share], series_id: UUID | None = None) -> dict[str, Any]:
+    made = joint_agreements.write_agreement(work, terms=terms, parties=parties, series_id=series_id)
+    return {"id": str(made.id), "series": str(made.series_id), "sha256": made.sha256}
+
+
+def _sign(work: Work, *, made: Mapping[str, Any]) -> dict[str, Any]:
+    signed = joint_agreements.sign_agreement(work, agreement_id=UUID(str(made["id"])), sha256=str(made["sha256"]))
+    return {"id": str(signed.id)}
+
+
+def _register(work: Work, *, made: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": str(joint_agreements.register_agreement(work, agreement_id=UUID(str(made["id"]))).id)}
