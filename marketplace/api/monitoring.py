@@ -102,7 +102,10 @@ class WorkOrderStep(Answer):
 
 
 class WorkOrderRow(Answer):
-    """A work order. ``excess`` is in the meter's unit, ``share_bp`` over the expected use."""
+    """A work order. ``excess`` is in the meter's unit, ``share_bp`` over the expected use.
+
+    A sudden deviation, found within hours, has ``surge_from`` and ``surge_found``; one found over days has neither.
+    """
 
     id: UUID
     park_id: UUID
@@ -118,6 +121,8 @@ class WorkOrderRow(Answer):
     advice: list[str]
     first_day: date
     found_day: date
+    surge_from: Moment | None
+    surge_found: Moment | None
     excess: float
     share_bp: int
     status: str
@@ -144,6 +149,8 @@ class WorkOrderRow(Answer):
                 "cause_text": translate(view.cause.text, language),
                 "advice": [translate(each, language) for each in view.cause.advice],
                 "excess": float(view.excess),
+                "surge_from": view.surge_from,
+                "surge_found": view.surge_found,
             }
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from marketplace.web.charts import FUND, HELD, PARK, QUIET
 from marketplace.web.rendering import sentence as _
-from services.rules.monitoring.series import Flag, Series
+from services.rules.monitoring.series import STEP, Flag, Series
 from services.usecases.baselines import ForecastView
 from tenants.kernel.clock import CHINA
 
@@ -76,6 +76,37 @@ def watch_chart(found: Mapping[str, Any], unit: str) -> dict[str, Any]:
                     "lineStyle": {"color": QUIET},
                     "data": [{"yAxis": limit}],
                 },
+            },
+        ],
+    }
+
+
+def surge_chart(quarters: Sequence[Sequence[Any]], unit: str) -> dict[str, Any]:
+    """Return the quarters around a sudden deviation: what was used, and what was expected, per hour."""
+    return {
+        "color": [PARK, FUND],
+        "grid": _GRID,
+        "legend": {"top": 0, "right": 0},
+        "tooltip": {"trigger": "axis", "valueFormatter": "number"},
+        "xAxis": {
+            "type": "category",
+            "data": [_label(int(each[0]), STEP) for each in quarters],
+            "axisTick": {"show": False},
+        },
+        "yAxis": {"type": "value", "splitNumber": 3},
+        "series": [
+            {
+                "name": _("每小时实际（{unit}）", unit=unit),
+                "type": "line",
+                "showSymbol": False,
+                "data": [each[1] for each in quarters],
+            },
+            {
+                "name": _("应有用量"),
+                "type": "line",
+                "showSymbol": False,
+                "lineStyle": {"type": "dashed"},
+                "data": [each[2] for each in quarters],
             },
         ],
     }

@@ -67,7 +67,11 @@ def _order(order_id: str, refusal: Refusal | None) -> Response:
         may_handle = work.actor.may(Permission.HANDLE_ALERT) and work.actor.tenant_id is not None
         colleagues = people.list_colleagues(work) if may_handle else {}
         watched = watching.read_watch(work, meter_id=found.meter_id)
-    chart = charts.watch_chart(watched.found, found.unit) if watched and watched.found.get("days") else None
+    chart = None
+    if found.surge_from is not None:
+        chart = charts.surge_chart(found.detail["surge"]["quarters"], found.unit)
+    elif watched is not None and watched.found.get("days"):
+        chart = charts.watch_chart(watched.found, found.unit)
     return show(
         "monitoring/order.html",
         status=200 if refusal is None else refusal.status,

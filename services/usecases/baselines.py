@@ -17,7 +17,7 @@ from services.gateways.workdays import is_workday
 from services.rules.monitoring.baseline import Baseline, Hours, fit_baseline
 from services.rules.monitoring.calendar import week_hours
 from services.rules.monitoring.meters import Measures
-from services.rules.monitoring.series import Floats, coarser
+from services.rules.monitoring.series import Floats, Series, coarser
 from services.store.watching import MeterBaseline, MeterForecast
 from services.usecases.readings import read_series
 from services.usecases.site_meters import MeterView, list_meters, read_meter
@@ -124,8 +124,14 @@ def by_id(work: Work, *, baseline_id: UUID) -> BaselineView:
 
 def read_hours(work: Work, *, meter: MeterView, start: datetime, end: datetime) -> Hours:
     """Return a meter's hours of ``[start, end)`` with the weather that its site measures; NaN for what is not known."""
+    return read_quarters(work, meter=meter, start=start, end=end)[0]
+
+
+def read_quarters(work: Work, *, meter: MeterView, start: datetime, end: datetime) -> tuple[Hours, Series]:
+    """Return a meter's whole hours of ``[start, end)`` as ``read_hours`` does, and the 15-minute series that they are made of."""
     work.actor.require(Permission.READ_SITE)
-    series = coarser(read_series(work, meter=meter, start=start, end=end), 4)
+    quarters = read_series(work, meter=meter, start=start, end=end)
+    series = coarser(quarters, 4)
     others = {each.measures: each for each in list_meters(work, site_id=meter.site_id) if each.closed_at is None}
 
     def weather(measures: Measures) -> Floats:
@@ -135,9 +141,10 @@ def read_hours(work: Work, *, meter: MeterView, start: datetime, end: datetime) 
         return coarser(read_series(work, meter=found, start=start, end=end), 4).values
 
     # The mean of an hour's kW is its kWh; other levels are compared as they are.
-    return Hours(
+    hours = Hours(
         series.at, series.values, week_hours(series.at, workday), weather(Measures.TEMPERATURE), weather(Measures.HUMIDITY)
     )  # fmt: skip
+    return hours, quarters
 
 
 def workday(day: date) -> bool:

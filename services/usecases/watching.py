@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.rules.catalogue import Delivery
-from services.rules.monitoring import anomalies, savings
+from services.rules.monitoring import anomalies, savings, surges
+from services.rules.monitoring.baseline import Hours
 from services.rules.monitoring.calendar import day_of
+from services.rules.monitoring.series import STEP
 from services.rules.site_months import TAKEN, working_months
 from services.store.readings import SiteMeter
 from services.store.sites import SiteMonth
@@ -29,6 +31,10 @@ from tenants.rules.days import first_moment, local_day
 
 LONGEST = timedelta(days=120)
 """How far back the sums are worked out."""
+BEFORE = timedelta(days=35)
+"""How far back the quarters go that a sudden deviation is measured by."""
+SHOWN = 6 * 3600
+"""Seconds before a sudden deviation that are kept for its picture."""
 RELEARNED = timedelta(days=35)
 """How long after a change that the park accepted its new habits are learned before they are judged."""
 
@@ -114,16 +120,48 @@ def _evaluate(work: Work, meter: MeterView) -> UUID | None:
     _verify(work, meter)
     baselines.forecast(work, meter=meter)
     start = _counted_from(work, baseline, last)
-    hours = baselines.read_hours(work, meter=meter, start=start, end=work.now) if start < work.now else None
-    if hours is None or not len(hours.at):
+    hours, quarters = _read(work, meter, baseline, start)
+    counted = hours.part(hours.at >= int(start.timestamp()))
+    if not len(counted.at):
         _keep(work, meter, start, {"state": "watching", "days": []})
         return None
-    watched = anomalies.watch(baseline.baseline, hours)
+    watched = anomalies.watch(baseline.baseline, counted)
     order_id = None
-    if watched.anomaly is not None and (last is None or last.status == "closed"):
-        order_id = work_orders.open_order(work, meter=meter, baseline_id=baseline.id, anomaly=watched.anomaly)
-    _keep(work, meter, start, _picture(baseline, watched, float(np.mean(~np.isnan(hours.use)))))
+    if last is None or last.status == "closed":
+        anomaly, surge = watched.anomaly, None
+        if anomaly is None and quarters is not None:
+            found = surges.find_surge(quarters.part(quarters.at >= int(start.timestamp())))
+            if found is not None:
+                anomaly, surge = found.as_anomaly(), _sudden(found, quarters)
+        if anomaly is not None:
+            order_id = work_orders.open_order(work, meter=meter, baseline_id=baseline.id, anomaly=anomaly, surge=surge)
+    _keep(work, meter, start, _picture(baseline, watched, float(np.mean(~np.isnan(counted.use)))))
     return order_id
+
+
+def _read(
+    work: Work, meter: MeterView, baseline: BaselineView, start: datetime
+) -> tuple[Hours, surges.Quarters | None]:
+    """Return the hours from ``start`` (or before) on, and the last day's quarters, held against the weeks before."""
+    since = first_moment(local_day(work.now)) - timedelta(days=1)
+    until = work.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    hours, series = baselines.read_quarters(work, meter=meter, start=min(start, since - BEFORE), end=until)
+    past = int((since - BEFORE).timestamp())
+    skipped = (past - series.start) // STEP
+    recent = replace(series, start=past, values=series.values[skipped:], flags=series.flags[skipped:])
+    quarters = surges.quarters_of(baseline.baseline, hours.part(hours.at >= past), recent, since=int(since.timestamp()))
+    return hours, quarters
+
+
+def _sudden(found: surges.Surge, quarters: surges.Quarters) -> dict[str, Any]:
+    """Return from when to when a surge was, and the quarters around it, for a picture."""
+    shown = quarters.part((quarters.at >= found.first - SHOWN) & (quarters.at < found.found))
+    rows = zip(shown.at.tolist(), shown.use.tolist(), shown.expected.tolist(), strict=True)
+    return {
+        "from": datetime.fromtimestamp(found.first, UTC).isoformat(),
+        "found": datetime.fromtimestamp(found.found, UTC).isoformat(),
+        "quarters": [[at, *(None if np.isnan(each) else round(each, 3) for each in values)] for at, *values in rows],
+    }
 
 
 def _baseline(work: Work, meter: MeterView, last: WorkOrderView | None) -> BaselineView | None:

@@ -81,9 +81,29 @@ class WorkOrderView:
     saving: Mapping[str, Any] | None
     verified_at: datetime | None
 
+    @property
+    def surge_from(self) -> datetime | None:
+        """Return when a sudden deviation began; None for one that was found over days."""
+        return self._of_surge("from")
 
-def open_order(work: Work, *, meter: MeterView, baseline_id: UUID, anomaly: Anomaly) -> UUID | None:
-    """Write a work order for an anomaly; None when the meter has an open one already."""
+    @property
+    def surge_found(self) -> datetime | None:
+        """Return the end of the quarter of an hour in which a sudden deviation was found."""
+        return self._of_surge("found")
+
+    def _of_surge(self, name: str) -> datetime | None:
+        surge = self.detail.get("surge")
+        return None if surge is None else datetime.fromisoformat(surge[name])
+
+
+def open_order(
+    work: Work, *, meter: MeterView, baseline_id: UUID, anomaly: Anomaly, surge: Mapping[str, Any] | None = None
+) -> UUID | None:
+    """Write a work order for an anomaly; None when the meter has an open one already.
+
+    ``surge`` tells of a sudden one: ``from``, ``found`` (RFC 3339) and ``quarters`` for its picture (seconds since 1970, use and
+    expected use per hour).
+    """
     work.actor.require(Permission.READ_SITE)
     cause = likely_cause(meter.measures, anomaly)
     order_id = new_id()
@@ -100,7 +120,11 @@ def open_order(work: Work, *, meter: MeterView, baseline_id: UUID, anomaly: Anom
         "found_day": day_of(anomaly.found_day),
         "excess": round(Decimal(anomaly.excess), 3),
         "share_bp": round(anomaly.share * 10_000),
-        "detail": {"off_share": round(anomaly.off_share, 3), "offset_share": round(anomaly.offset_share, 3)},
+        "detail": {
+            "off_share": round(anomaly.off_share, 3),
+            "offset_share": round(anomaly.offset_share, 3),
+            **({} if surge is None else {"surge": dict(surge)}),
+        },
         "status": "open",
         "found_at": work.now,
         "respond_by": work.now + RESPONSE,
@@ -244,10 +268,16 @@ def last_of_meter(work: Work, *, meter_id: UUID) -> WorkOrderView | None:
 
 
 def unverified(work: Work, *, meter_id: UUID) -> tuple[WorkOrderView, ...]:
-    """Return the work orders of a meter whose fault was fixed and whose saving has not been measured."""
+    """Return the work orders of a meter whose fault was fixed and whose saving has not been measured.
+
+    A sudden deviation is none of them: how long it would have gone on, nobody knows.
+    """
     work.actor.require(Permission.READ_SITE)
     query = _query(work).where(
-        WorkOrder.meter_id == meter_id, WorkOrder.outcome == "fixed", WorkOrder.verified_at.is_(None)
+        WorkOrder.meter_id == meter_id,
+        WorkOrder.outcome == "fixed",
+        WorkOrder.verified_at.is_(None),
+        ~WorkOrder.detail.has_key("surge"),
     )
     return tuple(map(_view, work.session.execute(query).mappings()))
 

@@ -130,6 +130,40 @@ def _verify(play: Play, park: Actor, office: CooledOffice) -> None:
     assert watched.found["state"] == "watching"
 
 
+def test_a_sudden_fault_is_a_work_order_within_two_hours(play: Play, park: Actor) -> None:
+    office = cooled_office(play, park)
+    office.send_until_now()
+    clockwork.watch_sites(play.market)
+    play.work_queue()
+    go_to(play, 2026, 8, 12, 10)
+    office.send_until_now()
+    assert office.evaluate() == 0
+    took = 0
+    while not orders_of(play, park):
+        play.clock.advance(timedelta(minutes=15))
+        office.send_until_now(2.2)
+        clockwork.watch_sites(play.market)
+        play.work_queue()
+        took += 1
+        assert took <= 8, "not found within two hours"
+    (order,) = orders_of(play, park)
+    assert (order.direction, order.cause.code, order.first_day) == ("high", "surge", order.found_day)
+    assert (order.surge_from, order.surge_found) == (
+        play.clock.instant - timedelta(minutes=15 * took),
+        play.clock.instant,
+    )
+    assert order.share_bp > 8000
+    assert len(order.detail["surge"]["quarters"]) == 24 + took
+    assert told(play, park) == ["work_order.found"]
+    office.send_until_now()
+    play.do(park, lambda work: work_orders.close(work, work_order_id=order.id, outcome="fixed", note="阀门已修复"))
+    play.clock.advance(timedelta(days=16))
+    office.send_until_now()
+    assert office.evaluate() == 0
+    (order,) = orders_of(play, park)
+    assert order.saving is None, "how long it would have gone on, nobody knows"
+
+
 def test_a_site_that_is_not_rented_any_more_is_not_watched(play: Play, park: Actor) -> None:
     office = cooled_office(play, park)
     office.send_until_now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from statistics import median
@@ -15,14 +16,14 @@ from scipy.stats import t as student_t
 from marketplace.demo.documents import year_of_load
 from services.gateways.boosting import forecast_day
 from services.gateways.workdays import is_workday
-from services.rules.monitoring import causes, savings
+from services.rules.monitoring import causes, savings, surges
 from services.rules.monitoring.alarms import AlarmKind, AlarmRule, AlarmState, listen, look, step_due, told_from
 from services.rules.monitoring.anomalies import Anomaly, Direction, watch
 from services.rules.monitoring.baseline import Baseline, Hours, fit_baseline, moisture
 from services.rules.monitoring.calendar import day_of, local_days, week_hours
-from services.rules.monitoring.demo_office import office_cooling
+from services.rules.monitoring.demo_office import Office, office_cooling
 from services.rules.monitoring.meters import Measures
-from services.rules.monitoring.series import Ints
+from services.rules.monitoring.series import Floats, Ints, Series
 from tenants.kernel.clock import CHINA
 
 FIRST = int(datetime(2024, 9, 1, tzinfo=CHINA).timestamp())
@@ -31,13 +32,33 @@ SEEDS = range(12)
 
 
 @cache
+def made_office(seed: int) -> Office:
+    """A year of an office, with 5 % noise of each quarter and of each day."""
+    return office_cooling(FIRST, LEARNED + WATCHED, seed=seed, is_workday=is_workday)
+
+
+@cache
 def office(seed: int) -> Hours:
-    """A year of an office by the hour, with 5 % noise of each quarter and of each day."""
-    made = office_cooling(FIRST, LEARNED + WATCHED, seed=seed, is_workday=is_workday)
+    """The same by the hour."""
+    made = made_office(seed)
     at = made.at[::4]
     use = made.kwh.reshape(-1, 4).sum(axis=1)
     mean = [each.reshape(-1, 4).mean(axis=1) for each in (made.temperature, made.humidity)]
     return Hours(at, use, week_hours(at, is_workday), *mean)
+
+
+def quarters(seed: int, day: int, change: Callable[[Floats], None] | None = None) -> surges.Quarters:
+    """Return a day of the last eighty, held against the 35 before, with ``change`` made to its kWh by the quarter of an hour."""
+    made, hours = made_office(seed), office(seed)
+    span = slice((LEARNED + day - 35) * 96, (LEARNED + day + 1) * 96)
+    kwh = made.kwh[span].copy()
+    if change is not None:
+        change(kwh[-96:])
+    weeks = hours.part((day_index(hours) >= LEARNED + day - 35) & (day_index(hours) <= LEARNED + day))
+    series = Series(int(weeks.at[0]), 900, kwh, np.zeros(len(kwh), dtype=np.int64), False)
+    found = surges.quarters_of(learned(seed), weeks, series, since=int(made.at[(LEARNED + day) * 96]))
+    assert found is not None
+    return found
 
 
 def day_index(hours: Hours) -> Ints:
@@ -68,6 +89,88 @@ def watched(seed: int, fault_from: int | None = None, factor: float = 1.2, *, ni
 def test_normal_days_raise_no_alarm_in_eighty_days_of_any_seed() -> None:
     for seed in SEEDS:
         assert watch(learned(seed), watched(seed)[0]).anomaly is None, seed
+
+
+def test_no_quarter_of_normal_days_is_a_surge() -> None:
+    for seed in SEEDS[::3]:
+        for day in range(WATCHED):
+            assert surges.find_surge(quarters(seed, day)) is None, (seed, day)
+
+
+def _runs_on(kwh: Floats) -> None:
+    kwh[4:28] += 0.6 * kwh.mean()
+
+
+def _doubles(kwh: Floats) -> None:
+    kwh[40:] *= 2
+
+
+def _falls(kwh: Floats) -> None:
+    kwh[40:] *= 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "begins", "measures", "cause"),
+    [
+        (_runs_on, 4, Measures.COOLING, "off_hours"),
+        (_runs_on, 4, Measures.WATER, "night_flow"),
+        (_doubles, 40, Measures.COOLING, "surge"),
+        (_doubles, 40, Measures.GAS, "burst"),
+        (_falls, 40, Measures.ELECTRICITY, "outage"),
+    ],
+)
+def test_a_sudden_deviation_is_found_within_two_hours(
+    change: Callable[[Floats], None], begins: int, measures: Measures, cause: str
+) -> None:
+    took = []
+    for seed in SEEDS:
+        watched_day = quarters(seed, 40, change)
+        found = surges.find_surge(watched_day)
+        assert found is not None, seed
+        first = int(watched_day.at[0])
+        assert abs(found.first - first - begins * 900) <= 900
+        took.append((found.found - first) // 900 - begins)
+        assert causes.likely_cause(measures, found.as_anomaly()).code == cause
+    assert max(took) <= 8, "quarters"
+    assert median(took) <= 6
+
+
+def test_a_lasting_small_fault_is_left_to_the_days() -> None:
+    def rises(kwh: Floats) -> None:
+        kwh *= 1.25
+
+    assert all(surges.find_surge(quarters(seed, 40, rises)) is None for seed in SEEDS)
+
+
+def test_a_surge_is_found_with_the_weather_of_the_hour_before_and_a_gap_in_it() -> None:
+    def rises(kwh: Floats) -> None:
+        kwh[48:] *= 2.5
+        kwh[50:52] = np.nan
+
+    made = quarters(2, 40, rises)
+    until = made.part(made.at < made.at[0] + 57 * 900)
+    found = surges.find_surge(until)
+    assert found is not None
+    assert found.direction is Direction.HIGH
+    assert found.excess == pytest.approx(float(np.nansum((until.use - until.expected)[48:56])) / 4, rel=0.15)
+    blind = office(2)
+    weeks = blind.part((day_index(blind) >= LEARNED + 5) & (day_index(blind) <= LEARNED + 40))
+    temperature = weeks.temperature.copy()
+    temperature[-1:] = np.nan
+    series = Series(
+        int(weeks.at[0]),
+        900,
+        made_office(2).kwh[(LEARNED + 5) * 96 : (LEARNED + 41) * 96],
+        np.zeros(36 * 96, dtype=np.int64),
+        False,
+    )
+    late = Hours(weeks.at, weeks.use, weeks.week_hour, temperature, weeks.humidity)
+    known = surges.quarters_of(learned(2), late, series, since=int(weeks.at[-24]))
+    assert known is not None
+    assert not np.isnan(known.expected).any(), "the last hour's weather is carried on"
+    assert surges.quarters_of(learned(2), late, series, since=int(weeks.at[24])) is None, (
+        "a day tells nothing of what is normal"
+    )
 
 
 def test_a_fault_of_a_fifth_is_found_within_days() -> None:

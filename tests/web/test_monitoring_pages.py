@@ -128,6 +128,36 @@ def test_a_work_order_is_answered_and_closed_on_its_page(
     assert "Back-test" in english.get(f"/site-meters/{meter['id']}").text
 
 
+def test_a_sudden_deviation_shows_its_quarters_on_the_page_of_its_work_order(
+    site: tuple[Caller, str], signed_in: Enter, province: Province, clock: ManualClock
+) -> None:
+    caller, site_id = site
+    clock.instant = datetime(2026, 3, 2, 9, tzinfo=CHINA)
+    add_meter(caller, site_id, "E1", is_main=True)
+    worker = system_actor("worker", tenant_id=UUID(caller.get("/me").get_json()["park"]["id"]))
+    made = office_cooling(
+        int(datetime(2026, 1, 5, tzinfo=CHINA).timestamp()), 70, seed=3, is_workday=is_workday, balance_c=-12.0
+    )
+    with province.workshop.work(worker) as work:
+        _send(work, made.at, made.kwh, clock)
+        assert monitoring.evaluate_site(work, site_id=UUID(site_id)) == 0
+    since = clock.now().timestamp()
+    clock.advance(timedelta(hours=2))
+    with province.workshop.work(worker) as work:
+        _send(work, made.at, made.kwh * np.where(made.at >= since, 0.1, 1.0), clock)
+        assert monitoring.evaluate_site(work, site_id=UUID(site_id)) == 1
+    (order,) = caller.get("/work-orders?open=true").get_json()["items"]
+    assert (order["cause"], order["surge_from"]) == ("outage", "2026-03-02T01:00:00Z")
+    assert order["surge_found"] == "2026-03-02T02:30:00Z"
+    park = signed_in("admin1")
+    address = f"/work-orders/{order['id']}"
+    shown = park.get(address).text
+    assert "突发异常" in shown
+    assert "每刻钟用量与应有用量" in shown
+    closed = park.follow(park.post(address, {"action": "close", "outcome": "fixed", "note": "已合闸"}))
+    assert "突发异常不核算节约量" in closed.text
+
+
 def _send(work: object, at: np.ndarray, kwh: np.ndarray, clock: ManualClock) -> None:
     now = clock.now().astimezone(UTC).timestamp()
     since = now - 8 * 86400 if now > datetime(2026, 3, 5, tzinfo=UTC).timestamp() else 0

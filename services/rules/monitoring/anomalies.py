@@ -41,7 +41,7 @@ class Anomaly:
 
     ``excess`` is use above the baseline in the meter's unit (negative for LOW), ``share`` the same over the expected use.
     ``off_share`` is the part of it in hours without use of the building; ``offset_share`` the part that does not grow with
-    the expected load.
+    the expected load. ``at_once`` tells that it was found by the quarter of an hour, not by the day.
     """
 
     direction: Direction
@@ -51,6 +51,7 @@ class Anomaly:
     share: float
     off_share: float
     offset_share: float
+    at_once: bool = False
 
 
 @dataclass(frozen=True)

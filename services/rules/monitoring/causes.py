@@ -76,15 +76,45 @@ _HEAT = Cause(
     msg("供热用量持续高于基线：可能设定过高、保温损坏或换热器结垢。"),
     (msg("核对供水温度曲线与室温设定。"), msg("检查管道保温与疏水器。"), msg("清洗换热器。")),
 )
+_OUTAGE = Cause(
+    "outage",
+    msg("用量在一两小时内骤降：多为停电、跳闸、设备停机或通信中断。"),
+    (
+        msg("到现场确认设备是否在运行、开关是否跳闸。"),
+        msg("检查采集器与通信；核对仪表就地读数。"),
+        msg("查明跳闸原因后再合闸，不要反复强送。"),
+    ),
+)
+_BURST = Cause(
+    "burst",
+    msg("用量在一两小时内骤增：可能爆管，或阀门误开。"),
+    (
+        msg("立即巡查管网与末端；燃气先关总阀、通风，不要开关电器。"),
+        msg("分段关阀，找出走表的支路。"),
+        msg("修复前保持该支路关闭，并记录泄漏时段。"),
+    ),
+)
+_SURGE = Cause(
+    "surge",
+    msg("用量在一两小时内骤增：可能设备失控、阀门卡住，或多台设备同时启动。"),
+    (
+        msg("对照分项计量与设备运行状态，找出突增的回路。"),
+        msg("检查控制器、变频器与阀门是否卡在全开。"),
+        msg("错开大设备启动，避免抬高当月最大需量。"),
+    ),
+)
 _GENERAL = Cause(
     "general",
     msg("用量持续高于基线，原因待查。"),
     (msg("对照分项计量，找出增加的回路。"), msg("核对近期新增设备、工艺或班次变化。")),
 )
 RULES = (
+    _Rule(_OUTAGE, lambda _, each: each.at_once and each.direction is Direction.LOW),
+    _Rule(_BURST, lambda kind, each: each.at_once and kind in {Measures.WATER, Measures.GAS} and each.off_share < OFF),
     _Rule(_METER, lambda _, each: each.direction is Direction.LOW),
     _Rule(_LEAK, lambda kind, each: kind in {Measures.WATER, Measures.GAS} and each.off_share >= OFF),
     _Rule(_OFF_HOURS, lambda _, each: each.off_share >= OFF),
+    _Rule(_SURGE, lambda _, each: each.at_once),
     _Rule(_HEAT, lambda kind, _: kind is Measures.HEAT),
     _Rule(_SETPOINT, lambda kind, each: kind in COOLING and each.offset_share >= OFFSET),
     _Rule(_FOULING, lambda kind, _: kind in COOLING),
