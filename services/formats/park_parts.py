@@ -80,22 +80,31 @@ class PeriodPart(Part):
         return self.first, self.until
 
 
+WindMean = Annotated[float, Field(gt=0, le=20)]
+
+
 class WeatherPart(Part):
     """Exactly one source of the year's 8,760 hours.
 
     ``epw`` and ``csv`` are files of the park's own; ``city`` is the built-in climate (an estimate from monthly means,
-    shown as 气候估算); ``builtin`` is a measured typical year of elsewhere, for demonstrations.
+    shown as 气候估算); ``builtin`` is a measured typical year of elsewhere, for demonstrations. With a city, twelve monthly
+    means of the wind at 10 m (m/s, January first) may be stated with their source, where the built-in ones are not the site's
+    or there are none.
     """
 
     builtin: Literal["703165TY", "723170TYA"] | None = None
     city: Annotated[str, Field(pattern=r"^[a-z]+$", max_length=40)] | None = None
     epw: FileName | None = None
     csv: FileName | None = None
+    wind_m_s: Annotated[tuple[WindMean, ...], Field(min_length=12, max_length=12)] | None = None
+    wind_source: Annotated[str, Field(min_length=2, max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(item is not None for item in (self.builtin, self.city, self.epw, self.csv)) != 1:
             raise ValueError("weather")
+        if (self.wind_m_s is None) != (self.wind_source is None) or (self.wind_m_s and self.city is None):
+            raise ValueError("weather_wind")
         return self
 
 

@@ -59,6 +59,7 @@ def _reason(name: str) -> Message:
         "timezone": msg("时区名称不存在，请填写如 Asia/Shanghai 的名称。"),
         "period": msg("请只填 year，或同时填 from 与 to，时段为 1 至 366 天。"),
         "weather": msg("请在 epw、csv、city、builtin 中恰好填写一项。"),
+        "weather_wind": msg("wind_m_s（12 个月平均风速）与 wind_source（来源）须同时填写，且只用于内置气候的城市。"),
         "load": msg("请在 csv、values_kw、profile、meters 中恰好填写一项。"),
         "mix": msg("各类企业占比之和应大于 0。"),
         "soc": msg("荷电状态应满足 soc_min ≤ soc_start ≤ soc_max 且 soc_min < soc_max。"),

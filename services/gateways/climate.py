@@ -1,8 +1,8 @@
 """Monthly climate of Chinese cities, read from ``climate.csv`` beside this module: a source stands on every row.
 
 Radiation is the mean of daily values of 20 years; temperature comes from the statistical yearbooks and wind, where it
-could be verified, from the Chinese standard weather data. A city without verified wind carries none, and a wind
-turbine there needs a weather file.
+could be verified, from the Chinese standard weather data. A city without verified wind carries none: a wind
+turbine there needs a weather file, or monthly means that the park states with their source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from services.rules.twin.climate import ClimateNormals, climate_weather
+from services.rules.twin.climate import ClimateNormals, StatedWind, climate_weather, with_wind
 from services.rules.twin.weather_year import Weather
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
@@ -32,15 +32,18 @@ def cities() -> Mapping[str, ClimateNormals]:
     return MappingProxyType({city: _normals(city, found) for city, found in rows.items()})
 
 
-def read_climate(city: str, seed: int) -> Weather:
-    """Return the hours estimated for ``city``; Invalid ``weather.unknown_city`` names those there are."""
+def read_climate(city: str, seed: int, wind: StatedWind | None = None) -> Weather:
+    """Return the hours estimated for ``city``; Invalid ``weather.unknown_city`` names those there are.
+
+    A stated ``wind`` stands for the built-in one.
+    """
     if city not in cities():
         raise Invalid(
             "weather.unknown_city",
             msg("没有城市“{city}”的内置气候，可选：{known}。也可上传 EPW 文件。",
                 city=city[:40], known="、".join(f"{key}（{item.name}）" for key, item in cities().items())),
         )  # fmt: skip
-    return climate_weather(cities()[city], seed)
+    return climate_weather(cities()[city] if wind is None else with_wind(cities()[city], wind), seed)
 
 
 def _normals(city: str, found: Mapping[str, Mapping[str, str]]) -> ClimateNormals:

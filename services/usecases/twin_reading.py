@@ -26,6 +26,7 @@ from services.gateways.weather_files import Station, read_epw, read_weather_csv
 from services.gateways.workdays import is_workday
 from services.rules.carbon.factors import AVERAGE, NATION, Factor
 from services.rules.twin.calendar import make_calendar, standard_offset_hours
+from services.rules.twin.climate import StatedWind
 from services.rules.twin.demo_load import Mix, demo_load
 from services.rules.twin.equipment import Equipment, FuelUse, Purpose
 from services.rules.twin.inputs import EmissionFactor, LoadSeries, Tariff, TwinRequest
@@ -107,7 +108,9 @@ def read_request(data: bytes, open_file: Opener) -> TwinRequest:
 
 
 def _no_wind() -> Invalid:
-    wrong = msg("所选气象没有经核实的风速，不能计算风电。请上传含风速的 EPW 文件，或改选有风速的城市。")
+    wrong = msg(
+        "所选气象没有经核实的风速，不能计算风电。请上传含风速的 EPW 文件，或在 weather 中用 wind_m_s 填写 12 个月平均风速（10 米高）并用 wind_source 注明来源。"
+    )
     return Invalid("weather.no_wind", wrong, errors=[FieldError("weather", "weather.no_wind", wrong)])
 
 
@@ -121,7 +124,8 @@ def _weather(document: ParkDocument, open_file: Opener) -> Weather:
     if part.builtin is not None:
         return _builtin(part.builtin)
     if part.city is not None:
-        return read_climate(part.city, document.seed)
+        stated = StatedWind(part.wind_m_s, part.wind_source) if part.wind_m_s and part.wind_source else None
+        return read_climate(part.city, document.seed, stated)
     if part.epw is not None:
         return read_epw(_content(open_file, part.epw), part.epw)
     if part.csv is None:

@@ -157,6 +157,30 @@ def test_a_wind_turbine_needs_a_wind_that_is_known() -> None:
     assert request_of(week(weather={"city": "beijing"}, wind=turbine)).weather.wind_known
 
 
+def test_a_wind_can_be_stated_with_its_source_for_a_city_without_one() -> None:
+    turbine = {"count": 1, "rated_kw": 100, "hub_height_m": 40}
+    means = [3.1, 3.2, 3.6, 3.8, 3.4, 3.0, 2.6, 2.4, 2.4, 2.7, 3.0, 3.0]
+    stated = {"city": "jinan", "wind_m_s": means, "wind_source": "济南国家基本气象站 2004—2023 年月平均"}
+    weather = request_of(week(weather=stated, wind=turbine)).weather
+    assert weather.wind_known
+    assert weather.source.endswith(":wind=济南国家基本气象站 2004—2023 年月平均")
+    days = np.bincount(MONTH_HOURS) / 24
+    assert np.bincount(MONTH_HOURS, weather.wind) / days / 24 == pytest.approx(means, rel=0.05)
+    plain = read_climate("jinan", 1)
+    assert weather.sha256 != plain.sha256
+    assert weather.sha256 != request_of(week(weather=stated | {"wind_source": "别处"})).weather.sha256
+    for wrong in (
+        {"city": "jinan", "wind_m_s": means},
+        {"city": "jinan", "wind_source": "气象站"},
+        {"builtin": "723170TYA", "wind_m_s": means, "wind_source": "气象站"},
+        stated | {"wind_m_s": means[:11]},
+        stated | {"wind_m_s": [*means[:11], 0]},
+    ):
+        with pytest.raises(Invalid) as caught:
+            request_of(week(weather=wrong))
+        assert all(error.field.startswith("weather") for error in caught.value.errors), wrong
+
+
 def test_all_that_is_wrong_with_document_and_files_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "w.epw").write_text("nothing")
     document = week(

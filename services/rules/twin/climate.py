@@ -10,7 +10,8 @@ R. Jordan, Solar Energy 4 (1960), 1. Wind: Weibull with shape 2, the distributio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +47,28 @@ class ClimateNormals:
     wind: tuple[float, ...] | None
     sources: tuple[str, ...]
     sha256: str
+    stated: str = ""
+    """The source of a wind that the park states itself."""
+
+
+@dataclass(frozen=True)
+class StatedWind:
+    """Monthly means of the wind at 10 m in m/s, January first, and who says so."""
+
+    means: tuple[float, ...]
+    source: str
+
+
+def with_wind(normals: ClimateNormals, wind: StatedWind) -> ClimateNormals:
+    """Return the normals with a stated wind in place of their own; hash and sources tell of it."""
+    told = ",".join([normals.sha256, *map(repr, wind.means), wind.source])
+    return replace(
+        normals,
+        wind=wind.means,
+        sources=(*normals.sources, wind.source),
+        stated=wind.source,
+        sha256=hashlib.sha256(told.encode()).hexdigest(),
+    )
 
 
 def climate_weather(normals: ClimateNormals, seed: int) -> Weather:
@@ -70,7 +93,7 @@ def climate_weather(normals: ClimateNormals, seed: int) -> Weather:
         temperature=_temperature(normals.temperature, month, clear, random),
         wind=wind,
         sha256=normals.sha256,
-        source=f"climate.csv:{normals.city}:seed={seed}",
+        source=f"climate.csv:{normals.city}:seed={seed}" + (f":wind={normals.stated}" if normals.stated else ""),
         estimated=True,
         wind_known=known,
     )
