@@ -202,10 +202,13 @@ def park_schema() -> None:
 @main.command()
 @input_option
 @click.option("--companies", required=True, type=click.Path(dir_okay=False, path_type=Path), help="CSV or XLSX.")
+@click.option(
+    "--events", type=click.Path(dir_okay=False, path_type=Path), help="Dated expansions, CSV or XLSX: who, where, when."
+)
 @output_option
 @reports_problems
-def leads(source: str, companies: Path, folder: Path) -> None:
+def leads(source: str, companies: Path, events: Path | None, folder: Path) -> None:
     """Rank leads alone."""
     from services.usecases.leads_alone import leads_command
 
-    print_document(leads_command(Path(source), companies, folder).kpis)
+    print_document(leads_command(Path(source), companies, folder, events_path=events).kpis)

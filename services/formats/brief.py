@@ -15,6 +15,8 @@ from tenants.kernel.messages import msg
 from tenants.rules.regions import check_region
 
 FEWEST, MOST = 20, 50
+MOST_ALONE = 1000
+"""The longest list of the engine alone."""
 Word = Annotated[str, Field(min_length=2, max_length=40)]
 
 
@@ -43,9 +45,18 @@ class BriefDocument(Document):
         return self
 
 
-def read_brief(given: Mapping[str, Any], *, where: str = "request") -> tuple[dict[str, Any], Brief]:
+class StudyDocument(BriefDocument):
+    """A brief of the engine alone, for studies: of any industry, and of a longer list than is rented."""
+
+    industries: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    count: Annotated[int, Field(ge=FEWEST, le=MOST_ALONE, strict=True)] = MOST
+
+
+def read_brief(
+    given: Mapping[str, Any], *, where: str = "request", form: type[BriefDocument] = BriefDocument
+) -> tuple[dict[str, Any], Brief]:
     """Return the document in its full form, and the brief for the engine; Invalid ``leads.invalid`` names the fields."""
-    document = read_document(BriefDocument, given, where=where, code="leads.invalid")
+    document = read_document(form, given, where=where, code="leads.invalid")
     divisions = sorted({found for code in document.industries if (found := division_of(code))})
     brief = Brief(
         region_code=document.region_code,

@@ -100,7 +100,7 @@ class CompanyFile:
         """
         columns = self._columns()
         for number, cells in enumerate(self.table, start=2):
-            values = {name: _text(cells[at]) for name, at in columns.items() if at < len(cells)}
+            values = {name: cell_text(cells[at]) for name, at in columns.items() if at < len(cells)}
             if not any(values.values()):
                 continue
             try:
@@ -117,7 +117,7 @@ class CompanyFile:
             self.refused.append(Refused(row, reason))
 
     def _columns(self) -> dict[str, int]:
-        header = [_text(cell).lstrip("\ufeff") for cell in next(self.table, ())]
+        header = [cell_text(cell).lstrip("\ufeff") for cell in next(self.table, ())]
         columns: dict[str, int] = {}
         for name, aliases in ALIASES.items():
             for alias in aliases:
@@ -142,18 +142,18 @@ class CompanyFile:
 
     def _company(self, values: dict[str, str]) -> Company:
         """Return the company of a row; ValueError with the reason's code when it cannot be right."""
-        as_of = _day(values.get("as_of", "")) or self.default_as_of
-        founded_on = _day(values.get("founded_on", ""))
+        as_of = day_in(values.get("as_of", "")) or self.default_as_of
+        founded_on = day_in(values.get("founded_on", ""))
         if founded_on is not None and founded_on > as_of:
             raise ValueError("founded_in_future")
         name = " ".join(values["name"].split())
         if not 2 <= len(name) <= 200:
             raise ValueError("bad_name")
         return Company(
-            uscc=_uscc(values["uscc"]),
+            uscc=uscc_in(values["uscc"]),
             as_of=as_of,
             name=name,
-            region_code=_region(values["region"]),
+            region_code=region_in(values["region"]),
             industry_code=_industry(values.get("industry", "")),
             expansions=_count(values.get("expansions", "")),
             scope=values.get("scope", "")[:LONGEST_SCOPE],
@@ -172,12 +172,17 @@ def open_company_file(content: bytes, *, default_as_of: date) -> CompanyFile:
 
 def open_company_path(path: Path, *, default_as_of: date) -> CompanyFile:
     """Return a registry from a file, read row by row when it is UTF-8 CSV."""
+    return CompanyFile(open_table(path), default_as_of)
+
+
+def open_table(path: Path) -> Iterator[Sequence[object]]:
+    """Return the rows of a CSV or XLSX file, read one by one when it is UTF-8 CSV."""
     with path.open("rb") as stream:
         if stream.read(4) == b"PK\x03\x04":
-            return CompanyFile(_sheet(path), default_as_of)
+            return _sheet(path)
     if not _is_utf8(path):
-        return open_company_file(path.read_bytes(), default_as_of=default_as_of)
-    return CompanyFile(_lines(path), default_as_of)
+        return _cells(io.StringIO(_decode(path.read_bytes()), newline=""))
+    return _lines(path)
 
 
 def write_company_file(path: Path, companies: Iterable[Company]) -> None:
@@ -253,7 +258,8 @@ def _unreadable() -> Invalid:
     return Invalid("companies.unreadable", msg("无法读取企业名录。请另存为 UTF-8 的 CSV 或 XLSX 后重新导入。"))
 
 
-def _text(cell: object) -> str:
+def cell_text(cell: object) -> str:
+    """Return a cell as text without blanks around it; a moment as its day."""
     if cell is None:
         return ""
     if isinstance(cell, datetime):
@@ -275,7 +281,8 @@ def is_plain_uscc(code: str) -> bool:
     return len(values) == len(_CODE_WEIGHTS) and code[:8].isdecimal() and sum(map(mul, values, _CODE_WEIGHTS)) % 31 == 0
 
 
-def _uscc(text: str) -> str:
+def uscc_in(text: str) -> str:
+    """Return the credit code in its plain form; ValueError ``bad_uscc``."""
     if is_plain_uscc(text):
         return text
     try:
@@ -285,7 +292,7 @@ def _uscc(text: str) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _region(text: str) -> str:
+def region_in(text: str) -> str:
     """Return the six-digit code for a code of two, four or six digits, or for a division's name."""
     plain = text.replace(" ", "")
     if plain.isascii() and plain.isdecimal() and len(plain) in {2, 4, 6}:
@@ -349,7 +356,8 @@ def _count(text: str) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def _day(text: str) -> date | None:
+def day_in(text: str) -> date | None:
+    """Return the day that a cell gives, None for an empty one; ValueError ``bad_date``."""
     if not text or text == "-":
         return None
     found = _DAY.match(text)

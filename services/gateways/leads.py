@@ -14,8 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from services.gateways.company_files import CompanyFile, open_company_path
+from services.gateways.expansion_files import ExpansionFile, read_expansion_file
 from services.gateways.leads_documents import render_documents
 from services.gateways.positions import locate
+from services.rules.expansions import with_history
 from services.rules.leads import Brief, Company, Ranking, rank_leads
 from services.rules.runs import MANIFEST
 
@@ -34,16 +36,27 @@ class LeadsResult:
 
 
 def run_leads(
-    brief: Brief, companies: Path, today: date, default_as_of: date | None = None, *, progress: Progress
+    brief: Brief,
+    companies: Path,
+    today: date,
+    default_as_of: date | None = None,
+    events: Path | None = None,
+    *,
+    progress: Progress,
 ) -> LeadsResult:
     """Rank the companies of a registry file for ``brief`` and write the documents.
 
-    ``default_as_of`` dates rows that bear no date of their own; without it they count as of ``today``. The stages
-    reported are prepare, rank, report and done. Raises Conflict when the registry is too old or too thin.
+    ``default_as_of`` dates rows that bear no date of their own; without it they count as of ``today``. Of the file of
+    expansions ``events`` those before ``today`` count. The stages reported are prepare, rank, report and done. Raises Conflict
+    when the registry is too old or too thin, Invalid for a file that is neither.
     """
     progress("prepare", 0.0)
     registry = open_company_path(companies, default_as_of=default_as_of or today)
-    ranking = rank_leads(brief, _telling(registry, progress), locate, today)
+    history = None if events is None else read_expansion_file(events)
+    rows = _telling(registry, progress)
+    ranking = rank_leads(
+        brief, rows if history is None else with_history(rows, history.expansions, today), locate, today
+    )
     progress("report", 0.8)
     files = render_documents(brief, ranking)
     kpis: dict[str, object] = {
@@ -52,9 +65,17 @@ def run_leads(
         "companies": ranking.seen,
         "refused_rows": registry.reasons.total(),
         "as_of": ranking.as_of.isoformat(),
+        **(
+            {}
+            if history is None
+            else {
+                "expansions": sum(each.on < today for each in history.expansions),
+                "refused_expansions": history.reasons.total(),
+            }
+        ),
         "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
     }
-    manifest = _manifest(brief, ranking, registry, today, files)
+    manifest = _manifest(brief, ranking, registry, history, today, files)
     progress("done", 1.0)
     return LeadsResult(kpis, {MANIFEST: manifest, **files})
 
@@ -68,7 +89,23 @@ def _telling(registry: CompanyFile, progress: Progress) -> Iterator[Company]:
         yield company
 
 
-def _manifest(brief: Brief, ranking: Ranking, registry: CompanyFile, today: date, files: Mapping[str, bytes]) -> bytes:
+def _told(history: ExpansionFile, today: date) -> str:
+    """Return the hash of the expansions that counted."""
+    rows = hashlib.sha256()
+    for each in history.expansions:
+        if each.on < today:
+            rows.update(json.dumps(asdict(each), sort_keys=True, ensure_ascii=False, default=str).encode() + b"\n")
+    return rows.hexdigest()
+
+
+def _manifest(
+    brief: Brief,
+    ranking: Ranking,
+    registry: CompanyFile,
+    history: ExpansionFile | None,
+    today: date,
+    files: Mapping[str, bytes],
+) -> bytes:
     """What the list was made from: the eligible rows are hashed in order of their codes, whatever order they came in."""
     rows = hashlib.sha256()
     for company in ranking.eligible:
@@ -82,6 +119,7 @@ def _manifest(brief: Brief, ranking: Ranking, registry: CompanyFile, today: date
             "eligible_rows": len(ranking.eligible),
             "eligible_sha256": rows.hexdigest(),
             "as_of": ranking.as_of.isoformat(),
+            **({} if history is None else {"expansions_sha256": _told(history, today)}),
         },
         "warnings": registry.warnings,
         "outputs": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

@@ -125,7 +125,7 @@ def _csv(table: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def _plan(brief: Brief, ranking: Ranking, table: Sequence[tuple[Any, ...]]) -> bytes:
-    wanted = "、".join(DIVISIONS[division] for division in brief.divisions)
+    wanted = "、".join(DIVISIONS[division] for division in brief.divisions) or "不限"
     spread = Counter(region_name(lead.company.region_code[:2] + "0000") for lead in ranking.leads)
     places = "、".join(
         f"{escape(place)} {count} 家" for place, count in sorted(spread.items(), key=lambda item: (-item[1], item[0]))

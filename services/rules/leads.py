@@ -52,7 +52,9 @@ class Company:
 
 @dataclass(frozen=True)
 class Brief:
-    """What a park looks for. ``divisions`` are wanted industries, ``keywords`` words of a business scope."""
+    """What a park looks for. ``divisions`` are wanted industries, ``keywords`` words of a business scope; with neither, every
+    company is a candidate.
+    """
 
     region_code: str
     divisions: tuple[str, ...]
@@ -99,7 +101,7 @@ class Ranking:
 class _Candidate:
     company: Company
     word: str | None
-    """The brief's word that its scope is related by; None when its industry itself is wanted."""
+    """The brief's word that its scope is related by; None when its industry itself is wanted, or any is."""
     distance_km: float
     score: float
 
@@ -125,7 +127,8 @@ def rank_leads(brief: Brief, companies: Iterable[Company], locate: Locate, today
         known = found.get(company.uscc)
         if known is not None and known.company >= company:
             continue
-        candidate = _candidate(brief, company, words, here, locate, distances)
+        known_by_then = company.founded_on is None or company.founded_on <= today
+        candidate = _candidate(brief, company, words, here, locate, distances) if known_by_then else None
         if candidate is not None:
             found[company.uscc] = candidate
         elif known is not None:  # a newer row takes the company off the list
@@ -140,7 +143,7 @@ def rank_leads(brief: Brief, companies: Iterable[Company], locate: Locate, today
             score=round(item.score, 6),
             percentile=round(100 * bisect_left(scores, item.score) / len(scores), 2),
             distance_km=round(item.distance_km),
-            reasons=_reasons(item),
+            reasons=_reasons(item, brief),
         )
         for number, item in enumerate(ordered[: brief.count], start=1)
     )
@@ -210,8 +213,9 @@ def _candidate(
         brief.exclude_own_region and company.region_code.startswith(own_region(brief.region_code))
     ):
         return None
-    word = None if company.industry_code[:2] in brief.divisions else _related(company.scope, words)
-    if word is None and company.industry_code[:2] not in brief.divisions:
+    wanted = company.industry_code[:2] in brief.divisions or not (brief.divisions or words)
+    word = None if wanted else _related(company.scope, words)
+    if word is None and not wanted:
         return None
     code = company.region_code
     if code not in distances:
@@ -226,18 +230,16 @@ def _related(scope: str, words: Mapping[str, frozenset[str]]) -> str | None:
     return next((word for word, own in words.items() if sum(pair in scope for pair in own) >= OVERLAP * len(own)), None)
 
 
-def _reasons(item: _Candidate) -> tuple[Reason, ...]:
+def _reasons(item: _Candidate, brief: Brief) -> tuple[Reason, ...]:
     company, as_of = item.company, item.company.as_of
     division = company.industry_code[:2]
-    if item.word is None:
-        why = Reason(
-            "INDUSTRY",
-            msg("行业代码 {code}，属于所选行业“{name}”。", code=company.industry_code, name=DIVISIONS[division]),
-            "industry_code", company.industry_code, as_of,
-        )  # fmt: skip
-    else:
+    why: tuple[Reason, ...] = ()
+    if item.word is not None:
         quoted = company.scope[:LONGEST_QUOTE]
-        why = Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", quoted, as_of)
+        why = (Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", quoted, as_of),)
+    elif division in brief.divisions:
+        told = msg("行业代码 {code}，属于所选行业“{name}”。", code=company.industry_code, name=DIVISIONS[division])
+        why = (Reason("INDUSTRY", told, "industry_code", company.industry_code, as_of),)
     far = Reason(
         "DISTANCE",
         msg("所在地与园区相距约 {km} 公里。", km=round(item.distance_km)),
@@ -246,7 +248,7 @@ def _reasons(item: _Candidate) -> tuple[Reason, ...]:
         as_of,
     )
     if not company.expansions:
-        return (why, far)
+        return (*why, far)
     history = Reason(
         "EXPANSIONS",
         msg("登记有 {count} 次异地扩张。", count=company.expansions),
@@ -254,4 +256,4 @@ def _reasons(item: _Candidate) -> tuple[Reason, ...]:
         str(company.expansions),
         as_of,
     )
-    return (history, why, far)
+    return (history, *why, far)

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from services.formats.brief import read_brief
+from services.formats.brief import StudyDocument, read_brief
 from services.formats.documents import Document, read_document
+from services.gateways.company_files import region_in
 from services.gateways.leads import LeadsResult, Progress, run_leads
 from tenants.kernel.clock import CHINA, Clock, SystemClock
 from tenants.kernel.errors import Invalid
@@ -31,13 +32,15 @@ def leads_command(
     companies_path: Path,
     output_dir: Path,
     *,
+    events_path: Path | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> LeadsResult:
     """Rank the companies at ``companies_path`` for the brief at ``input_path``; write the files into ``output_dir``.
 
-    The brief may carry ``date`` (today unless given) and ``as_of`` of the registry. Raises Invalid for bad input and
-    Conflict for a registry that is too old or too thin; then nothing is written.
+    The brief may carry ``date`` (today unless given; of the expansions at ``events_path`` only those before it count), ``as_of``
+    of the registry, up to 1,000 as ``count``, no industries (any then), and as ``region_code`` four digits or a name (also as
+    ``region``). Raises Invalid for bad input and Conflict for a registry that is too old or too thin; then nothing is written.
     """
     given = _document(input_path)
     dates = read_document(
@@ -46,15 +49,33 @@ def leads_command(
         where="request",
         code="leads.invalid",
     )
-    _, brief = read_brief(given)
+    if "region" in given:
+        given.setdefault("region_code", given.pop("region"))
+    if isinstance(given.get("region_code"), str):
+        given["region_code"] = _code_of(given["region_code"])
+    _, brief = read_brief(given, form=StudyDocument)
     if not companies_path.is_file():
         raise Invalid("companies.unreadable", msg("找不到企业名录“{name}”。请检查路径。", name=companies_path.name))
+    if events_path is not None and not events_path.is_file():
+        raise Invalid("expansions.unreadable", msg("找不到扩张事件文件“{name}”。请检查路径。", name=events_path.name))
     today = dates.made_on or (clock or SystemClock()).now().astimezone(CHINA).date()
-    result = run_leads(brief, companies_path, today, dates.as_of, progress=progress or (lambda _stage, _done: None))
+    result = run_leads(brief, companies_path, today, dates.as_of, events_path, progress=progress or _quiet)
     output_dir.mkdir(parents=True, exist_ok=True)
     for name, content in result.files.items():
         (output_dir / name).write_bytes(content)
     return result
+
+
+def _quiet(_stage: str, _done: float) -> None:
+    """Tell nobody."""
+
+
+def _code_of(region: str) -> str:
+    """Return the six-digit code of a region's code or name; what is neither stays, and is refused as a code."""
+    try:
+        return region_in(region)
+    except ValueError:
+        return region
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""``marketplace leads`` on files of companies and of their dated expansions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from click.testing import CliRunner, Result
+
+from marketplace.cli import main
+from services.rules.demo_companies import demo_uscc
+
+CITIES = ("330100", "320100", "420100", "510100", "610100", "440100")
+REQUEST = {"region_code": "510100", "area_mu": 50, "date": "2025-01-01", "as_of": "2024-12-31", "count": 500}
+CODES = [demo_uscc(CITIES[number % 6], number) for number in range(600)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with 600 companies of six cities, two of them gone."""
+    rows = [
+        (code, f"甲{number}有限公司", CITIES[number % 6], "注销" if number in {7, 8} else "存续")
+        for number, code in enumerate(CODES)
+    ]
+    _write(tmp_path / "companies.csv", ("统一社会信用代码", "企业名称", "所属地区", "经营状态"), rows)
+    return tmp_path
+
+
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+
+
+def _run(folder: Path, *more: str, companies: str = "companies.csv", **changes: Any) -> Result:
+    (folder / "request.json").write_text(json.dumps(REQUEST | changes, ensure_ascii=False), encoding="utf-8")
+    given = ["--input", folder / "request.json", "--companies", folder / companies, "--output", folder / "out"]
+    return CliRunner().invoke(main, ["leads", *map(str, given), *more])
+
+
+def _leads(folder: Path, *more: str, **changes: Any) -> list[dict[str, Any]]:
+    result = _run(folder, *more, **changes)
+    assert result.exit_code == 0, result.output
+    found: list[dict[str, Any]] = json.loads((folder / "out" / "leads.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_any_industry_and_a_long_list_by_a_code_or_a_name_of_the_region(folder: Path) -> None:
+    leads = _leads(folder)
+    assert len(leads) == 498, "600 less the region's own 100 and two that are gone"
+    assert {CODES[7], CODES[8]}.isdisjoint(each["uscc"] for each in leads)
+    assert [each["rank"] for each in leads] == list(range(1, 499))
+    assert _leads(folder, region_code="5101") == leads
+    assert _leads(folder, region_code="成都市") == leads
+    assert all(each["reasons"] for each in leads)
+
+
+def test_dated_expansions_before_the_day_raise_a_company_and_later_ones_do_not(folder: Path) -> None:
+    events = [
+        (CODES[4], "", "成都市", "2023-05-01"),
+        (CODES[4], "", "420100", "2024-02-01"),
+        (CODES[4], "", "4201", "2024-02-01"),
+        ("", "甲5有限公司", "西安市", "2024/3/9"),
+        (CODES[10], "", "330100", "2024-04-01"),
+        (CODES[11], "", "510100", "2025-01-01"),
+        (CODES[11], "", "510100", "2026-06-01"),
+    ]
+    _write(folder / "events.csv", ("uscc", "company", "region", "date"), events)
+    plain = _leads(folder)
+    leads = _leads(folder, "--events", str(folder / "events.csv"))
+    kpis = json.loads(_run(folder, "--events", str(folder / "events.csv")).output)
+    assert (kpis["expansions"], kpis["refused_expansions"]) == (4, 0), (
+        "the same day in one city is one, later ones none"
+    )
+    first = {each["uscc"]: each for each in leads}
+    assert [each["uscc"] for each in leads[:3]] == [CODES[4], CODES[10], CODES[5]]
+    assert "EXPANSIONS" in {reason["code"] for reason in first[CODES[4]]["reasons"]}
+    before = {each["uscc"]: each["score"] for each in plain}
+    assert first[CODES[11]]["score"] == before[CODES[11]], "nothing of the day itself or after it is known"
+    early = _leads(folder, "--events", str(folder / "events.csv"), date="2023-01-01", as_of="2022-12-31")
+    assert [each["uscc"] for each in early] == [each["uscc"] for each in plain]
+
+
+def test_order_repetition_and_form_of_the_files_change_nothing(folder: Path) -> None:
+    chance = random.Random(3)
+    events = [(chance.choice(CODES), chance.choice(CITIES), f"2024-0{chance.randint(1, 9)}-15") for _ in range(300)]
+    _write(folder / "events.csv", ("统一社会信用代码", "目的城市", "日期"), events)
+    leads = _leads(folder, "--events", str(folder / "events.csv"))
+    book = openpyxl.Workbook()
+    shuffled = [*events, *events[:50]]
+    chance.shuffle(shuffled)
+    assert book.active is not None
+    for row in [("信用代码", "地区", "扩张日期"), *shuffled]:
+        book.active.append(row)
+    book.save(folder / "events.xlsx")
+    lines = (folder / "companies.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "mixed.csv").write_text("\n".join([lines[0], *reversed(lines[1:]), *lines[5:30]]), encoding="utf-8")
+    assert _leads(folder, "--events", str(folder / "events.xlsx"), companies="mixed.csv") == leads
+
+
+def test_a_company_founded_after_the_day_is_no_candidate(folder: Path) -> None:
+    rows = [(code, f"甲{number}有限公司", CITIES[number % 6], "2025-06-01" if number < 60 else "2001-01-01")
+            for number, code in enumerate(CODES)]  # fmt: skip
+    _write(folder / "dated.csv", ("uscc", "name", "region", "founded_on"), rows)
+    leads = _leads(folder, companies="dated.csv", as_of="2025-06-30")
+    assert {each["uscc"] for each in leads}.isdisjoint(CODES[:60])
+
+
+def test_wrong_rows_are_counted_and_wrong_files_refused(folder: Path) -> None:
+    rows = [("123", "510100", "2024-01-01"), (CODES[1], "亚特兰蒂斯", "2024-01-01"), (CODES[1], "510100", "昨天"),
+            ("", "510100", "2024-01-01"), (CODES[1], "510100", "2024-01-01")]  # fmt: skip
+    _write(folder / "events.csv", ("uscc", "city", "date"), rows)
+    kpis = json.loads(_run(folder, "--events", str(folder / "events.csv")).output)
+    assert (kpis["expansions"], kpis["refused_expansions"]) == (1, 4)
+    _write(folder / "none.csv", ("what", "else"), [])
+    for events, code in (("none.csv", "expansions.no_header"), ("missing.csv", "expansions.unreadable")):
+        refused = _run(folder, "--events", str(folder / events))
+        assert refused.exit_code == 2
+        assert code in refused.stderr
+    for changes in ({"count": 1001}, {"region_code": "亚特兰蒂斯"}, {"region_code": 51}, {"area_mu": 0}):
+        assert _run(folder, **changes).exit_code == 2, changes
