@@ -52,15 +52,22 @@ def _statement(question: MeterQuestion) -> Any:
     if question.subjects:
         conditions.append(UsageEvent.subject.in_(question.subjects))
     read = readings(meter, *conditions).subquery()
+    places = _places(question)
+    wanted = [
+        read.c.groups[literal(places[name], literal_execute=True)].in_(list(values))
+        for name, values in question.wanted.items()
+    ]
     is_before = (read.c.time < period.start).label("is_before")
     window: Any = null()
     if question.size is not None:
         cut = func.date_trunc(question.size.value.lower(), read.c.time, question.timezone)
         window = case((read.c.time >= period.start, cut))
     value = cast(read.c.value, Numeric)
-    rows = select(
-        is_before, window.label("start"), value.label("value"), read.c.time, *_groups(question, read)
-    ).subquery()
+    rows = (
+        select(is_before, window.label("start"), value.label("value"), read.c.time, *_groups(question, read))
+        .where(*wanted)
+        .subquery()
+    )
     groups = [column for column in rows.c if column.name.startswith("g_")]
     moment = func.sum(rows.c.value * cast(extract("epoch", rows.c.time), Numeric))
     return select(rows.c.is_before, rows.c.start, func.sum(rows.c.value), moment, *groups).group_by(
@@ -68,8 +75,12 @@ def _statement(question: MeterQuestion) -> Any:
     )
 
 
+def _places(question: MeterQuestion) -> dict[str, int]:
+    return {name: place for place, name in enumerate(sorted(question.meter.group_by), 1)}
+
+
 def _groups(question: MeterQuestion, read: Any) -> Iterator[Any]:
-    places = {name: place for place, name in enumerate(sorted(question.meter.group_by), 1)}
+    places = _places(question)
     for place, name in enumerate(question.group_by):
         column = read.c.subject if name == SUBJECT else read.c.groups[literal(places[name], literal_execute=True)]
         yield cast(column, Text).label(f"g_{place}")

@@ -8,7 +8,7 @@ All parts see one snapshot of the database, so no event is missed or counted twi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from billing.rules.meters import Meter, WindowSize
 from billing.rules.periods import Period
 from billing.rules.rollups import Cut, cut
-from billing.store.meter_statements import SUBJECT, Shape, spans_of, statement
+from billing.store.meter_statements import SUBJECT, Shape, spans_of, statement, wanted_name
 
 __all__ = ["SUBJECT", "MeterQuestion", "Quantity", "quantities", "raw_quantities"]
 
@@ -34,7 +34,10 @@ _PROGRESS = """
 
 @dataclass(frozen=True)
 class MeterQuestion:
-    """What is asked of a meter. ``group_by`` names properties of the meter, or ``subject``."""
+    """What is asked of a meter. ``group_by`` names properties of the meter, or ``subject``.
+
+    ``wanted`` are the values that count of some properties: only events with one of them for each.
+    """
 
     meter: Meter
     period: Period
@@ -43,6 +46,7 @@ class MeterQuestion:
     group_by: Sequence[str]
     subjects: Sequence[str]
     tenant_id: UUID | None
+    wanted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def _ask(session: Session, question: MeterQuestion, parts: Cut, progress: Mappin
         days=len(parts.days),
         quarters=len(parts.quarters),
         edges=len(parts.edges),
+        wanted=tuple(question.wanted),
     )
     asked = statement(question.meter, shape)
     values = {
@@ -114,6 +119,7 @@ def _ask(session: Session, question: MeterQuestion, parts: Cut, progress: Mappin
         "to": question.period.end,
         "subjects": list(question.subjects),
         "tenant": question.tenant_id,
+        **{wanted_name(place): list(each) for place, each in enumerate(question.wanted.values())},
     }
     groups = len(shape.group_by)
     return [

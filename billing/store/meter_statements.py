@@ -65,7 +65,7 @@ class Shape(NamedTuple):
 
     ``days``, ``quarters`` and ``edges`` say into how many parts the period is cut; all are 0 for one from events alone.
     ``by_park`` asks for many parks at once: ``some`` that are named, or ``all`` from one to another. ``as_of`` answers as a
-    snapshot saw the events.
+    snapshot saw the events. ``wanted`` are the groups of which only some values count.
     """
 
     timezone: str
@@ -78,6 +78,12 @@ class Shape(NamedTuple):
     edges: int = 0
     by_park: str = ""
     as_of: bool = False
+    wanted: tuple[str, ...] = ()
+
+
+def wanted_name(place: int) -> str:
+    """Return how a statement knows the values that count of the group at a place of ``Shape.wanted``."""
+    return f"wanted_{place}"
 
 
 class Statement(NamedTuple):
@@ -95,7 +101,7 @@ def statement(meter: Meter, shape: Shape) -> Statement:
 
     Its columns are ``start``, one for each group, ``value`` and ``counted``; or ``park``, ``value``, ``counted`` (of an
     average only) and ``snapshot``, the name of what the statement saw. It takes ``from_`` and ``to``, the
-    ``subjects`` and the ``tenant`` where the shape has them and, where it has parts, ``known`` and what ``spans_of``
+    ``subjects``, the ``tenant`` and the wanted values where the shape has them and, where it has parts, ``known`` and what ``spans_of``
     returns.
     """
     reads = (
@@ -127,7 +133,8 @@ def _named(shape: Shape) -> set[str]:
     spans = (("days", shape.days), ("quarters", shape.quarters), ("edges", shape.edges))
     ends = {f"{name}_{place}_{end}" for name, many in spans for place in range(many) for end in ("start", "end")}
     parks = {"parks", "first_park", "last_park", "as_of"}
-    return ends | parks | {"from_", "to", "subjects", "tenant", "epoch", "known"}
+    wanted = {wanted_name(place) for place, _ in enumerate(shape.wanted)}
+    return ends | parks | wanted | {"from_", "to", "subjects", "tenant", "epoch", "known"}
 
 
 def _asked(name: str, kind: Any) -> Any:
@@ -210,6 +217,7 @@ def _raw(meter: Meter, shape: Shape, *where: ColumnElement[bool]) -> Select[Any]
         as_of=_asked("as_of", String()) if shape.as_of else None,
         of_all=shape.by_park == ALL and meter.aggregation in _BLIND_TO_NULLS,
     ).subquery()
+    wanted = _wanted(meter, shape, read.c.groups)
     columns = [
         read.c.time.label("at"),
         *_park(shape, read.c.tenant_id),
@@ -217,7 +225,7 @@ def _raw(meter: Meter, shape: Shape, *where: ColumnElement[bool]) -> Select[Any]
         literal(1, literal_execute=True).label("number"),
         _same_type(meter, read.c.value).label("value"),
     ]
-    return select(*columns, *_moments(meter, [read.c[name] for name in _ORDER]))
+    return select(*columns, *_moments(meter, [read.c[name] for name in _ORDER])).where(*wanted)
 
 
 def _rolled(meter: Meter, shape: Shape, grain: int, span: str, corrected: CTE) -> Select[Any]:
@@ -237,6 +245,7 @@ def _rolled(meter: Meter, shape: Shape, grain: int, span: str, corrected: CTE) -
         _between(MeterRollup.bucket, f"{span}_start", f"{span}_end"),
         MeterRollup.events > 0,
         *_whose(shape, MeterRollup.tenant_id, MeterRollup.subject),
+        *_wanted(meter, shape, MeterRollup.groups),
         ~_is_corrected(corrected, MeterRollup.tenant_id, MeterRollup.bucket),
     )
 
@@ -258,8 +267,21 @@ def _whose(shape: Shape, tenant: Any, subject: Any) -> list[ColumnElement[bool]]
     return [*_of_park(shape, tenant), *named]
 
 
+def _wanted(meter: Meter, shape: Shape, groups: Any) -> list[ColumnElement[bool]]:
+    places = _places(meter)
+    return [
+        groups[literal(places[name], literal_execute=True)] == func.any(_asked(wanted_name(place), ARRAY(Text)))
+        for place, name in enumerate(shape.wanted)
+    ]
+
+
+def _places(meter: Meter) -> dict[str, int]:
+    """Return where each group stands in the arrays of events and roll-ups."""
+    return {name: place for place, name in enumerate(sorted(meter.group_by), 1)}
+
+
 def _groups(meter: Meter, shape: Shape, subject: Any, groups: Any) -> list[ColumnElement[Any]]:
-    places = {name: place for place, name in enumerate(sorted(meter.group_by), 1)}
+    places = _places(meter)
     columns = [
         subject if name == SUBJECT else groups[literal(places[name], literal_execute=True)] for name in shape.group_by
     ]

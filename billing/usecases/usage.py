@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -139,13 +139,15 @@ def query_meter(
     window_size: str | None = None,
     group_by: Sequence[str] = (),
     subject: Sequence[str] = (),
+    filter_group_by: Mapping[str, Sequence[str]] | None = None,
     timezone: str = DEFAULT_ZONE,
     park_id: UUID | None = None,
 ) -> MeterAnswer:
     """Return what a meter counted from ``from_`` until just before ``to``, of the acting park or, for staff, of all.
 
     ``window_size`` is MINUTE, HOUR, DAY or MONTH, cut by the clock of ``timezone``; without it the whole period is one
-    window. Subjects that are named answer one by one. A ``weighted_sum`` answers in each window in which a level stood
+    window. Subjects that are named answer one by one. ``filter_group_by`` leaves only events with one of the named values for
+    each of its groups. A ``weighted_sum`` answers in each window in which a level stood
     or changed. Raises NotFound for an unknown meter, Invalid for the rest.
     """
     work.actor.require(Permission.READ_USAGE)
@@ -157,6 +159,11 @@ def query_meter(
     unknown = [name for name in names if name != SUBJECT and name not in meter.group_by]
     if unknown:
         raise _refused("groupBy", "meter.group_unknown", msg("计量没有分组 {name}。请改正。", name=unknown[0]))
+    wanted = dict(sorted((filter_group_by or {}).items()))
+    for name in wanted:
+        if name not in meter.group_by:
+            message = msg("计量没有分组 {name}。请改正。", name=name[:64])
+            raise _refused("filterGroupBy", "meter.group_unknown", message)
     question = MeterQuestion(
         meter=meter,
         period=_period(from_, to),
@@ -165,6 +172,7 @@ def query_meter(
         group_by=names,
         subjects=tuple(subject),
         tenant_id=work.actor.tenant_id or park_id,
+        wanted=wanted,
     )
     is_level = meter.aggregation is Aggregation.WEIGHTED_SUM
     return MeterAnswer(from_, to, window_size, tuple((_level_rows if is_level else _rows)(work, question)))

@@ -68,6 +68,15 @@ class ApiApplication(OpenAPI):
         self.url_map.merge_slashes = False  # an address with two slashes is no other address
         self.add_url_rule(f"{PREFIX}/openapi.json", "openapi", self._show)
 
+    def generate_spec_json(self) -> None:
+        """Make the document. A parameter that is an object has a name in brackets for each of its parts."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]  # the library gives it no types
+        for calls in self.spec_json["paths"].values():
+            for each in calls.values():
+                for parameter in each.get("parameters", ()):
+                    if parameter["in"] == "query" and parameter["schema"].get("type") == "object":
+                        parameter |= {"style": "deepObject", "explode": True}
+
     def _show(self) -> Response:
         """Show the document."""
         return jsonify(self.api_doc)

@@ -5,12 +5,13 @@ Hence names in camelCase, a list that is a plain array, and quantities that are 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from flask import Response
-from pydantic import ConfigDict, Field, RootModel
+from flask import Response, request
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from billing.usecases import meter_definitions
 from billing.usecases import usage as use_cases
@@ -24,6 +25,9 @@ meters = noun("meters", "Quantities made of usage events.")
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """Where a query without ``from`` begins."""
 Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
+
+
+_FILTER = re.compile(r"filterGroupBy\[(.*)\]", re.DOTALL)
 
 
 class Meter(Answer):
@@ -79,7 +83,23 @@ class MeterQuestion(Parameters):
     windowTimeZone: str = Field("Asia/Shanghai", max_length=64)  # noqa: N815 - the public client's name
     groupBy: Names = Field(default_factory=list)  # noqa: N815 - the public client's name
     subject: Names = Field(default_factory=list)
+    filterGroupBy: dict[str, Annotated[str, Field(max_length=200)]] = Field(  # noqa: N815 - the public client's name
+        default_factory=dict,
+        max_length=20,
+        description="filterGroupBy[name]=value: only events of this value; a name given again, of any of its values",
+    )
     park_id: UUID | None = Field(None, description="For staff: one park's use")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, given: Any) -> Any:
+        """Gather the parts of ``filterGroupBy``: a query has a parameter for each of its names."""
+        if not isinstance(given, dict):
+            return given
+        found = {name: _FILTER.fullmatch(name) for name in given}
+        plain = {name: value for name, value in given.items() if found[name] is None}
+        filters = {part[1]: given[name] for name, part in found.items() if part is not None}
+        return plain | ({"filterGroupBy": filters} if filters else {})
 
 
 class MeterRow(Answer):
@@ -171,6 +191,7 @@ def query_meter(path: MeterPath, query: MeterQuestion) -> Response:
             window_size=query.windowSize,
             group_by=query.groupBy,
             subject=query.subject,
+            filter_group_by={name: request.args.getlist(f"filterGroupBy[{name}]") for name in query.filterGroupBy},
             timezone=query.windowTimeZone,
             park_id=query.park_id,
         )

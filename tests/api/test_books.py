@@ -92,8 +92,24 @@ def test_meters_answer_as_the_public_client_expects(park: Caller) -> None:
     assert set(shown["data"][0]) == {"value", "windowStart", "windowEnd", "subject", "groupBy"}
     assert park.get("/meters/inspection-hours/query").get_json()["data"][0]["value"] == 1
     assert park.get("/meters/nothing/query").status_code == 404
-    refused = park.get("/meters/inspection-hours/query?filterGroupBy[instrument]=x")
-    assert refused.status_code == 422, "a filter that is not applied would give wrong numbers"
+    (row,) = shown["data"]
+    instrument = row["groupBy"]["instrument"]
+    for query, values in (
+        (f"filterGroupBy[instrument]={instrument}", [1]),
+        (f"filterGroupBy%5Binstrument%5D={instrument}&windowSize=DAY", [1]),
+        (f"filterGroupBy[instrument]=x&filterGroupBy[instrument]={instrument}", [1]),
+        ("filterGroupBy[instrument]=x", []),
+    ):
+        told = park.get(f"/meters/inspection-hours/query?{query}")
+        assert [each["value"] for each in told.get_json()["data"]] == values, query
+    for wrong, field in (
+        ("filterGroupBy[colour]=x", "filterGroupBy"),
+        ("filter=x", "filter"),
+        ("groupBy=colour", "groupBy"),
+    ):
+        refused = park.get(f"/meters/inspection-hours/query?{wrong}")
+        assert refused.status_code == 422, "a filter that is not applied would give wrong numbers"
+        assert [each["field"] for each in refused.get_json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("content", [b"\x00\xff", "日期,金额\n2026-04-01,abc\n".encode(), b"a" * 1000])

@@ -28,6 +28,7 @@ from billing.usecases import metering, rollups
 from billing.usecases.invariants_usage import INVARIANTS_USAGE
 from marketplace.usecases import invariants
 from tenants.kernel.context import Actor, system_actor
+from tenants.kernel.errors import Invalid
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.support.databases import Database
@@ -416,3 +417,31 @@ def test_a_question_of_raw_events_gives_the_same(metered: WorkShop) -> None:
         )
     assert rolled == raw
     assert sum(each.count for each in raw) == 50
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_a_filter_answers_what_the_groups_of_its_values_answer(metered: WorkShop, rolled: bool) -> None:
+    park = a_park()
+    made = [
+        event(str(number), 7 * number, kwh=number % 13, floor=str(number % 4), mode=("day", "dusk")[number % 3 > 1])
+        for number in range(120)
+    ]
+    ingest(metered, park, *made[:100])
+    if rolled:
+        roll_up(metered, slugs=AGGREGATIONS)
+    ingest(metered, park, *made[100:])
+    span: dict[str, Any] = {"from_": MARCH.start, "to": MARCH.end, "window_size": "DAY"}
+    with metered.work(OPERATOR) as work:
+        for slug in AGGREGATIONS:
+            groups = metering.query_meter(work, slug=slug, group_by=["floor", "a"], **span).rows
+            wanted = metering.query_meter(
+                work, slug=slug, group_by=["floor", "a"], filter_group_by={"a": ["day"], "floor": ["1", "3"]}, **span
+            ).rows
+            assert wanted
+            assert wanted == tuple(
+                row for row in groups if row.group_by["a"] == "day" and row.group_by["floor"] in {"1", "3"}
+            ), slug
+            with pytest.raises(Invalid, match=r"meter\.group_unknown"):
+                metering.query_meter(work, slug=slug, filter_group_by={"wing": ["x"]}, **span)
+        counted = metering.query_meter(work, slug="count", filter_group_by={"a": ["day"]}, **span).rows
+    assert sum(int(row.value) for row in counted) == sum(number % 3 <= 1 for number in range(120))
