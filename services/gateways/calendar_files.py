@@ -1,20 +1,26 @@
-"""iCalendar files (RFC 5545), as small as calendars need them: events in UTC."""
+"""iCalendar files (RFC 5545), written by ``icalendar``: times on the clock of Asia/Shanghai, with its rules in the file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime, timedelta
 
-_LONGEST_LINE = 75
-"""Octets of a line before it must be folded (RFC 5545, 3.1)."""
+from icalendar import Calendar, Event
+from icalendar import Timezone as ZoneRules
+
+from tenants.kernel.clock import CHINA
+
+ZONE = "Asia/Shanghai"
+_PRODUCT = "-//Park Technology Marketplace//Bookings//ZH"
 
 
 @dataclass(frozen=True)
 class CalendarEntry:
-    """One event, half-open. The same ``uid`` with a later ``changed_at`` updates what a calendar has."""
+    """One event, half-open. The same ``uid`` with a higher ``sequence`` updates, or cancels, what a calendar has."""
 
     uid: str
+    sequence: int
     starts_at: datetime
     ends_at: datetime
     changed_at: datetime
@@ -24,45 +30,41 @@ class CalendarEntry:
 
 
 def render_calendar(entries: Iterable[CalendarEntry]) -> bytes:
-    """Return a calendar of ``entries``."""
-    lines = [
-        "BEGIN:VCALENDAR",
-        "VERSION:2.0",
-        "PRODID:-//Park Technology Marketplace//Bookings//ZH",
-        "CALSCALE:GREGORIAN",
-    ]
-    for entry in entries:
-        lines += [
-            "BEGIN:VEVENT",
-            f"UID:{entry.uid}",
-            f"DTSTAMP:{_moment(entry.changed_at)}",
-            f"DTSTART:{_moment(entry.starts_at)}",
-            f"DTEND:{_moment(entry.ends_at)}",
-            f"SUMMARY:{_escape(entry.title)}",
-            *([f"DESCRIPTION:{_escape(entry.description)}"] if entry.description else []),
-            f"STATUS:{'CANCELLED' if entry.cancelled else 'CONFIRMED'}",
-            "END:VEVENT",
-        ]
-    lines.append("END:VCALENDAR")
-    return b"".join(_fold(line) for line in lines)
+    """Return a published calendar of ``entries``."""
+    shown = list(entries)
+    calendar = Calendar()
+    for name, value in (("VERSION", "2.0"), ("PRODID", _PRODUCT), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
+        calendar.add(name, value)
+    if shown:
+        first, last = min(each.starts_at for each in shown), max(each.ends_at for each in shown)
+        calendar.add_component(_zone(first.astimezone(CHINA).date(), last.astimezone(CHINA).date()))
+    for each in shown:
+        calendar.add_component(_event(each))
+    content: bytes = calendar.to_ical()
+    return content
 
 
-def _moment(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+def _zone(first: date, last: date) -> ZoneRules:
+    day = timedelta(days=1)
+    return ZoneRules.from_tzid(ZONE, first_date=first - day, last_date=last + day)
 
 
-def _escape(text: str) -> str:
-    """Escape a TEXT value (RFC 5545, 3.3.11); a carriage return has no escape and would begin a new property."""
-    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
-    return "".join(char for char in plain.replace("\n", "\\n") if char >= " " or char == "\t")
+def _event(entry: CalendarEntry) -> Event:
+    event = Event()
+    event.add("UID", entry.uid)
+    event.add("SEQUENCE", entry.sequence)
+    event.add("DTSTAMP", entry.changed_at)
+    event.add("LAST-MODIFIED", entry.changed_at)
+    event.add("DTSTART", entry.starts_at.astimezone(CHINA))
+    event.add("DTEND", entry.ends_at.astimezone(CHINA))
+    event.add("SUMMARY", _plain(entry.title))
+    if entry.description:
+        event.add("DESCRIPTION", _plain(entry.description))
+    event.add("STATUS", "CANCELLED" if entry.cancelled else "CONFIRMED")
+    return event
 
 
-def _fold(line: str) -> bytes:
-    """Return the line's octets, folded without cutting a character in two."""
-    folded, room = b"", _LONGEST_LINE
-    for char in line:
-        octets = char.encode()
-        if len(octets) > room:
-            folded, room = folded + b"\r\n ", _LONGEST_LINE - 1
-        folded, room = folded + octets, room - len(octets)
-    return folded + b"\r\n"
+def _plain(text: str) -> str:
+    """Return the text without control characters: a carriage return has no escape and would begin a new property."""
+    one = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(char for char in one if char >= " " or char in "\n\t")

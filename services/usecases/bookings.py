@@ -157,11 +157,12 @@ def fail_inspection(work: Work, *, booking_id: UUID, reason: str) -> BookingView
 
 
 def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
-    """Return a booking as an iCalendar file (RFC 5545)."""
+    """Return a booking as an iCalendar file (RFC 5545); got again after it has ended, it updates the event."""
     work.actor.require(Permission.READ_ORDER)
     booking = read_booking(work, booking_id=booking_id)
     entry = CalendarEntry(
         uid=f"{booking.id}@booking.marketplace",
+        sequence=0 if booking.closed_at is None else 1,
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
         changed_at=booking.closed_at or booking.created_at,

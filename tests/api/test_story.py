@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.vocabulary import Tier
+from tests.support.calendars import components
 from tests.support.databases import RecordingOutbox
 from tests.support.parks import PASSWORD, credit_code
 from tests.support.province import BRIEF, LEADS, YUAN, Province
@@ -165,7 +166,9 @@ def test_a_slot_is_found_ordered_and_reported(province: Province, outbox: Record
     assert park.post("/quotes", {"lines": [{"offering": "shared-inspection", "request": request}]}).status_code == 409
     calendar = park.get(f"/bookings/{booking}.ics")
     assert calendar.mimetype == "text/calendar"
-    assert b"BEGIN:VEVENT" in calendar.data
+    (event,) = components(calendar.data)
+    assert (event["SEQUENCE"], event["STATUS"]) == (0, "CONFIRMED")
+    assert event["DTSTART"].dt == datetime.fromisoformat(request["starts_at"])
     path = f"/bookings/{booking}/report?passed=true&name=report.pdf"
     assert park.post(path, data=b"%PDF", content_type="application/pdf").status_code == 403
     reported = province.lab.post(path, data=b"%PDF", content_type="application/pdf", key="r1")
@@ -173,6 +176,8 @@ def test_a_slot_is_found_ordered_and_reported(province: Province, outbox: Record
     again = province.lab.post(path, data=b"%PDF", content_type="application/pdf", key="r1")
     assert again.get_json() == reported.get_json()
     assert len(outbox.named("inspection.reported")) == 1
+    (later,) = components(park.get(f"/bookings/{booking}.ics").data)
+    assert (later["UID"], later["SEQUENCE"]) == (event["UID"], 1), "a calendar updates the event that it has"
     (report,) = park.get(f"/orders/{order['id']}/artefacts").get_json()["items"]
     content = park.client.get(report["url"], headers={"Authorization": f"Bearer {park.token}"})
     assert content.data == b"%PDF"
