@@ -27,6 +27,10 @@ BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
 
 
+Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=100)]
+Tracked = Annotated[
+    str | None, Field(max_length=64, description="By what the public client follows a long query: read and not used")
+]
 _FILTER = re.compile(r"filterGroupBy\[(.*)\]", re.DOTALL)
 
 
@@ -80,7 +84,7 @@ class MeterQuestion(Parameters):
     from_: Instant | None = Field(None, alias="from")
     to: Instant | None = None
     windowSize: Literal["MINUTE", "HOUR", "DAY", "MONTH"] | None = None  # noqa: N815 - the public client's name
-    windowTimeZone: str = Field("Asia/Shanghai", max_length=64)  # noqa: N815 - the public client's name
+    windowTimeZone: str = Field("UTC", max_length=64)  # noqa: N815 - the public client's name
     groupBy: Names = Field(default_factory=list)  # noqa: N815 - the public client's name
     subject: Names = Field(default_factory=list)
     filterGroupBy: dict[str, Annotated[str, Field(max_length=200)]] = Field(  # noqa: N815 - the public client's name
@@ -88,6 +92,7 @@ class MeterQuestion(Parameters):
         max_length=20,
         description="filterGroupBy[name]=value: only events of this value; a name given again, of any of its values",
     )
+    clientId: Tracked = None  # noqa: N815 - the public client's name
     park_id: UUID | None = Field(None, description="For staff: one park's use")
 
     @model_validator(mode="before")
@@ -100,6 +105,20 @@ class MeterQuestion(Parameters):
         plain = {name: value for name, value in given.items() if found[name] is None}
         filters = {part[1]: given[name] for name, part in found.items() if part is not None}
         return plain | ({"filterGroupBy": filters} if filters else {})
+
+
+class MeterQuery(Body):
+    """The same question where it is too long for an address."""
+
+    from_: Instant | None = Field(None, alias="from")
+    to: Instant | None = None
+    windowSize: Literal["MINUTE", "HOUR", "DAY", "MONTH"] | None = None  # noqa: N815 - the public client's name
+    windowTimeZone: str = Field("UTC", max_length=64)  # noqa: N815 - the public client's name
+    groupBy: Names = Field(default_factory=list)  # noqa: N815 - the public client's name
+    subject: Names = Field(default_factory=list)
+    filterGroupBy: dict[str, Texts] = Field(default_factory=dict, max_length=20)  # noqa: N815 - the public client's name
+    clientId: Tracked = None  # noqa: N815 - the public client's name
+    park_id: UUID | None = Field(None, description="For staff: one park's use")
 
 
 class MeterRow(Answer):
@@ -182,17 +201,28 @@ def archive_meter(path: MeterPath) -> Response:
 @meters.get("/meters/<slug>/query", **call(MeterAnswer))
 def query_meter(path: MeterPath, query: MeterQuestion) -> Response:
     """Ask what a meter counted, in windows and by groups."""
+    only = {name: request.args.getlist(f"filterGroupBy[{name}]") for name in query.filterGroupBy}
+    return _answer(path.slug, query, only)
+
+
+@meters.post("/meters/<slug>/query", **call(MeterAnswer))
+def query_meter_at_length(path: MeterPath, body: MeterQuery) -> Response:
+    """Ask the same with a body, as the public client does for long filters; nothing is changed by it."""
+    return _answer(path.slug, body, body.filterGroupBy)
+
+
+def _answer(slug: str, asked: MeterQuestion | MeterQuery, only: dict[str, list[str]]) -> Response:
     with working() as work:
         answer = use_cases.query_meter(
             work,
-            slug=path.slug,
-            from_=query.from_ or BEGINNING,
-            to=query.to or current_market().clock.now(),
-            window_size=query.windowSize,
-            group_by=query.groupBy,
-            subject=query.subject,
-            filter_group_by={name: request.args.getlist(f"filterGroupBy[{name}]") for name in query.filterGroupBy},
-            timezone=query.windowTimeZone,
-            park_id=query.park_id,
+            slug=slug,
+            from_=asked.from_ or BEGINNING,
+            to=asked.to or current_market().clock.now(),
+            window_size=asked.windowSize,
+            group_by=asked.groupBy,
+            subject=asked.subject,
+            filter_group_by=only,
+            timezone=asked.windowTimeZone,
+            park_id=asked.park_id,
         )
     return show(MeterAnswer.model_validate(answer.document()))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-from werkzeug.serving import make_server
 
 from infra.postgres import Server
 from marketplace.composition import build
@@ -23,9 +18,7 @@ from marketplace.settings import DEMO_SECRET, Settings, home
 from marketplace.wsgi import create_app
 from tenants.kernel.outbox import Silent
 from tests.support.databases import Database, fresh_database
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+from tests.support.served import serving
 
 PARKS = ("park01", "park05", "park08", "park12")
 
@@ -54,36 +47,8 @@ def running_town(server: Server) -> Iterator[Town]:
             for park in world.PARKS:
                 if park.login in PARKS:
                     province.enter_park(seeder, park)
-            logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request, after the test's output is closed
-            web = make_server("127.0.0.1", 0, _closing(create_app(market)), threaded=True)
-            thread = threading.Thread(target=web.serve_forever, daemon=True)
-            thread.start()
-            with _worker(settings):
-                yield Town(f"http://127.0.0.1:{web.server_port}", database)
-            web.shutdown()
-            thread.join()
-            web.server_close()
-
-
-def _closing(app: WSGIApplication) -> WSGIApplication:
-    """Close every answer, also one that a browser leaves half read: the server forgets it then, with its file open."""
-
-    def read(answer: Iterable[bytes]) -> Iterator[bytes]:
-        try:
-            yield from answer
-        finally:
-            if isinstance(answer, Closable):
-                answer.close()
-
-    return lambda environ, start: read(app(environ, start))
-
-
-@runtime_checkable
-class Closable(Protocol):
-    """What a server has to close when it is done with it (PEP 3333)."""
-
-    def close(self) -> None:
-        """Let go of what it holds."""
+            with serving(create_app(market)) as address, _worker(settings):
+                yield Town(address, database)
 
 
 @contextmanager

@@ -221,7 +221,12 @@ def test_a_level_is_asked_for_in_its_unit(province: Province, signed_in: Enter) 
     )  # fmt: skip
     (told,) = [each for each in park.get("/meters").get_json() if each["slug"] == "seats"]
     assert (told["unit"], told["aggregation"]) == ("席", "WEIGHTED_SUM")
-    asked = {"from": "2026-02-28T00:00:00+08:00", "to": "2026-03-02T00:00:00+08:00", "windowSize": "DAY"}
+    asked = {
+        "windowTimeZone": "Asia/Shanghai",
+        "from": "2026-02-28T00:00:00+08:00",
+        "to": "2026-03-02T00:00:00+08:00",
+        "windowSize": "DAY",
+    }
     answer = park.get("/meters/seats/query", query_string=asked).get_json()
     assert [each["value"] for each in answer["data"]] == [4, 3]
     page = operator.get("/meters/seats").text
