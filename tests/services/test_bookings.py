@@ -17,6 +17,7 @@ from tenants.kernel.clock import CHINA, ManualClock
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
+from tests.support.calendars import components
 from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
 from tests.support.services import World, build_world, order, park_person, provider_person
@@ -174,10 +175,10 @@ def test_a_booking_can_be_put_into_a_calendar(workshop: WorkShop, world: World) 
     booking_id = book(workshop, park_id, wish(world, purpose="水样;第一批,含\n备注" + "长" * 60))
     with workshop.work(park_person(park_id)) as work:
         written = bookings.booking_calendar(work, booking_id=booking_id)
-    lines = written.split(b"\r\n")
-    assert b"DTSTART:20260303T010000Z" in lines
-    assert b"DTEND:20260303T020000Z" in lines
-    assert all(len(line) <= 75 for line in lines)
-    assert "DESCRIPTION:水样\\;第一批\\,含\\n备注" in written.replace(b"\r\n ", b"").decode()
+    (event,) = components(written)
+    assert event.decoded("DTSTART") == datetime(2026, 3, 3, 1, tzinfo=UTC)
+    assert event.decoded("DTEND") == datetime(2026, 3, 3, 2, tzinfo=UTC)
+    assert str(event["DESCRIPTION"]).startswith("水样;第一批,含\n备注")
+    assert all(len(line) <= 75 for line in written.split(b"\r\n"))
     with pytest.raises(NotFound), workshop.work(park_person(new_id())) as work:
         bookings.booking_calendar(work, booking_id=booking_id)
