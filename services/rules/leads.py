@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Protocol
 
 from services.rules.industries import DIVISIONS
+from services.rules.ranking.measures import Chance
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import Message, msg
 
@@ -66,18 +68,25 @@ class Brief:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a company is on the list: a sentence, and the field of its row that it stands on."""
+    """Why a company is on the list: a sentence, and the field of its row that it stands on.
+
+    ``weight`` is what it adds to the score against the usual lead, where a fitted model ranks.
+    """
 
     code: str
     text: Message
     field: str
     value: str
     as_of: date
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
 class Lead:
-    """A ranked company. ``percentile`` is the share of eligible companies that score lower, 0 to 100."""
+    """A ranked company. ``percentile`` is the share of eligible companies that score lower, 0 to 100.
+
+    ``chance`` is there only where enough dated outcomes support it.
+    """
 
     rank: int
     company: Company
@@ -85,6 +94,20 @@ class Lead:
     percentile: float
     distance_km: int
     reasons: tuple[Reason, ...]
+    chance: Chance | None = None
+
+
+class Scorer(Protocol):
+    """What scores companies in place of distance and history alone: all answers are in the companies' order."""
+
+    def scores(self, companies: Sequence[Company]) -> Sequence[float]:
+        """Return a score for each, higher is better."""
+
+    def chances(self, companies: Sequence[Company]) -> Sequence[Chance | None]:
+        """Return what is known of how often companies placed like these moved in."""
+
+    def reasons(self, companies: Sequence[Company]) -> Sequence[tuple[Reason, ...]]:
+        """Return why each scores as it does."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +129,12 @@ class _Candidate:
     score: float
 
 
-def rank_leads(brief: Brief, companies: Iterable[Company], locate: Locate, today: date) -> Ranking:
+def rank_leads(
+    brief: Brief, companies: Iterable[Company], locate: Locate, today: date, scorer: Scorer | None = None
+) -> Ranking:
     """Return the best leads of ``companies`` for ``brief``; order and repetition of rows change nothing.
+
+    ``scorer`` ranks in place of distance and history; it must know all of ``companies``.
 
     Raises Conflict, and nothing is charged, when the registry is older than 180 days, when fewer than 200 companies
     are eligible, or when fewer than 20 leads come out.
@@ -134,24 +161,37 @@ def rank_leads(brief: Brief, companies: Iterable[Company], locate: Locate, today
         elif known is not None:  # a newer row takes the company off the list
             found.pop(company.uscc)
     check_registry(newest if seen else None, len(found), today)
-    ordered = sorted(found.values(), key=lambda item: (-item.score, item.company.uscc))
+    candidates = list(found.values())
+    if scorer is not None:
+        given = scorer.scores([item.company for item in candidates])
+        candidates = [replace(item, score=score) for item, score in zip(candidates, given, strict=True)]
+    ordered = sorted(candidates, key=lambda item: (-item.score, item.company.uscc))
+    leads = _leads(brief, ordered, scorer)
+    if len(leads) < FEWEST_LEADS:
+        raise Conflict("leads.too_few", msg("只找到 {count} 条线索，不足 {fewest} 条，本次不计费。请放宽行业。",
+                                            count=len(leads), fewest=FEWEST_LEADS))  # fmt: skip
+    eligible = tuple(sorted(item.company for item in ordered))
+    return Ranking(leads, eligible, seen, newest)
+
+
+def _leads(brief: Brief, ordered: Sequence[_Candidate], scorer: Scorer | None) -> tuple[Lead, ...]:
     scores = sorted(item.score for item in ordered)
-    leads = tuple(
+    first = ordered[: brief.count]
+    chosen = [item.company for item in first]
+    chances = [None] * len(chosen) if scorer is None else scorer.chances(chosen)
+    reasons = [_history(item) for item in first] if scorer is None else scorer.reasons(chosen)
+    return tuple(
         Lead(
             rank=number,
             company=item.company,
             score=round(item.score, 6),
             percentile=round(100 * bisect_left(scores, item.score) / len(scores), 2),
             distance_km=round(item.distance_km),
-            reasons=_reasons(item, brief),
+            reasons=_told(item, brief, why),
+            chance=chance,
         )
-        for number, item in enumerate(ordered[: brief.count], start=1)
+        for number, (item, why, chance) in enumerate(zip(first, reasons, chances, strict=True), start=1)
     )
-    if len(leads) < FEWEST_LEADS:
-        raise Conflict("leads.too_few", msg("只找到 {count} 条线索，不足 {fewest} 条，本次不计费。请放宽行业。",
-                                            count=len(leads), fewest=FEWEST_LEADS))  # fmt: skip
-    eligible = tuple(sorted(item.company for item in ordered))
-    return Ranking(leads, eligible, seen, newest)
 
 
 def check_registry(newest: date | None, eligible: int, today: date) -> None:
@@ -230,30 +270,38 @@ def _related(scope: str, words: Mapping[str, frozenset[str]]) -> str | None:
     return next((word for word, own in words.items() if sum(pair in scope for pair in own) >= OVERLAP * len(own)), None)
 
 
-def _reasons(item: _Candidate, brief: Brief) -> tuple[Reason, ...]:
+def _told(item: _Candidate, brief: Brief, history: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Return why a company ranks as it does, why it is eligible, and how far it is."""
+    why = tuple(each for each in history if each.code != "DISTANCE")
+    near = next((each for each in history if each.code == "DISTANCE"), _distance(item))
+    return (*why, *_eligible(item, brief), near)
+
+
+def _eligible(item: _Candidate, brief: Brief) -> tuple[Reason, ...]:
     company, as_of = item.company, item.company.as_of
     division = company.industry_code[:2]
-    why: tuple[Reason, ...] = ()
     if item.word is not None:
         quoted = company.scope[:LONGEST_QUOTE]
-        why = (Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", quoted, as_of),)
-    elif division in brief.divisions:
+        return (Reason("SCOPE", msg("经营范围与“{word}”相关。", word=item.word), "scope", quoted, as_of),)
+    if division in brief.divisions:
         told = msg("行业代码 {code}，属于所选行业“{name}”。", code=company.industry_code, name=DIVISIONS[division])
-        why = (Reason("INDUSTRY", told, "industry_code", company.industry_code, as_of),)
-    far = Reason(
+        return (Reason("INDUSTRY", told, "industry_code", company.industry_code, as_of),)
+    return ()
+
+
+def _distance(item: _Candidate) -> Reason:
+    return Reason(
         "DISTANCE",
         msg("所在地与园区相距约 {km} 公里。", km=round(item.distance_km)),
         "region_code",
-        company.region_code,
-        as_of,
+        item.company.region_code,
+        item.company.as_of,
     )
+
+
+def _history(item: _Candidate) -> tuple[Reason, ...]:
+    company = item.company
     if not company.expansions:
-        return (*why, far)
-    history = Reason(
-        "EXPANSIONS",
-        msg("登记有 {count} 次异地扩张。", count=company.expansions),
-        "expansions",
-        str(company.expansions),
-        as_of,
-    )
-    return (history, *why, far)
+        return ()
+    told = msg("登记有 {count} 次异地扩张。", count=company.expansions)
+    return (Reason("EXPANSIONS", told, "expansions", str(company.expansions), company.as_of),)

@@ -6,6 +6,7 @@ import csv
 import json
 import random
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,29 @@ def test_dated_expansions_before_the_day_raise_a_company_and_later_ones_do_not(f
     assert first[CODES[11]]["score"] == before[CODES[11]], "nothing of the day itself or after it is known"
     early = _leads(folder, "--events", str(folder / "events.csv"), date="2023-01-01", as_of="2022-12-31")
     assert [each["uscc"] for each in early] == [each["uscc"] for each in plain]
+
+
+def test_two_hundred_dated_moves_fit_a_ranker_that_tells_how_well_it_did(folder: Path) -> None:
+    chance = random.Random(8)
+    events = []
+    for number, code in enumerate(CODES):
+        for _ in range(min(12, int(chance.paretovariate(0.9)))):
+            on = date(2019, 1, 1) + timedelta(days=chance.randrange(2190))
+            events.append((code, CITIES[(number + chance.choice((1, 1, 1, 2))) % 6], on.isoformat()))
+    _write(folder / "events.csv", ("uscc", "city", "date"), events)
+    leads = _leads(folder, "--events", str(folder / "events.csv"))
+    kpis = json.loads(_run(folder, "--events", str(folder / "events.csv")).output)
+    manifest = json.loads((folder / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert kpis["model"] == manifest["model"]
+    tests = kpis["model"]["back_test"]
+    assert set(tests) == {"heuristic", "linear", "boosted"}
+    assert tests[kpis["model"]["method"]]["ndcg_50"] == max(each["ndcg_50"] for each in tests.values())
+    assert leads[0]["chance"]["hits"] >= 10
+    assert 0 < leads[0]["chance"]["low"] < leads[0]["chance"]["share"] < leads[0]["chance"]["high"] < 1
+    plan = (folder / "out" / "plan.html").read_text(encoding="utf-8")
+    assert "回测" in plan
+    assert "不是承诺" in plan
+    assert _leads(folder, "--events", str(folder / "events.csv")) == leads, "the same question, the same answer"
 
 
 def test_order_repetition_and_form_of_the_files_change_nothing(folder: Path) -> None:

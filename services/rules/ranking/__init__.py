@@ -1,0 +1,1 @@
+"""What dated expansions say about the next ones: who moves, where from, where to."""
