@@ -16,6 +16,7 @@ from datetime import date
 from typing import Protocol
 
 from services.rules.industries import DIVISIONS
+from services.rules.limits import Limit, rules_out
 from services.rules.ranking.measures import Chance
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import Message, msg
@@ -53,9 +54,23 @@ class Company:
 
 
 @dataclass(frozen=True)
+class Logistics:
+    """Road distances in km to the nearest of each kind; None where nobody said."""
+
+    motorway_km: float | None = None
+    rail_freight_km: float | None = None
+    port_km: float | None = None
+    airport_km: float | None = None
+
+
+@dataclass(frozen=True)
 class Brief:
-    """What a park looks for. ``divisions`` are wanted industries, ``keywords`` words of a business scope; with neither, every
-    company is a candidate.
+    """What a park looks for, and what it offers.
+
+    ``divisions`` are wanted industries, ``keywords`` words of a business scope; with neither, every company is a
+    candidate. ``exclusions`` (beginnings of industry codes) and ``limits`` say what is not looked for. Land and rent are
+    in fen per mu and per m² and month, free power in kVA, electricity in yuan per kWh, the budget for supporting firms in
+    fen; None is what was not said.
     """
 
     region_code: str
@@ -64,6 +79,14 @@ class Brief:
     area_mu: float
     count: int
     exclude_own_region: bool
+    exclusions: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    land_price_fen_per_mu: int | None = None
+    rent_fen_per_m2_month: int | None = None
+    power_kva: float | None = None
+    electricity_yuan_per_kwh: float | None = None
+    logistics: Logistics = Logistics()
+    budget_fen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -252,6 +275,8 @@ def _candidate(
     if not company.active or (
         brief.exclude_own_region and company.region_code.startswith(own_region(brief.region_code))
     ):
+        return None
+    if rules_out(company.industry_code, brief.exclusions, brief.limits):
         return None
     wanted = company.industry_code[:2] in brief.divisions or not (brief.divisions or words)
     word = None if wanted else _related(company.scope, words)

@@ -11,18 +11,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.cn import uscc
 
-from services.formats.brief import read_brief
+from services.formats.brief import brief_schema, read_brief
 from services.gateways.company_files import is_plain_uscc, open_company_file
 from services.gateways.leads_documents import render_documents
 from services.gateways.positions import locate
 from services.rules.demo_companies import demo_companies, demo_uscc
 from services.rules.leads import Brief, Company, brief_words, distance_km, rank_leads, score_of
+from services.rules.limits import Limit
 from services.usecases.leads_alone import leads_command
 from tenants.kernel.errors import Conflict, Invalid, Problem
 
@@ -132,16 +134,63 @@ def test_a_list_not_worth_its_price_is_refused(rows: list[Company], today: date,
         ({"area_mu": float("nan")}, "request.area_mu"),
         ({"industries": []}, "request.industries"),
         ({"industries": ["39", "38", "27", "26"]}, "request.industries"),
-        ({"industries": ["99"]}, "request"),
-        ({"region_code": "999999"}, "request"),
+        ({"industries": ["99"]}, "request.industries"),
+        ({"exclusions": ["9x"]}, "request.exclusions"),
+        ({"exclusions": ["C39"]}, "request"),
+        ({"industries": ["26"], "limits": ["chemicals"]}, "request"),
+        ({"limits": ["noise"]}, "request.limits[0]"),
+        ({"region_code": "999999"}, "request.region_code"),
         ({"count": 10}, "request.count"),
         ({"budget": 1}, "request.budget"),
+        ({"budget_fen": -1}, "request.budget_fen"),
+        ({"land_price_fen_per_mu": 1.5}, "request.land_price_fen_per_mu"),
+        ({"electricity_yuan_per_kwh": "0"}, "request.electricity_yuan_per_kwh"),
+        ({"logistics": {"rail_freight_km": -3}}, "request.logistics.rail_freight_km"),
     ],
 )
 def test_a_bad_brief_names_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_brief({"region_code": "510104", "industries": ["39"], "area_mu": 100} | change)
     assert [error.field for error in refused.value.errors] == [field]
+
+
+WHOLE = {
+    "region_code": "510104",
+    "industries": ["C39"],
+    "exclusions": ["191", "C3843"],
+    "limits": ["dust", "heavy_metals"],
+    "area_mu": 100,
+    "land_price_fen_per_mu": 18_000_000,
+    "rent_fen_per_m2_month": 1200,
+    "power_kva": 20_000,
+    "electricity_yuan_per_kwh": "0.6123",
+    "logistics": {"motorway_km": 3, "rail_freight_km": 12.5},
+    "budget_fen": 500_000_000,
+}
+
+
+def test_a_whole_brief_is_read_with_units_and_fits_its_schema() -> None:
+    full, brief = read_brief(WHOLE)
+    assert (brief.exclusions, brief.limits) == (("191", "3843"), (Limit.DUST, Limit.HEAVY_METALS))
+    assert (brief.electricity_yuan_per_kwh, brief.logistics.rail_freight_km) == (0.6123, 12.5)
+    assert full["electricity_yuan_per_kwh"] == "0.6123"
+    schema = brief_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for document in (WHOLE, json.loads(json.dumps(full))):
+        jsonschema.validate(document, schema)
+    assert not jsonschema.Draft202012Validator(schema).is_valid(WHOLE | {"area_mu": 0})
+
+
+def test_excluded_industries_and_what_the_environment_does_not_bear_never_appear() -> None:
+    acid = [company(500 + number, industry_code="3985", expansions=90) for number in range(5)]
+    lead = [company(600 + number, industry_code="3843", scope="储能系统", expansions=90) for number in range(5)]
+    unlimited = rank_leads(BRIEF, [*CROWD, *acid, *lead], locate, TODAY).leads
+    assert {each.company.industry_code for each in unlimited[:10]} == {"3985", "3843"}
+    limited = replace(BRIEF, exclusions=("3985",), limits=(Limit.HEAVY_METALS,))
+    ranking = rank_leads(limited, [*CROWD, *acid, *lead], locate, TODAY)
+    assert {each.industry_code for each in ranking.eligible} == {"3982"}
+    with pytest.raises(Conflict):
+        rank_leads(replace(BRIEF, exclusions=("398",)), CROWD, locate, TODAY)
 
 
 def test_a_brief_in_full_form_reads_the_same_again() -> None:
