@@ -21,6 +21,7 @@ NOUNS = (
     "measures",
     "cost_sharing",
     "joint_agreements",
+    "briefs",
     "twin_estimates",
     "twin_models",
     "quotes",

@@ -199,6 +199,14 @@ def park_schema() -> None:
     print_document(park_json_schema())
 
 
+@main.command("brief-schema")
+def brief_schema() -> None:
+    """Print the JSON Schema of a lead list's brief."""
+    from services.usecases.briefs import brief_json_schema
+
+    print_document(brief_json_schema())
+
+
 @main.command()
 @input_option
 @click.option("--companies", required=True, type=click.Path(dir_okay=False, path_type=Path), help="CSV or XLSX.")

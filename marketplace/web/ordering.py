@@ -16,6 +16,7 @@ from marketplace.doors.requests import MIB, takes_files
 from marketplace.doors.service_names import know_services
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import checkout, estimates, shop
+from marketplace.web.brief_form import brief_choices, brief_place, brief_request
 from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
@@ -207,7 +208,7 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         }
     if offering.delivery == "leads":
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
-        return {"divisions": DIVISIONS, "park": park}
+        return {"divisions": DIVISIONS, "park": park, **brief_choices()}
     if offering.delivery == "inspection":
         monday = monday_of(request.values.get("week"), work.now)
         week_end = monday + timedelta(days=7)
@@ -227,11 +228,7 @@ def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
     if offering.delivery == "schedule":
         return schedule_request(_load(work))
     if offering.delivery == "leads":
-        return {
-            "region_code": field("region_code"),
-            "industries": request.form.getlist("industries"),
-            **{name: _whole(field(name)) for name in ("area_mu", "count") if field(name)},
-        }
+        return brief_request()
     if offering.delivery == "inspection":
         instrument_id, _, starts_at = field("slot").partition("@")
         slots = _whole(field("slots") or "1")
@@ -297,7 +294,7 @@ def _place(path: str) -> str | None:
     """Return the form's field for a path of the request; rows of a file are listed by themselves."""
     if _ROW.search(path):
         return None
-    if (place := schedule_place(path)) is not None:
+    if (place := schedule_place(path) or brief_place(path)) is not None:
         return place
     rest = path.rpartition("request")[2].lstrip(".")
     name = re.split(r"[.\[]", rest, maxsplit=1)[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.formats.documents import Document, read_document
-from services.rules.industries import DIVISIONS, division_of
+from services.rules.industries import DIVISIONS, SECTIONS, division_of
 from services.rules.leads import Brief, Logistics
 from services.rules.limits import Limit, rules_out
 from tenants.kernel.errors import Invalid
@@ -23,6 +23,15 @@ MOST_ALONE = 1000
 Word = Annotated[str, Field(min_length=2, max_length=40)]
 Fen = Annotated[int, Field(ge=0, le=10**15, strict=True)]
 Kilometres = Annotated[float, Field(ge=0, le=5000)]
+
+
+def _divisions(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({found for code in codes if (found := division_of(code))}))
+
+
+def _digits(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return industry codes without the section's letter, each once and in order."""
+    return tuple(sorted({code.lstrip(SECTIONS) for code in codes}))
 
 
 class LogisticsDocument(Document):
@@ -74,31 +83,34 @@ class BriefDocument(Document):
                 )  # fmt: skip
         return codes
 
-    @model_validator(mode="after")
-    def _nothing_wanted_and_refused(self) -> Self:
-        for code in self.industries:
-            division = division_of(code) or ""
-            if rules_out(division, self._refused(), self.limits):
+    @field_validator("exclusions")
+    @classmethod
+    def _excludes_nothing_wanted(cls, codes: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
+        for division in _divisions(known.data.get("industries", ())):
+            if rules_out(division, _digits(codes), ()):
                 raise ValueError(
-                    msg("意向产业“{name}”同时被排除行业或环境限制排除。请去掉其中之一。", name=DIVISIONS[division])
+                    msg("意向产业“{name}”同时列在排除的行业中。请去掉其中之一。", name=DIVISIONS[division])
                 )
-        return self
+        return codes
 
-    def _refused(self) -> tuple[str, ...]:
-        return tuple(
-            sorted({code.strip().lstrip("ABCDEFGHIJKLMNOPQRSTabcdefghijklmnopqrst") for code in self.exclusions})
-        )
+    @field_validator("limits")
+    @classmethod
+    def _limits_nothing_wanted(cls, limits: tuple[Limit, ...], known: ValidationInfo) -> tuple[Limit, ...]:
+        for division in _divisions(known.data.get("industries", ())):
+            if rules_out(division, (), limits):
+                raise ValueError(msg("意向产业“{name}”为环境限制所不容。请去掉其中之一。", name=DIVISIONS[division]))
+        return limits
 
     def brief(self) -> Brief:
         """Return the brief for the engine."""
         return Brief(
             region_code=self.region_code,
-            divisions=tuple(sorted({found for code in self.industries if (found := division_of(code))})),
+            divisions=_divisions(self.industries),
             keywords=tuple(self.keywords),
             area_mu=self.area_mu,
             count=self.count,
             exclude_own_region=self.exclude_own_region,
-            exclusions=self._refused(),
+            exclusions=_digits(self.exclusions),
             limits=tuple(sorted(set(self.limits))),
             land_price_fen_per_mu=self.land_price_fen_per_mu,
             rent_fen_per_m2_month=self.rent_fen_per_m2_month,

@@ -13,8 +13,8 @@ from typing import Any
 
 import xlsxwriter
 
+from services.gateways.brief_text import brief_facts
 from services.gateways.lead_model import Ranker
-from services.rules.industries import DIVISIONS
 from services.rules.leads import Brief, Lead, Ranking
 from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
@@ -172,7 +172,7 @@ def _basis(ranker: Ranker | None, leads: Sequence[Lead]) -> str:
 
 
 def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence[tuple[Any, ...]]) -> bytes:
-    wanted = "、".join(DIVISIONS[division] for division in brief.divisions) or "不限"
+    facts = "；".join(f"{what}：{told}" for what, told in brief_facts(brief))
     spread = Counter(region_name(lead.company.region_code[:2] + "0000") for lead in ranking.leads)
     places = "、".join(
         f"{escape(place)} {count} 家" for place, count in sorted(spread.items(), key=lambda item: (-item[1], item[0]))
@@ -187,7 +187,7 @@ def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence
     return f"""<!doctype html>
 <html lang="zh"><head><meta charset="utf-8"><title>招商线索与产业定位</title><style>{_STYLE}</style></head><body>
 <h1>招商线索与产业定位</h1>
-<p>园区所在地：{escape(region_name(brief.region_code))}；可用面积 {brief.area_mu:g} 亩；意向产业：{escape(wanted)}。</p>
+<p>{escape(facts)}。</p>
 <p>名录共 {ranking.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
 <p>{_basis(ranker, ranking.leads)}
 <small>{doubt}名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>

@@ -30,13 +30,16 @@ DIVISIONS = {
 }  # fmt: skip
 """Name of each division by its two digits."""
 
+SECTIONS = "ABCDEFGHIJKLMNOPQRSTabcdefghijklmnopqrst"
+"""Letters of the sections, which may stand in front of a code."""
+
 
 def division_of(code: str) -> str | None:
     """Return the division that an industry code of two to four digits lies in, None for a code that is none.
 
     A section's letter in front (``C39``) is left out.
     """
-    digits = code.strip().lstrip("ABCDEFGHIJKLMNOPQRSTabcdefghijklmnopqrst")
+    digits = code.strip().lstrip(SECTIONS)
     if not 2 <= len(digits) <= 4 or not digits.isascii() or not digits.isdecimal():
         return None
     return digits[:2] if digits[:2] in DIVISIONS else None

@@ -230,7 +230,7 @@ def check_registry(newest: date | None, eligible: int, today: date) -> None:
     if eligible < FEWEST_ELIGIBLE:
         raise Conflict(
             "leads.too_few_companies",
-            msg("名录中只有 {count} 家企业符合所选行业，不足 {fewest} 家，本次不计费。请增加行业或放宽关键词。",
+            msg("名录中只有 {count} 家企业符合所选行业，不足 {fewest} 家，本次不计费。请增加行业、放宽关键词，或减少排除的行业与环境限制。",
                 count=eligible, fewest=FEWEST_ELIGIBLE),
         )  # fmt: skip
 
