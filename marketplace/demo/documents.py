@@ -36,8 +36,21 @@ def year_of_load(year: int = 2025, seed: int = 7) -> bytes:
 
 
 def leads_brief(region_code: str) -> dict[str, Any]:
-    """Return a brief for a county that looks for food and textile companies."""
-    return {"region_code": region_code, "industries": ["13", "17"], "area_mu": 120, "count": 50}
+    """Return a brief for a county that looks for food and textile companies, and for nothing that needs its water."""
+    return {
+        "region_code": region_code,
+        "industries": ["13", "17"],
+        "exclusions": ["25", "26"],
+        "limits": ["high_water", "heavy_metals"],
+        "area_mu": 120,
+        "land_price_fen_per_mu": 9_600_000,
+        "rent_fen_per_m2_month": 800,
+        "power_kva": 12_500,
+        "electricity_yuan_per_kwh": "0.6150",
+        "logistics": {"motorway_km": 6, "rail_freight_km": 12},
+        "budget_fen": 300_000_000,
+        "count": 50,
+    }
 
 
 def bank_statement(receipts: Iterable[tuple[str, int, str, str]]) -> Callable[[str], bytes]:

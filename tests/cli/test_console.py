@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from marketplace.cli import main
 from marketplace.demo import world
+from marketplace.demo.documents import leads_brief
 from services.rules.demo_park import demo_park
 
 
@@ -128,6 +129,16 @@ def test_the_published_schema_is_the_one_that_checks() -> None:
     schema = json.loads(run("park-schema").stdout)
     assert schema["$schema"].endswith("2020-12/schema")
     assert not list(Draft202012Validator(schema).iter_errors(demo_park()))
+
+
+def test_the_published_schema_of_a_brief_is_the_one_that_checks() -> None:
+    """What the console prints accepts the demo's brief, and no land of no size."""
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(run("brief-schema").stdout)
+    checked = Draft202012Validator(schema)
+    assert not list(checked.iter_errors(leads_brief("411224")))
+    assert list(checked.iter_errors(leads_brief("411224") | {"area_mu": 0}))
 
 
 def test_a_twin_without_sense_is_refused_by_field(tmp_path: Path) -> None:

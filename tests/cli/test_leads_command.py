@@ -148,3 +148,30 @@ def test_wrong_rows_are_counted_and_wrong_files_refused(folder: Path) -> None:
         assert code in refused.stderr
     for changes in ({"count": 1001}, {"region_code": "亚特兰蒂斯"}, {"region_code": 51}, {"area_mu": 0}):
         assert _run(folder, **changes).exit_code == 2, changes
+
+
+def test_what_a_whole_brief_excludes_never_appears(folder: Path) -> None:
+    rows = [
+        (code, f"甲{number}有限公司", CITIES[number % 6], "存续", ("3843", "3982", "1910")[number % 3])
+        for number, code in enumerate(CODES)
+    ]
+    _write(folder / "coded.csv", ("统一社会信用代码", "企业名称", "所属地区", "经营状态", "行业代码"), rows)
+    offered = {"land_price_fen_per_mu": 100, "power_kva": 5, "logistics": {"port_km": 1}, "budget_fen": 1}
+    leads = _leads(folder, companies="coded.csv", exclusions=["19"], **offered)
+    assert {each["industry_code"] for each in leads} == {"3843", "3982"}
+    thin = _run(folder, companies="coded.csv", exclusions=["3982"], limits=["heavy_metals"])
+    assert (thin.exit_code, json.loads(thin.stderr)["code"]) == (2, "leads.too_few_companies")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"region_code": "999999"}, "leads.invalid"),
+        ({"area_mu": 0}, "leads.invalid"),
+        ({"as_of": "2024-06-30"}, "leads.registry_too_old"),
+    ],
+)
+def test_a_list_not_worth_making_is_refused(folder: Path, changes: dict[str, Any], code: str) -> None:
+    refused = _run(folder, **changes)
+    assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (2, code)
+    assert not (folder / "out").exists()
