@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,8 +19,8 @@ from operator import mul
 from pathlib import Path
 from typing import TextIO
 
+from services.rules.companies import Company
 from services.rules.industries import DIVISIONS, division_of
-from services.rules.leads import Company
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
 from tenants.rules.regions import regions
@@ -183,34 +183,6 @@ def open_table(path: Path) -> Iterator[Sequence[object]]:
     if not _is_utf8(path):
         return _cells(io.StringIO(_decode(path.read_bytes()), newline=""))
     return _lines(path)
-
-
-def write_company_file(path: Path, companies: Iterable[Company]) -> None:
-    """Write companies as a CSV that the reader above takes back unchanged."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(
-            (
-                "uscc",
-                "as_of",
-                "name",
-                "region_code",
-                "industry_code",
-                "expansions",
-                "scope",
-                "status",
-                "founded_on",
-                "capital_fen",
-            )
-        )
-        for item in companies:
-            writer.writerow(
-                (
-                    item.uscc, item.as_of, item.name, item.region_code, item.industry_code, item.expansions, item.scope,
-                    "active" if item.active else "inactive", item.founded_on or "",
-                    "" if item.capital_fen is None else item.capital_fen,
-                )
-            )  # fmt: skip
 
 
 def _lines(path: Path) -> Iterator[Sequence[object]]:

@@ -8,6 +8,7 @@ weighted back to all of them: hard negatives alone keep the AUC and lose the hea
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ import lightgbm
 import numpy as np
 
 from services.rules.ranking.history import FEATURES, LINEAR, Floats, History, Ints, Pool, later_pairs
+from services.rules.ranking.listing import best_first
 from services.rules.ranking.measures import DEEP, Chance, HitList, ListScores, chances_by_rank, score_lists
 
 METHODS = ("heuristic", "linear", "boosted")
@@ -67,6 +69,32 @@ class Linear:
         found: Floats = self.parts(features).sum(axis=1) + self.intercept
         return found
 
+    def everyone(self, history: History) -> Callable[[int], Floats]:
+        """Return what gives the log odds of every company of a registry for a city, without a table of features.
+
+        What a company brings wherever it is asked for is summed once; a city adds one number for each home, each division
+        and each company that has moved.
+        """
+        slope = dict(zip((FEATURES[at] for at in LINEAR), (self.slopes / self.spread).tolist(), strict=True))
+        constant = self.intercept - float(np.sum(self.slopes * self.middle / self.spread))
+        own = np.full(len(history.pool.city), constant)
+        for name, values in history.of_companies(slice(None)).items():
+            if name in slope:
+                own += slope[name] * values
+
+        def summed(columns: Mapping[str, Floats]) -> Floats:
+            found: Floats = sum(slope[name] * values for name, values in columns.items() if name in slope)
+            return found
+
+        def odds(where: int) -> Floats:
+            movers = summed(history.of_movers(where))
+            found = own + summed(history.of_homes(where))[history.pool.city]
+            found += summed(history.of_trades(where))[history.pool.division] + movers[-1]
+            found[history.active] += movers[:-1] - movers[-1]
+            return found
+
+        return odds
+
 
 @dataclass(frozen=True)
 class Ranker:
@@ -81,11 +109,29 @@ class Ranker:
     linear: Linear | None = None
     trees: Any = None
 
-    def score(self, history: History, who: Ints, where: int) -> Floats:
-        """Return the score of each company for a city, higher is better."""
+    def score(self, history: History, where: int, rows: Ints | None = None) -> Floats:
+        """Return a score of every company for a city, higher is better; who cannot move there has the lowest.
+
+        Trees are asked about the 5,000 best of all, and of ``rows``, by the plainer methods; all others follow them.
+        """
+        able = history.able(where)
+        plain = np.where(able, history.heuristic(where), -np.inf)
         if self.linear is None:
-            return history.heuristic(who, where)
-        return _scored(self.linear, self.trees, history.features(who, where))
+            return plain
+        found = np.where(able, self.linear.everyone(history)(where), -np.inf)
+        if self.trees is None:
+            return found
+        short = _shortlist(plain, found)
+        if rows is not None:
+            short = np.union1d(short, rows[_shortlist(plain[rows], found[rows])])
+        short = short[able[short]]
+        grown = _scored(self.linear, self.trees, history.features(short, where))
+        if len(grown):
+            # What is not asked about keeps its order, below what is.
+            top = found.max(initial=-np.inf, where=~np.isin(np.arange(len(found)), short))
+            found += min(0.0, float(grown.min()) - top) if np.isfinite(top) else 0.0
+            found[short] = grown
+        return found
 
     def contributions(self, history: History, who: Ints, where: int) -> Floats:
         """Return what each of ``FEATURES`` adds to each score, beside what all companies have in common."""
@@ -126,22 +172,27 @@ def fit_ranker(pool: Pool, day: int, seed: int = 0) -> Ranker:
 def judge(pool: Pool, begin: int, end: int, linear: Linear, trees: Any) -> dict[str, list[HitList]]:
     """Return which of the first 500 of each method's lists, asked for on ``begin``, moved until ``end``."""
     history = History(pool, begin)
+    odds = linear.everyone(history)
     who, to = later_pairs(pool, begin, end)
     places, sizes = np.unique(to, return_counts=True)
     asked = sorted(places[np.argsort(-sizes, kind="stable")][:JUDGED_PLACES].tolist())
     lists: dict[str, list[HitList]] = {name: [] for name in METHODS}
     for where in asked:
-        candidates = history.candidates(where)
-        relevant = np.intersect1d(who[to == where], candidates)
-        plain = history.heuristic(candidates, where)
-        features = history.features(candidates, where)
-        straight = linear.odds(features)
-        short = np.union1d(_best(plain, _SHORTLIST), _best(straight, _SHORTLIST))
-        grown = _scored(linear, trees, features[short])
+        able = history.able(where)
+        relevant = who[to == where]
+        relevant = relevant[able[relevant]]
+        plain, straight = np.where(able, history.heuristic(where), -np.inf), np.where(able, odds(where), -np.inf)
+        short = _shortlist(plain, straight)
+        short = short[able[short]]
+        grown = _scored(linear, trees, history.features(short, where))
         for name, scores in (("heuristic", plain[short]), ("linear", straight[short]), ("boosted", grown)):
-            first = candidates[short][_best(scores, DEEP)]
+            first = short[best_first(scores, DEEP)]
             lists[name].append((np.isin(first, relevant).tolist(), len(relevant)))
     return lists
+
+
+def _shortlist(plain: Floats, straight: Floats) -> Ints:
+    return np.union1d(best_first(plain, _SHORTLIST), best_first(straight, _SHORTLIST))
 
 
 def _edges(pool: Pool, day: int) -> list[int]:
@@ -160,10 +211,10 @@ def _sample(pool: Pool, begin: int, end: int, chance: np.random.Generator) -> tu
     """Return features, labels and weights of a window: all that moved, and a part of all pairs that might have."""
     history = History(pool, begin)
     who, to = later_pairs(pool, begin, end)
-    born = pool.founded[who] < begin
-    who, to = who[born], to[born]
+    born = (pool.registry.founded < begin) & pool.registry.active
+    who, to = who[born[who]], to[born[who]]
     targets = np.unique(pool.moved_to[pool.moved_on < end])
-    able = np.flatnonzero(pool.founded < begin)
+    able = np.flatnonzero(born)
     active = able[history.prior[able] > 0]
     others = able[history.prior[able] <= 0]
     groups, weights = [], []
@@ -235,8 +286,3 @@ def _scored(linear: Linear, trees: Any, features: Floats) -> Floats:
         return odds
     found: Floats = odds + np.asarray(trees.predict(features, raw_score=True), dtype=np.float64)
     return found
-
-
-def _best(scores: Floats, count: int) -> Ints:
-    """Return the places of the highest scores in order; equal ones in order of place, so the answer is always the same."""
-    return np.argsort(-scores, kind="stable")[:count]

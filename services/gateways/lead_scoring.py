@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
 from services.gateways.lead_model import Ranker
-from services.rules.leads import Company, Reason, own_region
+from services.rules.companies import Company, own_region
+from services.rules.leads import Reason
 from services.rules.ranking.history import FEATURES, THEMES, Floats, History, Ints, Pool
-from services.rules.ranking.measures import Chance
+from services.rules.ranking.listing import best_first
+from services.rules.ranking.measures import DEEP, Chance
 from tenants.kernel.messages import Message, msg
 from tenants.rules.regions import region_name
 
 MOST_REASONS = 3
 """Reasons of the ranking that a lead is given, beside those that made it eligible."""
+_USUAL = 2000
+"""Leads whose mean is what a lead is compared with."""
 LEAST_SHARE = 0.05
 """Of all that a lead's reasons add; what adds less is not told."""
 
@@ -24,7 +27,7 @@ Fact = tuple[Message, str, str, date]
 
 
 class FittedScorer:
-    """Scores companies of ``pool`` for a region on ``day``; ``rules.leads.Scorer`` says how it is used."""
+    """Scores the rows of ``pool``'s registry for a region on ``day``; ``rules.leads.Scorer`` says how it is used."""
 
     def __init__(self, pool: Pool, ranker: Ranker, region_code: str, day: date) -> None:
         where = pool.city_index(region_code)
@@ -33,38 +36,33 @@ class FittedScorer:
         self.ranker, self._pool, self._where = ranker, pool, where
         self._region, self._day = region_code, day
         self._history = History(pool, day.toordinal())
-        everyone = self._history.candidates(where)
-        scores = ranker.score(self._history, everyone, where)
-        self._scores = np.full(len(pool.city), -np.inf)
-        self._scores[everyone] = scores
-        self._all = np.sort(scores)
-        # What is common to all candidates is no reason for any of them.
-        near = everyone[np.argsort(-scores, kind="stable")[:2000]]
-        self._usual: Floats = ranker.contributions(self._history, near, where).mean(axis=0)
 
-    def scores(self, companies: Sequence[Company]) -> list[float]:
-        """Return the score of each company, higher is better."""
-        found: list[float] = self._scores[self._numbers(companies)].tolist()
+    def scores(self, rows: Ints) -> Floats:
+        """Return the score of each row, higher is better."""
+        self._all = self.ranker.score(self._history, self._where, rows)
+        found: Floats = self._all[rows]
         return found
 
-    def chances(self, companies: Sequence[Company]) -> list[Chance | None]:
+    def chances(self, rows: Ints) -> list[Chance | None]:
         """Return what the back-test says of companies that stand where each of these stands among all of the registry."""
-        above = len(self._all) - np.searchsorted(self._all, self._scores[self._numbers(companies)], side="right")
+        everyone = self._all
+        head = np.sort(everyone[best_first(everyone, DEEP)])
+        above = len(head) - np.searchsorted(head, everyone[rows], side="right")
         return [
             next((each for each in self.ranker.chances if each.first <= rank <= each.last), None)
             for rank in (above + 1).tolist()
         ]
 
-    def reasons(self, companies: Sequence[Company]) -> list[tuple[Reason, ...]]:
-        """Return, for each company, what raised its score most against the usual lead, strongest first."""
-        who = self._numbers(companies)
-        added = self.ranker.contributions(self._history, who, self._where) - self._usual
+    def reasons(self, rows: Ints) -> list[tuple[Reason, ...]]:
+        """Return, for each row, what raised its score most against the usual lead, strongest first."""
+        # What is common to all that stand high is no reason for any of them.
+        near = best_first(self._all, _USUAL)
+        usual = self.ranker.contributions(self._history, near, self._where).mean(axis=0)
+        added = self.ranker.contributions(self._history, rows, self._where) - usual
         return [
-            self._of(company, number, row) for company, number, row in zip(companies, who.tolist(), added, strict=True)
+            self._of(self._pool.registry.company(row), row, parts)
+            for row, parts in zip(rows.tolist(), added, strict=True)
         ]
-
-    def _numbers(self, companies: Sequence[Company]) -> Ints:
-        return np.array([self._pool.index[company.uscc] for company in companies], dtype=np.int64)
 
     def _of(self, company: Company, number: int, added: Floats) -> tuple[Reason, ...]:
         by_theme: dict[str, float] = {}

@@ -188,7 +188,7 @@ def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence
 <html lang="zh"><head><meta charset="utf-8"><title>招商线索与产业定位</title><style>{_STYLE}</style></head><body>
 <h1>招商线索与产业定位</h1>
 <p>{escape(facts)}。</p>
-<p>名录共 {ranking.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
+<p>名录共 {ranking.registry.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
 <p>{_basis(ranker, ranking.leads)}
 <small>{doubt}名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>
 <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>

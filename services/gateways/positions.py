@@ -10,7 +10,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from services.rules.leads import Position
+from services.rules.companies import Position
 
 
 def locate(code: str) -> Position | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, one_of
@@ -53,3 +53,13 @@ class Company(Base):
     scope: Mapped[str] = mapped_column(Text)
     status: Mapped[Code]
     as_of: Mapped[date] = mapped_column(Date)
+
+
+class RegistryVersion(Base):
+    """The name of the registry as it is: one row, renamed by a trigger with every change of ``companies``."""
+
+    __tablename__ = "registry_versions"
+    __table_args__ = (CheckConstraint("id = 1", name="one"), REGISTRY)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    version: Mapped[UUID]

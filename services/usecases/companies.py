@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,11 +17,12 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from services.gateways.company_files import CompanyFile, Refused, open_company_file, write_company_file
-from services.rules.leads import Company as Row
-from services.store.companies import Company, CompanySource
+from services.gateways.company_files import CompanyFile, Refused, open_company_file
+from services.gateways.lead_index import FORMAT, META, build_index
+from services.rules.companies import Company as Row
+from services.store.companies import Company, CompanySource, RegistryVersion
 from tenants.kernel.clock import CHINA
-from tenants.kernel.errors import Conflict, FieldError, Invalid
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Unavailable
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
@@ -101,15 +106,47 @@ def import_companies(work: Work, *, name: str, licence: str, as_of: date, conten
     )
 
 
-def write_registry(work: Work, path: Path) -> None:
-    """Write the active companies to a file for an engine, which has no access to the database. In bounded memory."""
+def index_registry(work: Work, cache: Path) -> Path:
+    """Return the folder with the index of the active companies as they are now: kept under ``cache``, built if it is new.
+
+    An engine has no access to the database. A folder is named for the registry's version and never changed;
+    all but the two newest are removed. Whoever builds the same one at the same time loses nothing but the work.
+    """
     work.actor.require(Permission.EXECUTE_RUN)
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if cache.stat().st_uid != os.getuid():  # in a shared folder somebody else may have been there first
+        raise Unavailable("companies.cache", msg("名录索引目录“{path}”属于其他用户。请运维人员检查。", path=str(cache)))
+    folder = cache / _version(work)
+    if (folder / META).exists():
+        folder.touch()
+        return folder
+    part = Path(tempfile.mkdtemp(dir=cache, prefix="part-"))
+    try:
+        build_index(_active(work), part)
+        if folder.exists() and not (folder / META).exists():
+            shutil.rmtree(folder)
+        with suppress(OSError):  # another worker was faster
+            part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    kept = sorted((each for each in cache.iterdir() if (each / META).exists()), key=lambda each: each.stat().st_mtime)
+    for old in kept[:-2]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _version(work: Work) -> str:
+    """Return what names the registry as it is, and the form of its index."""
+    return f"{FORMAT}-{work.session.execute(select(RegistryVersion.version)).scalar_one()}"
+
+
+def _active(work: Work) -> Iterator[Row]:
     query = select(
         Company.uscc, Company.as_of, Company.name, Company.region_code, Company.industry_code, Company.expansions,
         Company.scope, Company.founded_on, Company.capital_fen,
     ).where(Company.status == "active")  # fmt: skip
     found = work.session.execute(query.execution_options(yield_per=5000))
-    write_company_file(path, (Row(active=True, **row) for row in found.mappings()))
+    return (Row(active=True, **row) for row in found.mappings())
 
 
 def _check(work: Work, name: str, licence: str, as_of: date) -> None:

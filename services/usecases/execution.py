@@ -7,10 +7,10 @@ be repeated: a worker killed between any two of them leaves a run that the next 
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,7 @@ from services.gateways.twin import run_twin
 from services.rules.catalogue import Delivery
 from services.rules.runs import MANIFEST
 from services.usecases import runs
-from services.usecases.companies import write_registry
+from services.usecases.companies import index_registry
 from services.usecases.runs import RunJob
 from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
@@ -38,6 +38,8 @@ from tenants.kernel.work import WorkShop
 
 __all__ = ["RunLimits", "execute_run"]
 
+INDEX_CACHE = Path(tempfile.gettempdir()) / f"marketplace-leads-{os.getuid()}"
+"""Where this machine's workers keep the index of the registry; it may be removed at any time."""
 HEARTBEAT_SECONDS = 1.0
 """How often, at most, progress is written and the wish to cancel is looked for."""
 
@@ -84,11 +86,10 @@ def execute_run(
         return
     watch = _Watch(workshop, actor, run_id, stopping)
     try:
-        with ExitStack() as stack:
-            task = _prepare(workshop, actor, job, stack)
-            outcome = run_limited(
-                task.engine, *task.arguments, limits=limits, progress=watch.progress, cancelled=watch.cancelled
-            )
+        task = _prepare(workshop, actor, job)
+        outcome = run_limited(
+            task.engine, *task.arguments, limits=limits, progress=watch.progress, cancelled=watch.cancelled
+        )
     except Problem as problem:
         if watch.left:
             with workshop.work(actor) as work:
@@ -149,14 +150,12 @@ class _Watch:
         self._next = time.monotonic() + HEARTBEAT_SECONDS
 
 
-def _prepare(workshop: WorkShop, actor: Actor, job: RunJob, stack: ExitStack) -> _Task:
+def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
     """Read what the engine needs out of the database: it has no access of its own."""
     with workshop.work(actor) as work:
         if job.delivery is Delivery.TWIN:
             return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],))
         if job.delivery is Delivery.SCHEDULE:
             return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leads-")))
-        companies = folder / "companies.csv"
-        write_registry(work, companies)
-        return _Task(run_leads, (read_brief(job.request)[1], companies, job.asked_at.astimezone(CHINA).date()))
+        folder = index_registry(work, INDEX_CACHE)
+        return _Task(run_leads, (read_brief(job.request)[1], folder, job.asked_at.astimezone(CHINA).date()))

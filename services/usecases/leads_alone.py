@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import Field
 from services.formats.brief import StudyDocument, read_brief
 from services.formats.documents import Document, read_document
 from services.gateways.company_files import region_in
+from services.gateways.lead_index import index_company_file
 from services.gateways.leads import LeadsResult, Progress, run_leads
 from tenants.kernel.clock import CHINA, Clock, SystemClock
 from tenants.kernel.errors import Invalid
@@ -59,7 +61,15 @@ def leads_command(
     if events_path is not None and not events_path.is_file():
         raise Invalid("expansions.unreadable", msg("找不到扩张事件文件“{name}”。请检查路径。", name=events_path.name))
     today = dates.made_on or (clock or SystemClock()).now().astimezone(CHINA).date()
-    result = run_leads(brief, companies_path, today, dates.as_of, events_path, progress=progress or _quiet)
+    tell = progress or _quiet
+    with tempfile.TemporaryDirectory(prefix="leads-") as folder:
+        index_company_file(
+            companies_path,
+            Path(folder),
+            default_as_of=dates.as_of or today,
+            progress=lambda rows: tell("index", rows / (rows + 200_000)),
+        )
+        result = run_leads(brief, Path(folder), today, events_path, progress=tell)
     output_dir.mkdir(parents=True, exist_ok=True)
     for name, content in result.files.items():
         (output_dir / name).write_bytes(content)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.gateways.company_files import open_company_path
+from services.gateways.lead_index import open_index
 from services.rules.demo_companies import demo_companies
 from services.usecases import companies
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
-from tenants.kernel.errors import Conflict, Invalid, NotAllowed
+from tenants.kernel.errors import Conflict, Invalid, NotAllowed, Unavailable
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.support.services import import_demo_companies, park_person
@@ -26,10 +26,43 @@ def test_an_import_takes_every_good_row_and_the_engine_gets_the_active_ones(
     report = import_demo_companies(workshop, today, 300)
     assert (report.rows_accepted, report.rows_refused) == (300, 0)
     with workshop.work(system_actor("worker", tenant_id=new_id())) as work:
-        companies.write_registry(work, tmp_path / "companies.csv")
-    handed = list(open_company_path(tmp_path / "companies.csv", default_as_of=today).rows())
+        registry = open_index(companies.index_registry(work, tmp_path / "cache")).registry
+    handed = [registry.company(row) for row in range(len(registry))]
     assert 200 < len(handed) < 300
     assert all(row.active and row.as_of == today for row in handed)
+
+
+def test_the_index_is_built_once_for_what_was_imported_and_anew_for_what_is(
+    workshop: WorkShop, clock: ManualClock, tmp_path: Path
+) -> None:
+    cache, today = tmp_path / "cache", clock.now().date()
+
+    def index() -> Path:
+        with workshop.work(system_actor("worker", tenant_id=new_id())) as work:
+            return companies.index_registry(work, cache)
+
+    folders = []
+    for days in (20, 10, 0):
+        import_demo_companies(workshop, today - timedelta(days=days), 50)
+        folders.append(index())
+        assert index() == folders[-1], "the same imports, the same folder"
+    assert len(set(folders)) == 3
+    assert sorted(cache.iterdir()) == sorted(folders[1:]), "the two newest stay, and nothing half done"
+    (folders[-1] / "meta.json").unlink()
+    (folders[-1] / "codes.npy").unlink()
+    assert open_index(index()).registry.seen > 0, "what was not finished is built again"
+
+
+def test_a_cache_that_is_somebody_elses_is_not_used(
+    workshop: WorkShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setattr("os.getuid", lambda: -5)
+    with (
+        pytest.raises(Unavailable, match=r"companies\.cache"),
+        workshop.work(system_actor("worker", tenant_id=new_id())) as work,
+    ):
+        companies.index_registry(work, tmp_path / "cache")
 
 
 def test_newer_rows_replace_and_older_ones_do_not(workshop: WorkShop, clock: ManualClock) -> None:

@@ -16,11 +16,15 @@ from hypothesis import strategies as st
 from services.gateways.lead_model import LEAST_POSITIVES, Ranker, fit_ranker
 from services.gateways.lead_scoring import FittedScorer
 from services.gateways.positions import locate
+from services.rules.companies import Company
 from services.rules.demo_companies import demo_uscc
-from services.rules.expansions import Expansion, with_history
-from services.rules.leads import Brief, Company, rank_leads
+from services.rules.expansions import Expansion
+from services.rules.leads import Brief, Ranking
 from services.rules.ranking.history import FEATURES, History, Pool, build_pool, later_pairs
+from services.rules.ranking.listing import best_first, rank_registry
 from services.rules.ranking.measures import LEAST_HITS, chances_by_rank, score_lists
+from services.rules.ranking.registry import build_registry
+from services.rules.ranking.retrieval import build_bm25
 
 CITIES = tuple(f"{code}00" for code in ("3301", "3302", "3201", "3205", "4201", "5101", "6101", "4401", "4403", "3501"))
 FIRST, DAY, LAST = date(2018, 1, 1), date(2024, 1, 1), date(2025, 1, 1)
@@ -52,7 +56,12 @@ def _town(seed: int, *, loyal: bool) -> tuple[list[Company], list[Expansion]]:
 
 
 def _pool(companies: list[Company], moves: list[Expansion], day: date = DAY) -> Pool:
-    return build_pool(companies, moves, locate, day, BRIEF.region_code)
+    return build_pool(build_registry(companies), moves, locate, day, BRIEF.region_code)
+
+
+def _list(pool: Pool, ranker: Ranker | None) -> Ranking:
+    scorer = None if ranker is None else FittedScorer(pool, ranker, BRIEF.region_code, DAY)
+    return rank_registry(BRIEF, pool.with_moves(), build_bm25(pool.registry.scopes), locate, DAY, scorer)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +83,8 @@ def test_what_can_be_learnt_is_learnt_and_holds_in_the_year_that_follows(
     for name, asked in (("fitted", ranker), ("plain", Ranker("heuristic", {}, 0, 0))):
         lists = []
         for where in range(len(pool.cities)):
-            candidates = history.candidates(where)
-            relevant = np.intersect1d(who[to == where], candidates)
-            first = candidates[np.argsort(-asked.score(history, candidates, where), kind="stable")]
+            relevant = np.intersect1d(who[to == where], np.flatnonzero(history.able(where)))
+            first = best_first(asked.score(history, where), 500)
             lists.append((np.isin(first, relevant).tolist(), len(relevant)))
         found[name] = score_lists(lists)
     assert found["fitted"].ndcg > 1.2 * found["plain"].ndcg
@@ -116,8 +124,7 @@ def test_order_repetition_and_unknown_companies_change_nothing(
     assert other.chances == ranker.chances
     lists = []
     for rows, found, fitted in ((companies, moves, ranker), (mixed, again, other)):
-        scorer = FittedScorer(_pool(rows, found), fitted, BRIEF.region_code, DAY)
-        lists.append(rank_leads(BRIEF, with_history(rows, found, DAY), locate, DAY, scorer).leads)
+        lists.append(_list(_pool(rows, found), fitted).leads)
     assert lists[0] == lists[1]
 
 
@@ -125,8 +132,7 @@ def test_reasons_are_the_models_own_and_name_what_they_stand_on(
     loyal: tuple[list[Company], list[Expansion], Ranker],
 ) -> None:
     companies, moves, ranker = loyal
-    scorer = FittedScorer(_pool(companies, moves), ranker, BRIEF.region_code, DAY)
-    leads = rank_leads(BRIEF, with_history(companies, moves, DAY), locate, DAY, scorer).leads
+    leads = _list(_pool(companies, moves), ranker).leads
     by_code = {move.uscc: [each for each in moves if each.uscc == move.uscc and each.on < DAY] for move in moves}
     for lead in leads:
         weights = [reason.weight for reason in lead.reasons if reason.weight is not None]
@@ -141,12 +147,16 @@ def test_reasons_are_the_models_own_and_name_what_they_stand_on(
 
 def test_contributions_sum_to_the_score(loyal: tuple[list[Company], list[Expansion], Ranker]) -> None:
     companies, moves, ranker = loyal
-    history = History(_pool(companies, moves), DAY.toordinal())
-    who = np.arange(0, 2500, 11)
+    pool = _pool(companies, moves)
+    history = History(pool, DAY.toordinal())
+    who = np.flatnonzero(history.able(5))[::11]
+    features = history.features(who, 5)
+    assert len(FEATURES) == features.shape[1]
+    assert ranker.linear is not None
+    odds = ranker.linear.odds(features)
+    assert ranker.linear.everyone(history)(5)[who] == pytest.approx(odds), "the fast way says the same"
     whole = ranker.contributions(history, who, 5).sum(axis=1)
-    rest = ranker.score(history, who, 5) - whole
-    assert whole.shape == who.shape
-    assert len(FEATURES) == history.features(who, 5).shape[1]
+    rest = ranker.score(history, 5, who)[who] - whole
     assert np.ptp(rest) == pytest.approx(0, abs=1e-6), "what is left is the same for all companies"
 
 
@@ -155,12 +165,11 @@ def test_chances_come_from_counts_and_only_where_outcomes_support_them(
 ) -> None:
     companies, moves, ranker = loyal
     assert ranker.chances
-    scorer = FittedScorer(_pool(companies, moves), ranker, BRIEF.region_code, DAY)
-    leads = rank_leads(BRIEF, with_history(companies, moves, DAY), locate, DAY, scorer).leads
+    leads = _list(_pool(companies, moves), ranker).leads
     assert leads[0].chance == ranker.chances[0]
     shares = [lead.chance.share for lead in leads if lead.chance]
     assert shares == sorted(shares, reverse=True)
-    plain = rank_leads(BRIEF, with_history(companies, moves, DAY), locate, DAY)
+    plain = _list(_pool(companies, moves), None)
     assert all(lead.chance is None for lead in plain.leads)
 
 
@@ -189,4 +198,4 @@ def test_a_registry_that_counts_more_than_the_file_knows_still_counts() -> None:
     companies, moves = _town(3, loyal=True)
     companies[0] = replace(companies[0], expansions=500)
     history = History(_pool(companies, moves), DAY.toordinal())
-    assert history.prior[history.pool.index[companies[0].uscc]] == 500
+    assert history.prior[history.pool.registry.rows_of([companies[0].uscc])[companies[0].uscc]] == 500

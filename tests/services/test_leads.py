@@ -22,9 +22,11 @@ from services.formats.brief import brief_schema, read_brief
 from services.gateways.company_files import is_plain_uscc, open_company_file
 from services.gateways.leads_documents import render_documents
 from services.gateways.positions import locate
+from services.rules.companies import Company, distance_km
 from services.rules.demo_companies import demo_companies, demo_uscc
-from services.rules.leads import Brief, Company, brief_words, distance_km, rank_leads, score_of
+from services.rules.leads import Brief, Ranking, brief_words, score_of
 from services.rules.limits import Limit
+from services.rules.ranking.listing import rank_leads
 from services.usecases.leads_alone import leads_command
 from tenants.kernel.errors import Conflict, Invalid, Problem
 
@@ -99,11 +101,15 @@ def test_inactive_companies_and_the_parks_own_region_never_appear() -> None:
     assert at_home[0].company == neighbour
 
 
+def _eligible(ranking: Ranking) -> list[Company]:
+    return [ranking.registry.company(row) for row in ranking.eligible.tolist()]
+
+
 def test_a_related_scope_makes_eligible_and_the_reason_quotes_the_row() -> None:
     related = company(903, industry_code="3841", scope="锂电池、储能系统的制造", expansions=50)
     stranger = company(904, industry_code="5210", scope="日用百货零售", expansions=50)
     ranking = rank_leads(BRIEF, [related, stranger, *CROWD], locate, TODAY)
-    assert stranger not in ranking.eligible
+    assert stranger not in _eligible(ranking)
     reasons = {reason.code: reason for reason in ranking.leads[0].reasons}
     assert set(reasons) == {"EXPANSIONS", "SCOPE", "DISTANCE"}
     assert "储能系统" in str(reasons["SCOPE"].text)
@@ -188,7 +194,7 @@ def test_excluded_industries_and_what_the_environment_does_not_bear_never_appear
     assert {each.company.industry_code for each in unlimited[:10]} == {"3985", "3843"}
     limited = replace(BRIEF, exclusions=("3985",), limits=(Limit.HEAVY_METALS,))
     ranking = rank_leads(limited, [*CROWD, *acid, *lead], locate, TODAY)
-    assert {each.industry_code for each in ranking.eligible} == {"3982"}
+    assert {each.industry_code for each in _eligible(ranking)} == {"3982"}
     with pytest.raises(Conflict):
         rank_leads(replace(BRIEF, exclusions=("398",)), CROWD, locate, TODAY)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.gateways.positions import locate
 from services.gateways.workdays import is_workday
+from services.rules.companies import distance_km
 from services.rules.industries import DIVISIONS, division_of
-from services.rules.leads import distance_km
 from services.rules.slots import Hours, Span, check_span, day_starts, free_starts
 from services.usecases.twin_requests import span_of
 from tenants.kernel.clock import CHINA

@@ -6,25 +6,29 @@ never sees what it is asked for.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from services.rules.companies import Locate, Position, distance_km, own_region
 from services.rules.expansions import Expansion
-from services.rules.leads import Company, Position, distance_km, own_region
+from services.rules.ranking.registry import UNKNOWN, Registry
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HALF_LIFE_DAYS = 540.0
+FAR_KM = 2000.0
+"""How far a place is taken to be whose position nobody knows."""
+_TYPICAL_AGE = 2.0
 NEAR_KM = 200.0
 _FLOW_PRIOR, _TRADE_PRIOR, _RATE_PRIOR = 20.0, 5.0, 5.0
 """How many made-up moves, spread as gravity or popularity say, stand beside the counted ones."""
-_NAME_SIGNS = (("集团", "控股"), ("股份",), ("分公司", "分店", "营业部", "分厂", "个体"))
 
 FEATURES = (
     "prior", "recent", "years_since", "cities", "distance", "same_province", "flow", "flow_count", "origin_rate",
@@ -47,20 +51,12 @@ LINEAR = tuple(
 
 @dataclass(frozen=True)
 class Pool:
-    """Companies in order of their codes, and their moves in order of days. Days are ordinals; -1 stands for unknown."""
+    """A registry's companies, by city and division, and their moves in order of days (ordinals)."""
 
-    index: Mapping[str, int]
+    registry: Registry
     cities: tuple[str, ...]
     city: Ints
     division: Ints
-    counted: Ints
-    """Expansions that the registry's row states, and as of which day."""
-    counted_on: Ints
-    founded: Ints
-    capital: Floats
-    """log10 of yuan, 0 where unknown."""
-    signs: Floats
-    scope_length: Floats
     kilometres: Floats
     """Between cities; NaN where a place has no position."""
     mover: Ints
@@ -72,57 +68,44 @@ class Pool:
         wanted = own_region(region_code)
         return self.cities.index(wanted) if wanted in self.cities else None
 
+    def with_moves(self) -> Registry:
+        """Return the registry with the number of dated moves where that is more than what it counts itself."""
+        dated = np.bincount(self.mover, minlength=len(self.registry)).astype(np.int32)
+        return replace(self.registry, expansions=np.maximum(self.registry.expansions, dated))
 
-def build_pool(
-    companies: Iterable[Company],
-    moves: Iterable[Expansion],
-    locate: Callable[[str], Position | None],
-    day: date,
-    target: str,
-) -> Pool:
-    """Return what is known before ``day`` of the newest row of each code and of moves between different cities.
 
-    The order and repetition of rows and moves change nothing. ``target`` is a region that is asked for.
+def build_pool(registry: Registry, moves: Iterable[Expansion], locate: Locate, day: date, target: str) -> Pool:
+    """Return what is known before ``day`` of moves between different cities; repeated ones of one city and day are one.
+
+    The order of moves changes nothing; those of companies that the registry does not have are left out. ``target`` is a
+    region that is asked for.
     """
-    newest: dict[str, Company] = {}
-    for company in companies:
-        known = newest.get(company.uscc)
-        if known is None or known < company:
-            newest[company.uscc] = company
-    rows = [newest[code] for code in sorted(newest)]
-    index = {company.uscc: number for number, company in enumerate(rows)}
-    by_name: dict[str, list[int]] = {}
-    for number, company in enumerate(rows):
-        by_name.setdefault(company.name, []).append(number)
-    homes = [own_region(company.region_code) for company in rows]
+    known = [move for move in moves if move.on < day]
+    by_code = registry.rows_of(move.uscc for move in known if move.uscc)
+    by_name = _rows_by_name(registry, {move.name for move in known if not move.uscc})
+    homes = [own_region(region) for region in registry.regions]
     kept = sorted(
         {
-            (move.on.toordinal(), who, own_region(move.region_code))
-            for move in moves
-            if move.on < day
-            for who in (([index[move.uscc]] if move.uscc in index else []) if move.uscc else by_name.get(move.name, []))
-            if own_region(move.region_code) != homes[who]
+            (move.on.toordinal(), who, there)
+            for move in known
+            for there in (own_region(move.region_code),)
+            for who in ([by_code[move.uscc]] if move.uscc in by_code else by_name.get(move.name, ()))
+            if there != homes[registry.region[who]]
         }
     )
     cities = tuple(sorted({*homes, *(place for _, _, place in kept), own_region(target)}))
     number_of = {place: number for number, place in enumerate(cities)}
-    divisions = {code: number for number, code in enumerate(sorted({row.industry_code[:2] for row in rows}))}
+    divisions = sorted({industry[:2] for industry in registry.industries})
     return Pool(
-        index=index,
+        registry=registry,
         cities=cities,
-        city=np.array([number_of[home] for home in homes], dtype=np.int64),
-        division=np.array([divisions[row.industry_code[:2]] for row in rows], dtype=np.int64),
-        counted=np.array([row.expansions if row.as_of <= day else 0 for row in rows], dtype=np.int64),
-        counted_on=np.array([row.as_of.toordinal() for row in rows], dtype=np.int64),
-        founded=np.array([row.founded_on.toordinal() if row.founded_on else -1 for row in rows], dtype=np.int64),
-        capital=np.array([math.log10(row.capital_fen / 100 + 1) if row.capital_fen else 0.0 for row in rows]),
-        signs=np.array([[any(sign in row.name for sign in group) for group in _NAME_SIGNS] for row in rows], dtype=np.float64).reshape(-1, 3),
-        scope_length=np.array([math.log1p(len(row.scope)) for row in rows]),
+        city=_table(number_of[home] for home in homes)[registry.region],
+        division=_table(divisions.index(industry[:2]) for industry in registry.industries)[registry.industry],
         kilometres=_distances([locate(place) for place in cities]),
-        mover=np.array([who for _, who, _ in kept], dtype=np.int64),
-        moved_on=np.array([on for on, _, _ in kept], dtype=np.int64),
-        moved_to=np.array([number_of[place] for _, _, place in kept], dtype=np.int64),
-    )  # fmt: skip
+        mover=_table(who for _, who, _ in kept),
+        moved_on=_table(on for on, _, _ in kept),
+        moved_to=_table(number_of[place] for _, _, place in kept),
+    )
 
 
 class History:
@@ -130,34 +113,47 @@ class History:
 
     def __init__(self, pool: Pool, day: int) -> None:
         self.pool, self.day = pool, day
-        count, places = len(pool.city), len(pool.cities)
+        count = len(pool.city)
         before = pool.moved_on < day
         mover, to = pool.mover[before], pool.moved_to[before]
-        age = day - pool.moved_on[before]
-        fade = np.exp2(-age / HALF_LIFE_DAYS)
-        later = np.bincount(pool.mover[~before & (pool.moved_on < pool.counted_on[pool.mover])], minlength=count)
-        # What a registry counted, less what is dated after the day, covers moves from before the events began.
-        self.prior = np.maximum(np.bincount(mover, minlength=count), pool.counted - later).astype(np.float64)
+        fade = np.exp2(-(day - pool.moved_on[before]) / HALF_LIFE_DAYS)
+        self.prior = self._prior(mover, ~before)
         self.recent = np.bincount(mover, fade, minlength=count)
-        self.last = np.full(count, -1, dtype=np.int64)
+        self.last = np.full(count, UNKNOWN, dtype=np.int64)
         np.maximum.at(self.last, mover, pool.moved_on[before])
-        self._movers = np.full(count, -1, dtype=np.int64)
-        active = np.unique(mover)
-        self._movers[active] = np.arange(len(active))
-        visits = np.zeros((len(active) + 1, places))
-        np.add.at(visits, (self._movers[mover], to), 1.0)
-        self._visits = visits  # the last row, number -1, is of companies without a move
-        self._cities = (visits > 0).sum(axis=1).astype(np.float64)
-        kilometres = np.where(np.isnan(pool.kilometres), 2000.0, pool.kilometres)
-        self._kilometres = kilometres
-        self._near = visits @ np.exp(-kilometres / NEAR_KM)
-        went = (visits > 0).astype(np.float64)
-        together = went.T @ went
+        self.active = np.unique(mover)
+        """Rows of companies that have moved."""
+        self._line = np.full(count, len(self.active), dtype=np.int64)
+        self._line[self.active] = np.arange(len(self.active))
+        self._kilometres = np.where(np.isnan(pool.kilometres), FAR_KM, pool.kilometres)
+        self._visits(mover, to)
+        self._flows(mover, to, fade)
+
+    def _prior(self, mover: Ints, later: NDArray[np.bool_]) -> Floats:
+        """Count moves: what a registry counted, less what is dated after the day, covers those from before the events began."""
+        pool, registry = self.pool, self.pool.registry
+        counted_later = later & (pool.moved_on < registry.as_of[pool.mover])
+        later_moves = np.bincount(pool.mover[counted_later], minlength=len(registry))
+        moves = np.bincount(mover, minlength=len(registry))
+        found: Floats = np.maximum(moves, registry.expansions - later_moves).astype(np.float64)
+        return found
+
+    def _visits(self, mover: Ints, to: Ints) -> None:
+        """Keep who has been where; the last line, of companies that have not moved, is empty."""
+        places = len(self.pool.cities)
+        shape = (len(self.active) + 1, places)
+        self._visited = csr_array((np.ones(len(mover)), (self._line[mover], to)), shape=shape)
+        self._visited.sum_duplicates()
+        went = self._visited.copy()
+        went.data[:] = 1.0
+        self._went = went
+        self._cities = np.asarray(went.sum(axis=1)).ravel()
+        together = np.asarray((went.T @ went).todense(), dtype=np.float64)
         alone = np.diag(together).copy()
         np.fill_diagonal(together, 0.0)
         share = (alone + 1) / (alone.sum() + places)
-        self._similar = went @ ((together + 2 * share) / (alone[:, None] + 2) / share)
-        self._flows(mover, to, fade)
+        self._similar = (together + 2 * share) / (alone[:, None] + 2) / share
+        self._closeness = np.exp(-self._kilometres / NEAR_KM)
 
     def _flows(self, mover: Ints, to: Ints, fade: Floats) -> None:
         pool, places = self.pool, len(self.pool.cities)
@@ -183,48 +179,80 @@ class History:
         self._trade = np.log((moved + _RATE_PRIOR * rate) / (firms + _RATE_PRIOR))
         self._trade_flow = np.log((by_trade + _TRADE_PRIOR * share) / (moved[:, None] + _TRADE_PRIOR) / share)
 
+    def of_companies(self, who: Ints | slice) -> dict[str, Floats]:
+        """Return the features of companies, wherever they are asked for."""
+        pool, registry = self.pool, self.pool.registry
+        home, trade, last, founded = pool.city[who], pool.division[who], self.last[who], registry.founded[who]
+        signs = registry.signs[who]
+        capital = np.log10(np.maximum(registry.capital_fen[who], 0) / 100 + 1)
+        return {
+            "prior": np.log1p(self.prior[who]),
+            "recent": np.log1p(self.recent[who]),
+            "years_since": np.where(last < 0, np.nan, (self.day - last) / 365.25),
+            "cities": np.log1p(self._cities[self._line[who]]),
+            "origin_rate": self._origin[home],
+            "industry_rate": self._trade[trade],
+            "capital": capital,
+            "capital_known": (capital > 0).astype(np.float64),
+            "age": np.where(founded < 0, _TYPICAL_AGE, np.log1p(np.maximum(self.day - founded, 0) / 365.25)),
+            "group_name": (signs & 1 > 0).astype(np.float64),
+            "stock_name": (signs & 2 > 0).astype(np.float64),
+            "branch_name": (signs & 4 > 0).astype(np.float64),
+            "scope_length": np.log1p(pool.registry.scope_lengths[who]),
+            "city_size": np.log1p(self._sizes[home]),
+        }
+
+    def of_homes(self, where: int) -> dict[str, Floats]:
+        """Return the features of each city as the home of companies that are asked for a city."""
+        province = np.array([place[:2] == self.pool.cities[where][:2] for place in self.pool.cities])
+        return {
+            "distance": np.log(self._kilometres[:, where] + 20),
+            "same_province": province.astype(np.float64),
+            "flow": self._flow[:, where],
+            "flow_count": np.log1p(self._counts[:, where]),
+        }
+
+    def of_trades(self, where: int) -> dict[str, Floats]:
+        """Return the features of each division for a city."""
+        return {"industry_flow": self._trade_flow[:, where]}
+
+    def of_movers(self, where: int) -> dict[str, Floats]:
+        """Return the features of ``active`` for a city, and 0 at the end for all others."""
+        return {
+            "present": np.log1p(self._visited[:, [where]].toarray().ravel()),
+            "near_sites": np.log1p(self._visited @ self._closeness[:, where]),
+            "similar_sites": np.log1p(self._went @ self._similar[:, where]),
+        }
+
     def features(self, who: Ints, where: Ints | int) -> Floats:
         """Return a row of ``FEATURES`` for each pair of company and city."""
-        pool = self.pool
-        home, trade, row = pool.city[who], pool.division[who], self._movers[who]
         to = np.broadcast_to(np.asarray(where, dtype=np.int64), who.shape)
-        last, founded = self.last[who], pool.founded[who]
-        provinces = np.array([place[:2] for place in pool.cities])
-        columns = (
-            np.log1p(self.prior[who]),
-            np.log1p(self.recent[who]),
-            np.where(last < 0, np.nan, (self.day - last) / 365.25),
-            np.log1p(self._cities[row]),
-            np.log(self._kilometres[home, to] + 20),
-            provinces[home] == provinces[to],
-            self._flow[home, to],
-            np.log1p(self._counts[home, to]),
-            self._origin[home],
-            self._trade[trade],
-            self._trade_flow[trade, to],
-            np.log1p(self._visits[row, to]),
-            np.log1p(self._near[row, to]),
-            np.log1p(self._similar[row, to]),
-            pool.capital[who],
-            pool.capital[who] > 0,
-            np.where(founded < 0, 2.0, np.log1p(np.maximum(self.day - founded, 0) / 365.25)),
-            *pool.signs[who].T,
-            pool.scope_length[who],
-            np.log1p(self._sizes[home]),
-            np.log1p(self._popular[to]),
-        )
-        return np.column_stack(columns).astype(np.float64)
-
-    def heuristic(self, who: Ints, where: Ints | int) -> Floats:
-        """Return 3·ln(1 + prior) − ln(km + 20) of each pair."""
-        far = self._kilometres[self.pool.city[who], where]
-        found: Floats = 3 * np.log1p(self.prior[who]) - np.log(far + 20)
+        found = np.empty((len(who), len(FEATURES)))
+        for name, values in self.of_companies(who).items():
+            found[:, FEATURES.index(name)] = values
+        found[:, FEATURES.index("popularity")] = np.log1p(self._popular[to])
+        order = np.argsort(to, kind="stable")
+        for place, rows in _groups(to[order], order):
+            for keys, columns in (
+                (self.pool.city[who[rows]], self.of_homes(place)),
+                (self.pool.division[who[rows]], self.of_trades(place)),
+                (self._line[who[rows]], self.of_movers(place)),
+            ):
+                for name, values in columns.items():
+                    found[rows, FEATURES.index(name)] = values[keys]
         return found
 
-    def candidates(self, where: int) -> Ints:
-        """Return who could move to a city: companies of other cities that had been founded."""
-        pool = self.pool
-        return np.flatnonzero((pool.city != where) & (pool.founded < self.day))
+    def heuristic(self, where: int) -> Floats:
+        """Return 3·ln(1 + prior) − ln(km + 20) of every company for a city."""
+        found: Floats = 3 * np.log1p(self.prior) - np.log(self._kilometres[:, where] + 20)[self.pool.city]
+        return found
+
+    def able(self, where: int) -> NDArray[np.bool_]:
+        """Return who could move to a city: active companies of other cities that had been founded."""
+        found: NDArray[np.bool_] = (
+            (self.pool.city != where) & (self.pool.registry.founded < self.day) & self.pool.registry.active
+        )
+        return found
 
     def moves_to(self, home: int, where: int) -> int:
         """Return how many moves from one city (by number) to another are known, whenever they were."""
@@ -243,10 +271,9 @@ class History:
         return float(self._kilometres[self.pool.city[who], where])
 
     def sites_near(self, who: int, where: int) -> int:
-        """Return how many known sites a company has in a city or its province."""
-        pool = self.pool
-        near = [place[:2] == pool.cities[where][:2] for place in pool.cities]
-        return int(self._visits[self._movers[who]][near].sum())
+        """Return how many moves into a city or its province a company has made."""
+        near = [place[:2] == self.pool.cities[where][:2] for place in self.pool.cities]
+        return int(self._visited[[self._line[who]]].toarray()[0][near].sum())
 
 
 def later_pairs(pool: Pool, begin: int, end: int) -> tuple[Ints, Ints]:
@@ -254,6 +281,26 @@ def later_pairs(pool: Pool, begin: int, end: int) -> tuple[Ints, Ints]:
     inside = (pool.moved_on >= begin) & (pool.moved_on < end)
     keys = np.unique(pool.mover[inside] * len(pool.cities) + pool.moved_to[inside])
     return keys // len(pool.cities), keys % len(pool.cities)
+
+
+def _groups(values: Ints, order: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield each value of a sorted array, and its part of ``order``."""
+    begins = np.flatnonzero(np.append(True, values[1:] != values[:-1])) if len(values) else values
+    for begin, end in pairwise([*begins.tolist(), len(values)]):
+        yield int(values[begin]), order[begin:end]
+
+
+def _rows_by_name(registry: Registry, names: set[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    if names:
+        for row in range(len(registry)):
+            if (name := registry.names[row]) in names:
+                found.setdefault(name, []).append(row)
+    return found
+
+
+def _table(numbers: Iterable[int]) -> Ints:
+    return np.fromiter(numbers, dtype=np.int64)
 
 
 def _distances(places: Sequence[Position | None]) -> Floats:

@@ -7,9 +7,10 @@ width; a pair never reaches over punctuation or from one text into the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from services.rules.ranking.texts import Texts
 
 K1, B = 1.2, 0.75
-_BLOCK = 1 << 15
+_BLOCK = 1 << 13
 """Texts folded and sorted at once, which bounds the memory that building takes."""
 _LARGEST_COUNT = 255
+_RELEASED = 4
+"""Blocks between two releases of memory."""
 
 Keys = NDArray[np.uint32]
 Floats = NDArray[np.float32]
@@ -68,8 +71,21 @@ def pairs_of(text: str) -> Keys:
     return np.unique(keys[good])
 
 
-def build_bm25(texts: Texts) -> Bm25:
-    """Return the index of ``texts``: two passes, so that beside the postings only one block lies in memory."""
+def in_memory(_name: str, size: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Make an array for postings."""
+    return np.empty(size, dtype=kind)
+
+
+def build_bm25(
+    texts: Texts,
+    make: Callable[[str, int, type[np.generic]], NDArray[Any]] = in_memory,
+    release: Callable[[NDArray[Any]], None] = lambda _array: None,
+) -> Bm25:
+    """Return the index of ``texts``: two passes, so that beside the postings only one block lies in memory.
+
+    ``make`` provides the arrays of postings, ``texts`` and ``counts``, which may be mapped files; ``release`` is given
+    them, and the texts, now and then, and may give back the memory that their pages take.
+    """
     known, often = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
     lengths = np.zeros(len(texts), dtype=np.float32)
     sizes = texts.character_counts()
@@ -82,8 +98,8 @@ def build_bm25(texts: Texts) -> Bm25:
         np.add.at(summed, where, np.concatenate([often, times]))
         known, often = merged, summed
     starts = np.concatenate([[0], np.cumsum(often)]).astype(np.int64)
-    found = np.empty(starts[-1], dtype=np.int32)
-    counted = np.empty(starts[-1], dtype=np.uint8)
+    found = make("texts", int(starts[-1]), np.int32)
+    counted = make("counts", int(starts[-1]), np.uint8)
     filled = starts[:-1].copy()
     for first, end, block in texts.blocks(_BLOCK):
         keys, who, counts = _block_postings(block, sizes[first:end], lengths[first:end])
@@ -94,6 +110,9 @@ def build_bm25(texts: Texts) -> Bm25:
         found[places] = who + first
         counted[places] = counts
         filled[row] += times
+        if end % (_RELEASED * _BLOCK) == 0:
+            for array in (found, counted, texts.data):
+                release(array)
     return Bm25(known, starts, found, counted, lengths)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 4096
+
 Bytes = NDArray[np.uint8]
 
 
@@ -33,8 +35,8 @@ class Texts:
     def character_counts(self) -> NDArray[np.int64]:
         """Return how many characters each text has: its bytes that do not continue one."""
         found = np.empty(len(self), dtype=np.int64)
-        for first in range(0, len(self), 65536):
-            end = min(first + 65536, len(self))
+        for first in range(0, len(self), _BLOCK):
+            end = min(first + _BLOCK, len(self))
             begins = (self.data[self.starts[first] : self.starts[end]] & 0xC0) != 0x80
             sums = np.concatenate([[0], np.cumsum(begins)])
             found[first:end] = np.diff(sums[self.starts[first : end + 1] - self.starts[first]])
