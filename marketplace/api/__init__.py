@@ -22,6 +22,7 @@ NOUNS = (
     "cost_sharing",
     "joint_agreements",
     "briefs",
+    "reference_tables",
     "twin_estimates",
     "twin_models",
     "quotes",

@@ -213,10 +213,17 @@ def brief_schema() -> None:
 @click.option(
     "--events", type=click.Path(dir_okay=False, path_type=Path), help="Dated expansions, CSV or XLSX: who, where, when."
 )
+@click.option(
+    "--input-output", "flows", type=click.Path(dir_okay=False, path_type=Path), help="Who buys from whom, CSV."
+)
+@click.option("--demands", type=click.Path(dir_okay=False, path_type=Path), help="What industries need, CSV.")
 @output_option
 @reports_problems
-def leads(source: str, companies: Path, events: Path | None, folder: Path) -> None:
+def leads(
+    source: str, companies: Path, events: Path | None, flows: Path | None, demands: Path | None, folder: Path
+) -> None:
     """Rank leads alone."""
     from services.usecases.leads_alone import leads_command
 
-    print_document(leads_command(Path(source), companies, folder, events_path=events).kpis)
+    result = leads_command(Path(source), companies, folder, events_path=events, flows_path=flows, demands_path=demands)
+    print_document(result.kpis)

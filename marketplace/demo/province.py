@@ -16,7 +16,8 @@ from marketplace.demo import carbon, history, joint, measures, monitoring, schem
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
-from services.usecases import catalogue, companies
+from services.rules.demo_tables import demo_demands, demo_input_output
+from services.usecases import catalogue, companies, reference_tables
 from tenants.kernel.clock import CHINA
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
@@ -91,6 +92,7 @@ def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
     for instrument in world.INSTRUMENTS:
         seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
     seeder.step("companies", operator, partial(_import_companies, start=start))
+    seeder.step("positioning tables", operator, partial(_import_tables, start=start))
     measures.lay_down(seeder)
     finance = seeder.person("finance", world.PASSWORD)
     said = seeder.step("issuer", operator, partial(_propose_issuer, organisation_id=organisations["operator"]))
@@ -236,6 +238,14 @@ def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:
         content=demo_companies(as_of=as_of),
     )
     return {"rows": report.rows_accepted}
+
+
+def _import_tables(work: Work, *, start: datetime) -> dict[str, Any]:
+    year = start.astimezone(CHINA).year - 1
+    bring = partial(reference_tables.import_reference_table, work, year=year, licence="CC0-1.0")
+    flows = bring(kind="input_output", name="演示投入产出表（虚构）", content=demo_input_output())
+    needs = bring(kind="industry_demands", name="演示行业用地用能表（虚构）", content=demo_demands())
+    return {"rows": [flows.rows, needs.rows]}
 
 
 def _sign_up(work: Work, *, each: world.DemoPark) -> dict[str, Any]:

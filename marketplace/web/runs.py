@@ -14,6 +14,7 @@ from marketplace.web.pages import id_of, page_group, page_work
 from marketplace.web.rendering import show
 from marketplace.web.words import FLOWS
 from services.rules.catalogue import Delivery
+from services.rules.positioning.statements import PART_NAMES, words_of
 from services.rules.runs import RunStatus
 from services.usecases import artefacts, runs
 from tenants.kernel.errors import NotFound
@@ -35,6 +36,9 @@ BILL_PARTS = {
 }
 PURPOSES = {"production": msg("生产"), "logistics": msg("物流"), "energy": msg("能源")}
 FLOWS_FILE = "flows.json"
+POSITIONING_FILE = "positioning.json"
+SHOWN = 10
+"""Industries that are shown, beside the wanted ones."""
 
 
 @pages.get("/runs/<run_id>")
@@ -43,6 +47,8 @@ def run(run_id: str) -> Response:
     found_id = id_of(run_id)
     with page_work() as work:
         found = runs.read_run(work, run_id=found_id)
+        if found.delivery == Delivery.LEADS and found.status is RunStatus.SUCCEEDED:
+            return _leads(work, found)
         if found.delivery != Delivery.TWIN or found.status is not RunStatus.SUCCEEDED or found.kpis is None:
             raise NotFound("run.no_result", msg("该次计算没有可查看的推演结果。请从订单中打开。"))
         files = artefacts.list_artefacts(work, source_id=found_id)
@@ -67,6 +73,24 @@ def run(run_id: str) -> Response:
         flow_chart=flow_chart(links, FLOWS) if links else None,
         bill_chart=bill_chart(found.kpis, SCENARIOS, BILL_PARTS),
         purposes=PURPOSES,
+    )
+
+
+def _leads(work: Work, found: runs.RunView) -> Response:
+    """Show which industries suit the park and why; the sentences are made anew in the reader's language."""
+    files = artefacts.list_artefacts(work, source_id=found.id)
+    file = next((each for each in files if each.name == POSITIONING_FILE), None)
+    if file is None:  # a run from before positionings were delivered
+        raise NotFound("run.no_result", msg("该次计算没有可查看的推演结果。请从订单中打开。"))
+    document = json.loads(artefacts.open_artefact(work, artefact_id=file.id).content)
+    return show(
+        "orders/positioning.html",
+        run=found,
+        files=files,
+        found=document,
+        part_names=PART_NAMES,
+        told=lambda each: words_of(each["code"], each["values"]),
+        best=[each for each in document["industries"] if each["rank"] <= SHOWN or each["preferred"]],
     )
 
 

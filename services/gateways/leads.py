@@ -12,14 +12,20 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from services.gateways.expansion_files import ExpansionFile, read_expansion_file
 from services.gateways.lead_index import LeadIndex, open_index
 from services.gateways.lead_model import Ranker, fit_ranker
 from services.gateways.lead_scoring import FittedScorer
 from services.gateways.leads_documents import render_documents
+from services.gateways.positioning_documents import positioning_document
 from services.gateways.positions import locate
+from services.gateways.reference_tables import ReferenceTables
+from services.rules.industries import DIVISIONS
 from services.rules.leads import Brief, Ranking
+from services.rules.positioning.decision import position
+from services.rules.positioning.structure import structure_of
 from services.rules.ranking.history import build_pool
 from services.rules.ranking.listing import rank_registry
 from services.rules.runs import MANIFEST
@@ -42,12 +48,14 @@ def run_leads(
     folder: Path,
     today: date,
     events: Path | None = None,
+    tables: ReferenceTables | None = None,
     *,
     progress: Progress,
 ) -> LeadsResult:
     """Rank the companies of the index in ``folder`` for ``brief`` and write the documents.
 
-    Of the file of expansions ``events`` those before ``today`` count. The stages reported are prepare, fit, rank, report
+    Of the file of expansions ``events`` those before ``today`` count; ``tables`` are what the positioning stands on beside
+    the registry. The stages reported are prepare, fit, rank, report
     and done. Raises Conflict when the registry is too old or too thin, Invalid for a file of expansions that is none.
     """
     progress("prepare", 0.0)
@@ -55,8 +63,9 @@ def run_leads(
     history = None if events is None else read_expansion_file(events)
     ranking, ranker = _rank(brief, index, history, today, progress)
     progress("report", 0.9)
-    files = render_documents(brief, ranking, ranker)
-    manifest = _manifest(brief, ranking, index, history, ranker, today, files)
+    positioning = _position(brief, index, today, tables or ReferenceTables())
+    files = render_documents(brief, ranking, ranker, positioning)
+    manifest = _manifest(brief, ranking, index, history, ranker, today, positioning, files)
     kpis: dict[str, object] = {
         "leads": len(ranking.leads),
         "eligible": len(ranking.eligible),
@@ -72,10 +81,17 @@ def run_leads(
             }
         ),
         **({} if ranker is None else {"model": _card(ranker)}),
+        "positioning": [DIVISIONS[code] for code in positioning["chosen"]],
         "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
     }
     progress("done", 1.0)
     return LeadsResult(kpis, {MANIFEST: manifest, **files})
+
+
+def _position(brief: Brief, index: LeadIndex, today: date, tables: ReferenceTables) -> dict[str, Any]:
+    """Return which industries suit the park, as a document: of the whole registry, whichever of it is eligible."""
+    structure = structure_of(index.registry, brief.region_code, today)
+    return positioning_document(position(brief, structure, tables.input_output, tables.demands))
 
 
 def _rank(
@@ -127,6 +143,7 @@ def _manifest(
     history: ExpansionFile | None,
     ranker: Ranker | None,
     today: date,
+    positioning: Mapping[str, Any],
     files: Mapping[str, bytes],
 ) -> bytes:
     """Return what the list was made from: the eligible rows are hashed in order of their codes, whatever order they came in."""
@@ -140,6 +157,7 @@ def _manifest(
             "eligible_sha256": ranking.registry.digest(ranking.eligible),
             "as_of": ranking.as_of.isoformat(),
             **({} if history is None else {"expansions_sha256": _told(history, today)}),
+            **({"tables": positioning["tables"]} if positioning["chosen"] else {}),
         },
         **({} if ranker is None else {"model": _card(ranker)}),
         "warnings": list(index.warnings),

@@ -15,6 +15,8 @@ import xlsxwriter
 
 from services.gateways.brief_text import brief_facts
 from services.gateways.lead_model import Ranker
+from services.gateways.positioning_documents import positioning_sections, sections_html
+from services.gateways.sectioned_documents import Section
 from services.rules.leads import Brief, Lead, Ranking
 from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
@@ -77,15 +79,21 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
     ]
 
 
-def render_documents(brief: Brief, ranking: Ranking, ranker: Ranker | None = None) -> dict[str, bytes]:
-    """Return the files by name, without the manifest. ``ranker`` is what ranked, where dated expansions were given."""
+def render_documents(
+    brief: Brief, ranking: Ranking, ranker: Ranker | None, positioning: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return the files by name, without the manifest. ``ranker`` is what ranked, where dated expansions were given;
+    ``positioning`` is the document that ``positioning_document`` made.
+    """
     rows = lead_rows(ranking.leads)
     table = [_cells(row) for row in rows]
+    sections = positioning_sections(positioning)
     return {
         "leads.json": json.dumps(rows, ensure_ascii=False, indent=1).encode() + b"\n",
-        "leads.xlsx": _workbook(table, ranking),
+        "positioning.json": json.dumps(positioning, ensure_ascii=False, indent=1).encode() + b"\n",
+        "leads.xlsx": _workbook(table, ranking, sections),
         "leads.csv": _csv(table),
-        "plan.html": _plan(brief, ranking, ranker, table),
+        "plan.html": _plan(brief, ranking, ranker, table, sections),
     }
 
 
@@ -117,7 +125,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking) -> bytes:
+def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking, sections: Sequence[Section]) -> bytes:
     """A company's name must never become a formula; the date of making is that of the data, so that bytes repeat."""
     target = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -135,6 +143,13 @@ def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking) -> bytes:
         sheet.set_column(at, at, width)
     for number, cells in enumerate(table, start=1):
         sheet.write_row(number, 0, cells, wrap)
+    for section in sections:
+        for each in section.tables:
+            other = book.add_worksheet(each.name)
+            other.set_column(0, len(each.header) - 1, 12)
+            other.set_column(1, 1, 36)
+            for number, line in enumerate((each.header, *each.rows)):
+                other.write_row(number, 0, line, wrap if number else bold)
     book.close()
     return target.getvalue()
 
@@ -171,7 +186,13 @@ def _basis(ranker: Ranker | None, leads: Sequence[Lead]) -> str:
     return basis + ("回测落户比例是当时排在同样位次的企业中随后扩张到该市的比例，不是承诺。" if found else "")
 
 
-def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence[tuple[Any, ...]]) -> bytes:
+def _plan(
+    brief: Brief,
+    ranking: Ranking,
+    ranker: Ranker | None,
+    table: Sequence[tuple[Any, ...]],
+    sections: Sequence[Section],
+) -> bytes:
     facts = "；".join(f"{what}：{told}" for what, told in brief_facts(brief))
     spread = Counter(region_name(lead.company.region_code[:2] + "0000") for lead in ranking.leads)
     places = "、".join(
@@ -188,6 +209,8 @@ def _plan(brief: Brief, ranking: Ranking, ranker: Ranker | None, table: Sequence
 <html lang="zh"><head><meta charset="utf-8"><title>招商线索与产业定位</title><style>{_STYLE}</style></head><body>
 <h1>招商线索与产业定位</h1>
 <p>{escape(facts)}。</p>
+{sections_html(sections)}
+<h2>招商线索</h2>
 <p>名录共 {ranking.registry.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为前 {len(ranking.leads)} 家，分布于：{places}。</p>
 <p>{_basis(ranker, ranking.leads)}
 <small>{doubt}名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>

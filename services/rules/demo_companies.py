@@ -35,7 +35,13 @@ TRADES = (
     ("6513", "软件", "应用软件开发、信息系统集成、工业互联网平台服务"),
     ("5930", "仓储", "普通货物仓储、冷链物流、装卸搬运服务"),
 )
-"""Class of GB/T 4754, word of the name and business scope: a tenth of the companies each."""
+"""Class of GB/T 4754, word of the name and business scope: a tenth of the companies outside the home prefectures each."""
+HOME = ("411200", "410300", "411700", "411300")
+"""Prefectures of the demo's parks, where the last tenth of the companies sit."""
+HOME_TRADES = (6, 6, 6, 6, 7, 7, 7, 1, 1, 9, 9, 5, 3, 2)
+"""Their trades by number in ``TRADES``: food and textiles above all, some batteries and storage."""
+_YOUTH = (1.0, 2.2, 1.2, 1.0, 1.3, 1.0, 1.1, 0.7, 1.6, 1.3)
+"""How strongly a trade's companies are recent ones."""
 _FIRST = "澄岚屿泓霁曜榕筠槿溯砚棠衡朔汀"
 _SECOND = "川合远启坤域泽屏岭垣和景裕图达"
 _STATUS = ("存续",) * 17 + ("注销", "吊销", "迁出")
@@ -48,7 +54,7 @@ def demo_companies(*, as_of: date, count: int = 3000, seed: int = 1) -> bytes:
     writer = csv.writer(stream)
     writer.writerow(HEADER)
     for number in range(count):
-        writer.writerow(_row(chance, number, as_of))
+        writer.writerow(_row(chance, number, as_of, at_home=10 * number >= 9 * count))
     return stream.getvalue().encode()
 
 
@@ -59,12 +65,14 @@ def demo_uscc(region_code: str, number: int) -> str:
     return code + uscc.calc_check_digit(code)
 
 
-def _row(chance: random.Random, number: int, as_of: date) -> tuple[object, ...]:
-    city = CITIES[number % len(CITIES)]
-    industry, word, scope = TRADES[number // len(CITIES) % len(TRADES)]
+def _row(chance: random.Random, number: int, as_of: date, *, at_home: bool) -> tuple[object, ...]:
+    city = HOME[number % len(HOME)] if at_home else CITIES[number % len(CITIES)]
+    trade = HOME_TRADES[number // len(HOME) % len(HOME_TRADES)] if at_home else number // len(CITIES) % len(TRADES)
+    industry, word, scope = TRADES[trade]
     name = f"{chance.choice(_FIRST)}{chance.choice(_SECOND)}{word}（演示{number:05d}）有限公司"
     expansions = min(12, int(chance.paretovariate(1.6)) - 1)
-    founded_on = as_of - timedelta(days=chance.randrange(200, 9000))
+    age = 200 + int(8800 * (chance.randrange(8800) / 8800) ** _YOUTH[trade])
+    founded_on = as_of - timedelta(days=age)
     capital = chance.choice((100, 200, 500, 1000, 2000, 5000))
     return (
         name, demo_uscc(city, number), city, industry, founded_on.isoformat(), f"{capital}万元人民币", chance.choice(_STATUS),

@@ -1,4 +1,4 @@
-"""The leads engine by itself: a brief and a registry file in, five files out, no database."""
+"""The leads engine by itself: a brief and a registry file in, six files out, no database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from services.formats.documents import Document, read_document
 from services.gateways.company_files import region_in
 from services.gateways.lead_index import index_company_file
 from services.gateways.leads import LeadsResult, Progress, run_leads
+from services.gateways.reference_tables import ReferenceTables, read_demands, read_input_output
 from tenants.kernel.clock import CHINA, Clock, SystemClock
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
@@ -35,6 +36,8 @@ def leads_command(
     output_dir: Path,
     *,
     events_path: Path | None = None,
+    flows_path: Path | None = None,
+    demands_path: Path | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> LeadsResult:
@@ -42,7 +45,8 @@ def leads_command(
 
     The brief may carry ``date`` (today unless given; of the expansions at ``events_path`` only those before it count), ``as_of``
     of the registry, up to 1,000 as ``count``, no industries (any then), and as ``region_code`` four digits or a name (also as
-    ``region``). Raises Invalid for bad input and Conflict for a registry that is too old or too thin; then nothing is written.
+    ``region``). The positioning stands on the input–output table at ``flows_path`` and the industries' needs at
+    ``demands_path`` too, where they are given. Raises Invalid for bad input and Conflict for a registry that is too old or too thin; then nothing is written.
     """
     given = _document(input_path)
     dates = read_document(
@@ -60,6 +64,10 @@ def leads_command(
         raise Invalid("companies.unreadable", msg("找不到企业名录“{name}”。请检查路径。", name=companies_path.name))
     if events_path is not None and not events_path.is_file():
         raise Invalid("expansions.unreadable", msg("找不到扩张事件文件“{name}”。请检查路径。", name=events_path.name))
+    tables = ReferenceTables(
+        None if flows_path is None else read_input_output(_content(flows_path), name=flows_path.name),
+        None if demands_path is None else read_demands(_content(demands_path), name=demands_path.name),
+    )
     today = dates.made_on or (clock or SystemClock()).now().astimezone(CHINA).date()
     tell = progress or _quiet
     with tempfile.TemporaryDirectory(prefix="leads-") as folder:
@@ -69,7 +77,7 @@ def leads_command(
             default_as_of=dates.as_of or today,
             progress=lambda rows: tell("index", rows / (rows + 200_000)),
         )
-        result = run_leads(brief, Path(folder), today, events_path, progress=tell)
+        result = run_leads(brief, Path(folder), today, events_path, tables, progress=tell)
     output_dir.mkdir(parents=True, exist_ok=True)
     for name, content in result.files.items():
         (output_dir / name).write_bytes(content)
@@ -86,6 +94,13 @@ def _code_of(region: str) -> str:
         return region_in(region)
     except ValueError:
         return region
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Invalid("table.unreadable", msg("无法读取“{name}”。请检查路径与权限。", name=path.name)) from error
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from marketplace.cli import main
-from services.rules.demo_companies import demo_uscc
+from services.rules.demo_companies import demo_companies, demo_uscc
+from services.rules.demo_tables import demo_demands, demo_input_output
 
 CITIES = ("330100", "320100", "420100", "510100", "610100", "440100")
 REQUEST = {"region_code": "510100", "area_mu": 50, "date": "2025-01-01", "as_of": "2024-12-31", "count": 500}
@@ -175,3 +176,22 @@ def test_a_list_not_worth_making_is_refused(folder: Path, changes: dict[str, Any
     refused = _run(folder, **changes)
     assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (2, code)
     assert not (folder / "out").exists()
+
+
+def test_a_positioning_stands_beside_the_list_and_on_the_tables_that_are_given(tmp_path: Path) -> None:
+    (tmp_path / "companies.csv").write_bytes(demo_companies(as_of=date(2024, 12, 31)))
+    (tmp_path / "flows.csv").write_bytes(demo_input_output())
+    (tmp_path / "needs.csv").write_bytes(demo_demands())
+    asked: dict[str, Any] = {"region_code": "411224", "industries": ["14"], "count": 50}
+    _leads(tmp_path, **asked)
+    alone = json.loads((tmp_path / "out" / "positioning.json").read_text(encoding="utf-8"))
+    assert alone["absent"] | {"linkage": "no_table", "fit": "no_demands"} == alone["absent"]
+    given = ("--input-output", str(tmp_path / "flows.csv"), "--demands", str(tmp_path / "needs.csv"))
+    _leads(tmp_path, *given, **asked)
+    found = json.loads((tmp_path / "out" / "positioning.json").read_text(encoding="utf-8"))
+    assert found["tables"]["input_output"]["name"] == "flows.csv"
+    assert {"location", "linkage", "fit"} <= set(found["weights"])
+    assert 2 <= len(found["chosen"]) <= 3
+    refused = _run(tmp_path, "--input-output", str(tmp_path / "needs.csv"), **asked)
+    assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (2, "table.invalid")
+    assert _run(tmp_path, "--demands", str(tmp_path / "none.csv"), **asked).exit_code == 2

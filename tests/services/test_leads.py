@@ -21,6 +21,7 @@ from stdnum.cn import uscc
 from services.formats.brief import brief_schema, read_brief
 from services.gateways.company_files import is_plain_uscc, open_company_file
 from services.gateways.leads_documents import render_documents
+from services.gateways.positioning_documents import positioning_document
 from services.gateways.positions import locate
 from services.rules.companies import Company, distance_km
 from services.rules.demo_companies import demo_companies, demo_uscc
@@ -288,7 +289,7 @@ def test_a_workbook_is_read_like_a_csv() -> None:
 
 def test_a_companys_name_never_becomes_a_formula_or_markup() -> None:
     evil = [replace(each, name='=HYPERLINK("x")<script>') for each in CROWD]
-    files = render_documents(BRIEF, rank_leads(BRIEF, evil, locate, TODAY))
+    files = render_documents(BRIEF, rank_leads(BRIEF, evil, locate, TODAY), None, positioning_document(None))
     book = openpyxl.load_workbook(io.BytesIO(files["leads.xlsx"]))
     assert book.worksheets[0]["B2"].data_type == "s"
     assert ",'=HYPERLINK" in files["leads.csv"].decode("utf-8-sig").replace('"', "")
