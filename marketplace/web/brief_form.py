@@ -43,7 +43,7 @@ def brief_request() -> dict[str, Any]:
     """Return the brief that the form says; what is left empty is not said. Raises Invalid at a field that is no amount."""
     return {
         "region_code": field("region_code"),
-        "industries": request.form.getlist("industries"),
+        "industries": list(dict.fromkeys(request.form.getlist("industries"))),  # chosen in the list and by a suggestion
         "exclusions": [*request.form.getlist("exclusions"), *_parts("exclusion_codes")],
         "limits": request.form.getlist("limits"),
         "keywords": _parts("keywords"),

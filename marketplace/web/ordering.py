@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, 
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
-from services.usecases import artefacts, bookings, sites, twin_models
+from services.usecases import artefacts, bookings, briefs, sites, twin_models
 from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -94,6 +94,17 @@ def estimate(slug: str) -> Response:
     typed |= {"artefact_id": str(asked.get("artefact_id") or "")}
     typed |= {"weather_id": str(asked.get("files", {}).get(WEATHER_FILE, ""))}
     return _form(slug, None, typed, found=found)
+
+
+@pages.post("/rent/<slug>/industries")
+def industries(slug: str) -> Response:
+    """Show the form again with the industries that the park's words mean."""
+    try:
+        with page_work() as work:
+            found = briefs.suggest_industries(work, words=field("words"))
+    except Problem as problem:
+        return _form(slug, refusal_of(problem, _place), given())
+    return _form(slug, None, given(), suggested=found)
 
 
 @pages.get("/quotes/<quote_id>")
@@ -176,7 +187,12 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
 
 
 def _form(
-    slug: str, refusal: Refusal | None, typed: Mapping[str, Any], *, found: estimates.Estimate | None = None
+    slug: str,
+    refusal: Refusal | None,
+    typed: Mapping[str, Any],
+    *,
+    found: estimates.Estimate | None = None,
+    suggested: Sequence[briefs.IndustrySuggestion] | None = None,
 ) -> Response:
     with page_work() as work:
         item = shop.read_shop_item(work, slug=slug)
@@ -190,6 +206,7 @@ def _form(
         item=item,
         typed=typed,
         estimate=found,
+        suggested=suggested,
         most_mib=current_market().settings.max_upload_mib,
         **context,
     )

@@ -178,3 +178,23 @@ def test_a_list_not_worth_its_price_is_refused_by_page_and_api_and_nothing_is_ch
         play, "SELECT 'rated', count(*) FROM rated_usage UNION ALL SELECT 'events', count(*) FROM usage_events"
     )
     assert charged == {"rated": 0, "events": 0}
+
+
+def test_free_words_suggest_industries_by_api_and_page_and_a_ticked_one_is_ordered(
+    play: Play, visitor: Visitor, caller: Caller
+) -> None:
+    found = caller.get("/industries?words=%E9%94%82%E7%94%B5%E6%B1%A0%E5%9B%9E%E6%94%B6").get_json()["items"]
+    assert {"4210", "4220"} & {each["code"] for each in found}
+    assert found[0]["division_name"]
+    assert caller.get("/industries?words=x").status_code == 422
+    visitor.get("/rent/ai-leads")
+    unclear = visitor.post("/rent/ai-leads/industries", FORM | {"words": ""})
+    assert (unclear.status_code, 'id="e-words"' in unclear.text) == (422, True)
+    page = visitor.post("/rent/ai-leads/industries", FORM | {"words": "预制菜", "industries": []})
+    assert page.status_code == 200
+    assert "速冻食品制造" in page.text
+    assert 'value="180,000"' in page.text, "what was typed is kept"
+    place(visitor, FORM | {"words": "预制菜", "industries": ["14", "14", "13"]})
+    assert run_of(play)["request"]["industries"] == ["14", "13"]
+    nothing = visitor.post("/rent/ai-leads/industries", FORM | {"words": "qqqq"})
+    assert nothing.status_code == 200
