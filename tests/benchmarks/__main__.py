@@ -22,6 +22,7 @@ from tests.benchmarks.holds import bench_holds
 from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
 from tests.benchmarks.invoices import bench_invoices
+from tests.benchmarks.leads import bench_leads
 from tests.benchmarks.ledger import bench_ledger
 from tests.benchmarks.meters import bench_meters
 from tests.benchmarks.page import bench_page
@@ -70,6 +71,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "holds": _holds,
     "ingest": _ingest,
     "invoices": bench_invoices,
+    "leads": bench_leads,
     "ledger": bench_ledger,
     "power-flow": bench_power_flow,
     "quote": _quote,
