@@ -46,7 +46,9 @@ WORDS: dict[str, _Words] = {
     "NO_FOUNDING_DATES": lambda v: msg("名录没有近六年的成立日期，{part}不计入，其权重分给其余各项。", part=_part(v)),
     "NO_TABLE": lambda v: msg("没有投入产出表，{part}不计入，其权重分给其余各项。", part=_part(v)),
     "NO_DEMANDS": lambda v: msg("没有行业用地用能表，{part}不计入，其权重分给其余各项。", part=_part(v)),
-    "NOTHING_TO_COMPARE": lambda v: msg("各行业的{part}相同或无数据，不计入，其权重分给其余各项。", part=_part(v)),
+    "NOTHING_TO_COMPARE": lambda v: msg(
+        "各行业的{part}没有可辨的差异（或没有数据），不计入，其权重分给其余各项。", part=_part(v)
+    ),
     "TOO_LITTLE": lambda v: msg("名录中不足 {fewest} 个行业各有 {companies} 家以上企业，无法比较，不作产业定位。", **v),
     "TOO_FEW": lambda v: msg("意向产业{industry}在名录中不足 {fewest} 家，不作评价。", **v),
     "STABLE": lambda v: msg("“{part}”权重减少或增加 20% 时，所选产业不变。", part=_part(v)),
