@@ -31,6 +31,7 @@ NOUNS = (
     "runs",
     "artefacts",
     "bookings",
+    "samples",
     "sites",
     "carbon_records",
     "carbon_metering",

@@ -23,7 +23,9 @@ class Wanted(Parameters):
     """Which offerings."""
 
     tier: Tier | None = None
-    delivery: Literal["twin", "schedule", "leads", "inspection", "monitoring", "alarms", "carbon"] | None = None
+    delivery: Literal["twin", "schedule", "leads", "inspection", "samples", "monitoring", "alarms", "carbon"] | None = (
+        None
+    )
 
 
 class Offering(Answer):

@@ -29,6 +29,7 @@ from marketplace.api.fields import (
 )
 from marketplace.api.quotes import Award
 from marketplace.api.runs import Run
+from marketplace.api.samples import SampleBatch
 from marketplace.doors.identity import working
 from marketplace.doors.requests import takes_files
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
@@ -99,6 +100,7 @@ class OrderLine(Answer):
     run: Run | None
     booking: Booking | None
     site_month: SiteMonth | None
+    samples: SampleBatch | None
     returns: list[Return]
     clawbacks: list[ClawbackRow]
 

@@ -167,6 +167,7 @@ class TracedDelivery(Answer):
     run_id: UUID | None
     booking_id: UUID | None
     site_month_id: UUID | None
+    sample_batch_id: UUID | None
     result_sha256: str | None
     artefacts: list[Artefact]
 

@@ -12,7 +12,7 @@ from stdnum.cn import uscc
 
 from billing.usecases import funds, issuers, pricing, programmes
 from marketplace.composition import Marketplace
-from marketplace.demo import carbon, history, joint, measures, monitoring, schemes, tiers, world
+from marketplace.demo import carbon, history, joint, measures, monitoring, samples, schemes, tiers, world
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.demo_companies import demo_companies
@@ -56,6 +56,7 @@ def seed_province(market: Marketplace) -> Logins:
     schemes.use_later_awards(seeder)
     tiers.set_plans(seeder, parks.values())
     carbon.seed_carbon(seeder)
+    samples.seed_samples(seeder)
     joint.agree_on_centre(seeder, parks)
     return Logins(users=_logins(organisations, parks), api_keys=_api_keys(seeder))
 

@@ -174,6 +174,12 @@ OFFERINGS = (
         "600", 2_600_000,
     ),
     DemoOffering(
+        "sample-testing", "lab", Tier.ENHANCED, Delivery.SAMPLES, "送样检测", "Sample testing",
+        "寄送样品，按件按项计费，交接留痕，出具检测报告。",
+        "Samples sent in, priced by sample and test, with a chain of custody and a report.",
+        "300", 2_600_000,
+    ),
+    DemoOffering(
         "digital-twin-run", "twins", Tier.LEADING, Delivery.TWIN, "数字孪生推演", "Digital-twin run",
         "以园区自有数据推演一年 15 分钟级用能:现状、优化、扩容,给出投资回收与减碳建议。",
         "A year of the park's own energy data at 15 minutes: as it is, optimised, sized; payback and carbon advice.",

@@ -13,6 +13,7 @@ DELIVERIES = {
     "schedule": msg("能耗优化"),
     "leads": msg("招商线索"),
     "inspection": msg("检验检测"),
+    "samples": msg("送样检测"),
     "monitoring": msg("监测"),
     "alarms": msg("安防告警"),
     "carbon": msg("碳监测"),

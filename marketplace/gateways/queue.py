@@ -30,6 +30,8 @@ QUEUES: Mapping[str, str] = {
     "run.failed": MONEY,
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
+    "samples.reported": MONEY,
+    "samples.failed": MONEY,
     "site_month.delivered": MONEY,
     "site_month.failed": MONEY,
     "site.due": ENGINES,

@@ -56,6 +56,18 @@ def fail_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None
         fulfilment.fail_delivery(work, booking_id=_id(payload, "booking_id"), code="inspection.failed")
 
 
+def complete_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Settle the line of reported samples."""
+    with market.workshop.work(actor) as work:
+        fulfilment.complete_samples(work, batch_id=_id(payload, "batch_id"))
+
+
+def fail_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Undo the line whose samples could not be tested."""
+    with market.workshop.work(actor) as work:
+        fulfilment.fail_delivery(work, sample_batch_id=_id(payload, "batch_id"), code="samples.failed")
+
+
 def settle_site_month(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Settle or undo the line of a site's month that has ended."""
     with market.workshop.work(actor) as work:
@@ -92,6 +104,8 @@ HANDLERS: Mapping[str, Handler] = {
     "run.failed": fail_run,
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
+    "samples.reported": complete_samples,
+    "samples.failed": fail_samples,
     "site_month.delivered": settle_site_month,
     "site_month.failed": settle_site_month,
     "site.due": evaluate_site,

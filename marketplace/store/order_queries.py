@@ -106,14 +106,17 @@ def locked_line(
     run_id: UUID | None = None,
     booking_id: UUID | None = None,
     site_month_id: UUID | None = None,
+    sample_batch_id: UUID | None = None,
 ) -> OrderLine | None:
-    """Return the line that a run, a booking or a site's month delivers, with its order under lock."""
+    """Return the line that a run, a booking, a site's month or a test request delivers, with its order under lock."""
     where = (
         OrderLine.run_id == run_id
         if run_id is not None
         else OrderLine.booking_id == booking_id
         if booking_id is not None
         else OrderLine.site_month_id == site_month_id
+        if site_month_id is not None
+        else OrderLine.sample_batch_id == sample_batch_id
     )
     order_id = session.execute(select(OrderLine.order_id).where(where)).scalar_one_or_none()
     if order_id is None or locked_order(session, order_id) is None:
@@ -134,12 +137,13 @@ def line_with_order(session: Session, line_id: UUID) -> tuple[OrderLine, Order] 
 
 @dataclass(frozen=True)
 class WaitingLine:
-    """An open line, and the run or booking that delivers it."""
+    """An open line, and the run, booking or test request that delivers it."""
 
     tenant_id: UUID
     id: UUID
     run_id: UUID | None
     booking_id: UUID | None
+    sample_batch_id: UUID | None
 
 
 def waiting_lines(session: Session, before: datetime, limit: int) -> Sequence[WaitingLine]:
@@ -148,7 +152,7 @@ def waiting_lines(session: Session, before: datetime, limit: int) -> Sequence[Wa
     Months of sites all wait for their end; they are followed up by who ends them.
     """
     query = (
-        select(OrderLine.tenant_id, OrderLine.id, OrderLine.run_id, OrderLine.booking_id)
+        select(OrderLine.tenant_id, OrderLine.id, OrderLine.run_id, OrderLine.booking_id, OrderLine.sample_batch_id)
         .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
         .where(Order.status == "placed", OrderLine.status == "placed", Order.placed_at < before)
         .where(OrderLine.site_month_id.is_(None))

@@ -51,6 +51,7 @@ class OrderLine(TenantOwned, Base):
         owned_reference("run_id", "runs"),
         owned_reference("booking_id", "bookings"),
         owned_reference("site_month_id", "site_months"),
+        owned_reference("sample_batch_id", "sample_batches"),
         one_of("status", ("placed", "delivered", "failed", "cancelled")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
@@ -58,7 +59,7 @@ class OrderLine(TenantOwned, Base):
             "agreed_discount_fen >= 0 AND (agreed_discount_fen > 0) = (agreed_discount_id IS NOT NULL)",
             name="agreed_discount",
         ),
-        CheckConstraint("num_nonnulls(run_id, booking_id, site_month_id) = 1", name="one_delivery"),
+        CheckConstraint("num_nonnulls(run_id, booking_id, site_month_id, sample_batch_id) = 1", name="one_delivery"),
         Index(None, "tenant_id", "order_id"),
     )
 
@@ -85,5 +86,6 @@ class OrderLine(TenantOwned, Base):
     run_id: Mapped[UUID | None]
     booking_id: Mapped[UUID | None]
     site_month_id: Mapped[UUID | None]
+    sample_batch_id: Mapped[UUID | None]
     result_sha256: Mapped[str | None] = mapped_column(String(64))
     failure_code: Mapped[Code | None]

@@ -133,6 +133,7 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
                 run_id=delivery.run_id,
                 booking_id=delivery.booking_id,
                 site_month_id=delivery.site_month_id,
+                sample_batch_id=delivery.sample_batch_id,
             )
         )
         if delivery.site_month_id is not None:
@@ -141,8 +142,9 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
             wallets.hold_wallet(work, order_line_id=line_id, amount_fen=line.payable_fen)
     audit.record(work, "order.place", "order", order_id, payable_fen=quote.payable_fen, subsidy_fen=quote.subsidy_fen)
     view = read_order(work, order_id=order_id)
-    due = [ends for line in view.lines for ends in (line.booking, line.site_month) if ends is not None]
-    expires_at = hold_until(work.now, (each.ends_at for each in due))
+    ends = [each.ends_at for line in view.lines for each in (line.booking, line.site_month) if each is not None]
+    ends += [line.samples.arrive_by for line in view.lines if line.samples is not None]
+    expires_at = hold_until(work.now, ends)
     holds.hold_subsidies(work, quote=quote, line_ids=line_ids, expires_at=expires_at)
     return view
 

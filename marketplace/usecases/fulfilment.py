@@ -13,8 +13,9 @@ from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
 from services.rules.runs import RunStatus
+from services.rules.samples import BatchStatus
 from services.rules.site_months import SiteMonthStatus
-from services.usecases import artefacts, bookings, catalogue, deliveries, runs, site_months
+from services.usecases import artefacts, bookings, catalogue, deliveries, runs, sample_views, site_months
 from services.usecases.bookings import BookingStatus
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
@@ -28,6 +29,7 @@ EVENT_TYPES = {
     "schedule": "schedule.run",
     "leads": "leads.report",
     "inspection": "inspection.report",
+    "samples": "samples.report",
     "monitoring": "monitoring.site_month",
     "alarms": "alarms.site_month",
     "carbon": "carbon.site_month",
@@ -69,6 +71,33 @@ def complete_inspection(work: Work, *, booking_id: UUID) -> None:
     _settle(work, line, str(booking_id), "inspection", data, evidence, digest)
 
 
+def complete_samples(work: Work, *, batch_id: UUID) -> None:
+    """Meter, rate and settle the line of reported samples; a retest that is free has none.
+
+    The proof names the chain of custody by its hash and by when the samples came and their test began.
+    """
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, sample_batch_id=batch_id)
+    if line is None or line.status != LineStatus.PLACED:
+        return
+    batch = sample_views.read_batch(work, batch_id=batch_id)
+    data = {
+        "sample_batch_id": str(batch_id),
+        "samples": len(batch.samples),
+        "tests": list(batch.tests),
+        "quantity": line.quantity,
+    }
+    evidence = {
+        "order_line": str(line.id),
+        "samples": str(batch_id),
+        "report_sha256": batch.report_sha256,
+        "custody_sha256": batch.custody_sha256,
+        "received_at": batch.received_at.isoformat() if batch.received_at else None,
+        "test_begun_at": batch.begun_at.isoformat() if batch.begun_at else None,
+    }
+    _settle(work, line, str(batch_id), "samples", data, evidence, batch.report_sha256)
+
+
 def complete_site_month(work: Work, *, site_month_id: UUID) -> None:
     """Meter, rate and settle the line of a site's month: it is used in that month, whenever it is settled."""
     work.actor.require(Permission.METER_USAGE)
@@ -94,11 +123,18 @@ def fail_delivery(
     run_id: UUID | None = None,
     booking_id: UUID | None = None,
     site_month_id: UUID | None = None,
+    sample_batch_id: UUID | None = None,
     code: str,
 ) -> None:
     """Release everything held for a line that could not be delivered: nothing is charged."""
     work.actor.require(Permission.METER_USAGE)
-    line = locked_line(work.session, run_id=run_id, booking_id=booking_id, site_month_id=site_month_id)
+    line = locked_line(
+        work.session,
+        run_id=run_id,
+        booking_id=booking_id,
+        site_month_id=site_month_id,
+        sample_batch_id=sample_batch_id,
+    )
     if line is None or line.status != LineStatus.PLACED:
         return
     settlement.undo_deliveries(work, order_line_ids=[line.id], reason=code)
@@ -116,7 +152,14 @@ def follow_up(work: Work, *, line: WaitingLine) -> bool:
         elif run.status is RunStatus.FAILED:
             fail_delivery(work, run_id=line.run_id, code=run.failure_code or "run.failed")
         return run.status in {RunStatus.SUCCEEDED, RunStatus.FAILED}
-    assert line.booking_id is not None  # noqa: S101 - the database holds that a line has a run or a booking
+    if line.sample_batch_id is not None:
+        batch = sample_views.read_batch(work, batch_id=line.sample_batch_id)
+        if batch.status is BatchStatus.REPORTED:
+            complete_samples(work, batch_id=batch.id)
+        elif batch.status is BatchStatus.FAILED:
+            fail_delivery(work, sample_batch_id=batch.id, code="samples.failed")
+        return batch.status in {BatchStatus.REPORTED, BatchStatus.FAILED}
+    assert line.booking_id is not None  # noqa: S101 - the database holds that a line has one of the three
     booking = bookings.read_booking(work, booking_id=line.booking_id)
     if booking.status is BookingStatus.REPORTED:
         complete_inspection(work, booking_id=line.booking_id)
@@ -147,8 +190,8 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
     """Cancel what of an order is not delivered yet; holds, wallet and slots are given back.
 
     Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more,
-    ``booking.begun`` from the moment a booked slot begins (the instrument was kept free for it) and
-    ``site_month.begun`` once the service has worked in a rented month. An order that is ``overdue`` is past that.
+    ``booking.begun`` from the moment a booked slot begins (the instrument was kept free for it), ``samples.begun`` once
+    the test of the samples has begun and ``site_month.begun`` once the service has worked in a rented month. An order that is ``overdue`` is past that.
     """
     work.actor.require(Permission.CANCEL_ORDER)
     order = locked_order(work.session, order_id)
@@ -164,7 +207,12 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
         if line.booking_id is not None and not overdue:
             _check_not_begun(work, line.booking_id)
         deliveries.cancel_delivery(
-            work, run_id=line.run_id, booking_id=line.booking_id, site_month_id=line.site_month_id, overdue=overdue
+            work,
+            run_id=line.run_id,
+            booking_id=line.booking_id,
+            site_month_id=line.site_month_id,
+            sample_batch_id=line.sample_batch_id,
+            overdue=overdue,
         )
         _close(work, line, LineStatus.CANCELLED)
     settlement.undo_deliveries(work, order_line_ids=[line.id for line in open_lines], reason="order.cancelled")

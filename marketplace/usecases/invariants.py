@@ -29,6 +29,7 @@ from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
 from services.usecases.invariants_monitoring import INVARIANTS_MONITORING as MONITORING
+from services.usecases.invariants_samples import SAMPLES
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -118,6 +119,24 @@ ORDERS = (
         """,
     ),
     Invariant(
+        "line-samples",
+        "A line of samples has their test request, which ends as the line does, and as many units as tests.",
+        """
+        SELECT l.tenant_id, l.id, l.status, b.status AS samples FROM order_lines l
+        JOIN sample_batches b ON b.tenant_id = l.tenant_id AND b.id = l.sample_batch_id
+        WHERE b.order_line_id <> l.id OR b.offering <> l.offering
+           OR l.quantity <> jsonb_array_length(b.tests)
+                * (SELECT count(*) FROM samples s WHERE s.tenant_id = b.tenant_id AND s.batch_id = b.id)
+           OR (l.status = 'delivered') AND b.status <> 'reported' OR (l.status = 'failed') AND b.status <> 'failed'
+           OR (l.status = 'cancelled') <> (b.status = 'cancelled')
+           OR (l.status = 'delivered' AND l.result_sha256 IS DISTINCT FROM b.report_sha256)
+        UNION ALL
+        SELECT b.tenant_id, b.id, NULL, b.status FROM sample_batches b
+        WHERE b.order_line_id IS NOT NULL AND NOT EXISTS
+            (SELECT FROM order_lines l WHERE l.tenant_id = b.tenant_id AND l.sample_batch_id = b.id)
+        """,
+    ),
+    Invariant(
         "standing-order-first",
         "A standing order began with a line for its site and service, at the price that was agreed for a month.",
         """
@@ -165,6 +184,7 @@ ALL = (
     *TENANTS,
     *SERVICES,
     *MONITORING,
+    *SAMPLES,
     *CARBON,
     *BILLING,
     *EXEMPTIONS,

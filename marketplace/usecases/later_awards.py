@@ -14,7 +14,12 @@ from tenants.kernel.work import Work
 
 def delivered_by(line: OrderLine) -> dict[str, str]:
     """Return what delivered a line, as its proof names it."""
-    sources = {"run": line.run_id, "booking": line.booking_id, "site_month": line.site_month_id}
+    sources = {
+        "run": line.run_id,
+        "booking": line.booking_id,
+        "site_month": line.site_month_id,
+        "samples": line.sample_batch_id,
+    }
     return {name: str(source) for name, source in sources.items() if source is not None}
 
 

@@ -11,7 +11,7 @@ from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, titles_of
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
-from services.usecases import artefacts, bookings, runs, site_months
+from services.usecases import artefacts, bookings, runs, sample_views, site_months
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, decode_cursor, encode_cursor
@@ -102,7 +102,7 @@ def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, 
 def _line_view(
     work: Work, line: OrderLine, returns: tuple[ReturnView, ...], cases: tuple[ClawbackRow, ...]
 ) -> OrderLineView:  # fmt: skip
-    source = line.run_id or line.booking_id or line.site_month_id
+    source = line.run_id or line.booking_id or line.site_month_id or line.sample_batch_id
     return OrderLineView(
         id=line.id,
         offering=line.offering,
@@ -121,6 +121,7 @@ def _line_view(
         run=runs.read_run(work, run_id=line.run_id) if line.run_id else None,
         booking=bookings.read_booking(work, booking_id=line.booking_id) if line.booking_id else None,
         site_month=site_months.read_month(work, site_month_id=line.site_month_id) if line.site_month_id else None,
+        samples=sample_views.read_batch(work, batch_id=line.sample_batch_id) if line.sample_batch_id else None,
         artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
         returns=returns,
         clawbacks=cases,

@@ -25,6 +25,7 @@ class DeliveryView:
     run_id: UUID | None
     booking_id: UUID | None
     site_month_id: UUID | None
+    sample_batch_id: UUID | None
     result_sha256: str | None
     artefacts: tuple[ArtefactView, ...]
 
@@ -56,7 +57,7 @@ def _with_delivery(work: Work, trace: Trace) -> FullTrace:
     if found is None:
         return FullTrace(name, trace, None)
     line, order = found
-    source = line.run_id or line.booking_id or line.site_month_id
+    source = line.run_id or line.booking_id or line.site_month_id or line.sample_batch_id
     return FullTrace(
         park_name=name,
         trace=trace,
@@ -67,6 +68,7 @@ def _with_delivery(work: Work, trace: Trace) -> FullTrace:
             run_id=line.run_id,
             booking_id=line.booking_id,
             site_month_id=line.site_month_id,
+            sample_batch_id=line.sample_batch_id,
             result_sha256=line.result_sha256,
             artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
         ),

@@ -13,6 +13,7 @@ from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
 from services.usecases.runs import RunView
+from services.usecases.sample_views import SampleBatchView
 from services.usecases.site_months import SiteMonthView
 
 
@@ -37,6 +38,7 @@ class OrderLineView:
     run: RunView | None
     booking: BookingView | None
     site_month: SiteMonthView | None
+    samples: SampleBatchView | None
     artefacts: tuple[ArtefactView, ...]
     returns: tuple[ReturnView, ...]
     clawbacks: tuple[ClawbackRow, ...]

@@ -25,7 +25,7 @@ from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, 
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
-from services.usecases import artefacts, bookings, briefs, sites, twin_models
+from services.usecases import artefacts, bookings, briefs, sample_views, sites, twin_models
 from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -226,6 +226,9 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
     if offering.delivery == "leads":
         park = onboarding.read_park(work, park_id=work.actor.require_tenant())
         return {"divisions": DIVISIONS, "park": park, **brief_choices()}
+    if offering.delivery == "samples":
+        earlier = parse_id(request.values.get("retest_of", ""))
+        return {"earlier": sample_views.read_batch(work, batch_id=earlier) if earlier else None}
     if offering.delivery == "inspection":
         monday = monday_of(request.values.get("week"), work.now)
         week_end = monday + timedelta(days=7)
@@ -251,7 +254,17 @@ def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
         slots = _whole(field("slots") or "1")
         moment = starts_at or None
         return {"instrument_id": instrument_id, "starts_at": moment, "slots": slots, "purpose": field("purpose")}
+    if offering.delivery == "samples":
+        return _samples()
     return {}
+
+
+def _samples() -> dict[str, Any]:
+    """Return the samples that the form lists, one a line with what it is of after a semicolon, and the tests."""
+    rows = [re.split("[;；]", row, maxsplit=1) for row in field("samples").splitlines() if row.strip()]
+    samples = [{"name": row[0], "material": row[1] if len(row) > 1 else ""} for row in rows]
+    tests = [row for row in field("tests").splitlines() if row.strip()]
+    return {"samples": samples, "tests": tests, "retest_of": field("retest_of") or None, "reason": field("reason")}
 
 
 def _site_months() -> list[dict[str, Any]]:

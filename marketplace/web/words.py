@@ -33,7 +33,7 @@ CHANGES = {
     "none": msg("保留"),
 }
 """What a wish for a tier means."""
-UNITS = {"run": msg("次"), "report": msg("份"), "hour": msg("小时"), "site_month": msg("站点·月")}
+UNITS = {"run": msg("次"), "report": msg("份"), "hour": msg("小时"), "site_month": msg("站点·月"), "test": msg("项次")}
 PAYMENT = {"invoice": msg("月结转账"), "wallet": msg("钱包支付")}
 ORDER = {
     "placed": msg("进行中"),
@@ -130,6 +130,25 @@ STANDING = {
     "ended": msg("已到期"),
     "stopped": msg("已停止"),
     "halted": msg("续租被拒，已停止"),
+}
+SAMPLES = {
+    "registered": msg("待收样"),
+    "received": msg("已收样"),
+    "testing": msg("检测中"),
+    "reported": msg("已出报告"),
+    "cancelled": msg("已取消"),
+    "failed": msg("未能检测"),
+}
+CUSTODY = {
+    "registered": msg("登记"),
+    "sent": msg("寄送"),
+    "received": msg("收样"),
+    "testing": msg("开始检测"),
+    "reported": msg("出具报告"),
+    "moved": msg("移交"),
+    "stored": msg("留存"),
+    "returned": msg("退还"),
+    "disposed": msg("处置"),
 }
 SITE_MONTH = {
     "booked": msg("服务中"),
@@ -302,6 +321,8 @@ KINDS = {
     "run": RUN,
     "stage": STAGES,
     "booking": BOOKING,
+    "samples": SAMPLES,
+    "custody": CUSTODY,
     "invoice": INVOICE,
     "joint": {
         "signing": msg("待签署"),
@@ -408,6 +429,7 @@ FAILURES = {
     "run.timeout": msg("计算超过时限，已停止。请缩小数据范围后重新下单。"),
     "run.crashed": msg("计算程序意外中断，已记录。请稍后重新下单；若仍失败，请联系平台。"),
     "order.expired": msg("订单超过期限仍未交付，已自动取消。如仍需要，请重新下单。"),
+    "samples.failed": msg("服务机构未能完成检测。请查看原因，需要时重新送样。"),
     "site_month.unused": msg("当月没有收到任何数据，服务没有运行，因此不收费。请检查仪表接入后再租用。"),
     "inspection.failed": msg("服务机构未能完成检测。请查看原因，另选时段重新预约。"),
 }

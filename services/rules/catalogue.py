@@ -18,6 +18,7 @@ class Delivery(StrEnum):
     SCHEDULE = "schedule"
     LEADS = "leads"
     INSPECTION = "inspection"
+    SAMPLES = "samples"
     MONITORING = "monitoring"
     ALARMS = "alarms"
     CARBON = "carbon"
@@ -43,6 +44,7 @@ _UNITS = {
     Delivery.SCHEDULE: UsageUnit.RUN,
     Delivery.LEADS: UsageUnit.REPORT,
     Delivery.INSPECTION: UsageUnit.HOUR,
+    Delivery.SAMPLES: UsageUnit.TEST,
     Delivery.MONITORING: UsageUnit.SITE_MONTH,
     Delivery.ALARMS: UsageUnit.SITE_MONTH,
     Delivery.CARBON: UsageUnit.SITE_MONTH,

@@ -22,7 +22,7 @@ class Offering(Base):
     __table_args__ = (
         one_of("tier", Tier),
         one_of("usage_unit", UsageUnit),
-        one_of("delivery", ("twin", "schedule", "leads", "inspection", "monitoring", "alarms", "carbon")),
+        one_of("delivery", ("twin", "schedule", "leads", "inspection", "samples", "monitoring", "alarms", "carbon")),
         CATALOGUE,
     )
 
@@ -31,7 +31,8 @@ class Offering(Base):
     provider_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
     tier: Mapped[Code]
     delivery: Mapped[Code]
-    """How it is delivered: by an engine (twin, schedule, leads), on an instrument (inspection), or for a site by the month (monitoring, alarms, carbon)."""
+    """How it is delivered: by an engine (twin, schedule, leads), on an instrument (inspection), on
+    samples that the park sends (samples), or for a site by the month (monitoring, alarms, carbon)."""
     name: Mapped[Name]
     name_en: Mapped[Name]
     summary: Mapped[str] = mapped_column(String(1000))

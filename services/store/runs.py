@@ -59,7 +59,7 @@ class Artefact(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[Code]
     source_id: Mapped[UUID | None]
-    """The run or booking that delivered it; None for an upload."""
+    """The run, booking, site's month or test request that delivered it; None for an upload."""
     name: Mapped[Name]
     media_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -20,7 +20,7 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import site_months, slots
+from services.usecases import sample_requests, site_months, slots
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import InstrumentView, OfferingView
 from services.usecases.schedule_requests import read_schedule_request
@@ -52,11 +52,12 @@ class DeliveryPlan:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was begun for a line: a run of an engine, a booking, or a month of a standing service for a site."""
+    """What was begun for a line: a run of an engine, a booking, a test request, or a month of a service for a site."""
 
     run_id: UUID | None = None
     booking_id: UUID | None = None
     site_month_id: UUID | None = None
+    sample_batch_id: UUID | None = None
 
 
 def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
@@ -78,6 +79,9 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
         return _plan(offering, 1, full, f"{region_name(brief.region_code)}：{wanted}")
     if offering.delivery is Way.INSPECTION:
         return _plan_inspection(work, offering, request)
+    if offering.delivery is Way.SAMPLES:
+        full, tests, what = sample_requests.plan_samples(work, offering=offering, request=request)
+        return _plan(offering, tests, full, what)
     full, what = site_months.plan_month(work, offering=offering, request=request)
     return _plan(offering, 1, full, what)
 
@@ -93,6 +97,11 @@ def start_delivery(
     tenant_id = work.actor.require_tenant()
     if plan.delivery is Way.INSPECTION:
         return Delivery(booking_id=_book(work, tenant_id, offering, plan, order_line_id))
+    if plan.delivery is Way.SAMPLES:
+        registered = sample_requests.register_samples(
+            work, offering=offering, request=plan.request, order_line_id=order_line_id
+        )
+        return Delivery(sample_batch_id=registered)
     if plan.delivery.by_month:
         booked = site_months.book_month(
             work, offering=offering, request=plan.request, order_line_id=order_line_id
@@ -126,11 +135,13 @@ def cancel_delivery(
     run_id: UUID | None = None,
     booking_id: UUID | None = None,
     site_month_id: UUID | None = None,
+    sample_batch_id: UUID | None = None,
     overdue: bool = False,
 ) -> None:
     """Stop what has not ended: a queued run will not start, a running one is stopped by its worker, a slot is free.
 
-    A site's month can be given back until the service has worked in it; when it is ``overdue``, always.
+    A site's month can be given back until the service has worked in it, samples until their test has begun; what is
+    ``overdue``, always.
 
     Raises Conflict when it has ended meanwhile: what was delivered is not cancelled. Cancelled twice is cancelled.
     """
@@ -141,6 +152,8 @@ def cancel_delivery(
         _cancel_booking(work, booking_id)
     if site_month_id is not None:
         site_months.cancel_month(work, site_month_id=site_month_id, overdue=overdue)
+    if sample_batch_id is not None:
+        sample_requests.cancel_samples(work, batch_id=sample_batch_id, overdue=overdue)
 
 
 def _plan(offering: OfferingView, quantity: int, request: dict[str, Any], what: str) -> DeliveryPlan:

@@ -46,6 +46,7 @@ class UsageUnit(StrEnum):
     REPORT = "report"
     HOUR = "hour"
     SITE_MONTH = "site_month"
+    TEST = "test"
 
 
 class Priority(IntEnum):

@@ -21,7 +21,7 @@ Enter = Callable[..., Page]
 PAGES = {
     "park01": (
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
-        "/rent/shared-inspection", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
+        "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
         "/usage/events", "/carbon", "/factors", "/joint/agreements",
     ),
@@ -38,7 +38,7 @@ PAGES = {
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
         "/reference-tables",
     ),
-    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/notices", "/keys"),
+    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/samples", "/notices", "/keys"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -32,6 +32,9 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     quote = owner.post("/quotes", {"lines": lines}).get_json()
     order = owner.post("/orders", {"quote_id": quote["id"]}).get_json()
     run, booking = (line["run"] or line["booking"] for line in order["lines"])
+    sent = {"samples": [{"name": "水样"}], "tests": ["铅"]}
+    tested = owner.post("/quotes", {"lines": [{"offering": "sample-testing", "request": sent}]}).get_json()
+    samples = owner.post("/orders", {"quote_id": tested["id"]}).get_json()["lines"][0]["samples"]
     site = owner.post("/sites", {"name": "一号厂房"}).get_json()
     monthly = {"offering": "energy-monitoring", "request": {"site_id": site["id"], "months": None}}
     rented = owner.post("/quotes", {"lines": [monthly]}).get_json()
@@ -47,6 +50,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "runs": run["id"],
         "bookings": booking["id"],
         "sites": site["id"],
+        "sample-batches": samples["id"],
         "site-meters": meter["id"],
         "alarm-rules": rule["id"],
         "standing-orders": owner.get("/standing-orders").get_json()["items"][0]["id"],
@@ -105,7 +109,15 @@ def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/aid-registers", "/orders", "/orders?park_id={park}", "/api-keys", "/invoices", "/invoices?park_id={park}"],
+    [
+        "/sample-batches",
+        "/aid-registers",
+        "/orders",
+        "/orders?park_id={park}",
+        "/api-keys",
+        "/invoices",
+        "/invoices?park_id={park}",
+    ],
 )
 def test_lists_hold_nothing_of_another_park(province: Province, path: str) -> None:
     owner, stranger = province.park(1), province.park(2)
