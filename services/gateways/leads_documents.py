@@ -1,4 +1,7 @@
-"""The documents of a lead list: JSON, a table as XLSX and CSV, and a plan to read. The same list, the same bytes."""
+"""The documents of a lead list: JSON, a table as XLSX and CSV, a plan to read, and what ``lead_files`` makes of the report.
+
+The same list, the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 from html import escape
 from typing import Any
 
 import xlsxwriter
 
 from services.gateways.brief_text import brief_facts
+from services.gateways.lead_files import evidence_sheet, render_files
 from services.gateways.lead_model import Ranker
+from services.gateways.lead_report import lead_report
 from services.gateways.positioning_documents import positioning_sections, sections_html
-from services.gateways.sectioned_documents import Section
+from services.gateways.sectioned_documents import Section, Sheet
+from services.rules.evidence import marked
 from services.rules.leads import Brief, Lead, Ranking
 from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
@@ -35,6 +41,7 @@ HEADER = (
     "数据截至",
     "回测落户比例",
 )
+REPORT = "report.json"
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 _WIDTHS = (6, 36, 22, 26, 10, 12, 12, 10, 10, 60, 12, 26)
 _STYLE = """
@@ -80,21 +87,48 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
 
 
 def render_documents(
-    brief: Brief, ranking: Ranking, ranker: Ranker | None, positioning: Mapping[str, Any]
+    brief: Brief, ranking: Ranking, today: date, ranker: Ranker | None, positioning: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """Return the files by name, without the manifest. ``ranker`` is what ranked, where dated expansions were given;
-    ``positioning`` is the document that ``positioning_document`` made.
+    ``positioning`` is the document that ``positioning_document`` made. ``today`` is the request's day.
     """
     rows = lead_rows(ranking.leads)
-    table = [_cells(row) for row in rows]
     sections = positioning_sections(positioning)
+    report = lead_report(brief, ranking, ranker, today, sections, _facts(positioning))
+    table = [_cells(row) for row in rows]
+    for row, lead in zip(rows, report["leads"], strict=True):
+        for reason, told in zip(row["reasons"], lead["reasons"], strict=True):
+            reason["evidence"]["id"] = told["evidence"][0]
+    cited = [_with_reasons(cells, lead["reasons"]) for cells, lead in zip(table, report["leads"], strict=True)]
     return {
         "leads.json": json.dumps(rows, ensure_ascii=False, indent=1).encode() + b"\n",
         "positioning.json": json.dumps(positioning, ensure_ascii=False, indent=1).encode() + b"\n",
-        "leads.xlsx": _workbook(table, ranking, sections),
+        "leads.xlsx": _workbook(cited, ranking, sections, evidence_sheet(report)),
         "leads.csv": _csv(table),
         "plan.html": _plan(brief, ranking, ranker, table, sections),
+        REPORT: json.dumps(report, ensure_ascii=False, indent=1).encode() + b"\n",
+        **render_files(report),
     }
+
+
+def _facts(positioning: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the rows that a positioning cites, in the form of the report's evidence."""
+    return {
+        key: {
+            "about": row["source"],
+            "field": key,
+            "value": "；".join(f"{name} {value}" for name, value in row.items() if name not in {"source", "as_of"}),
+            "as_of": str(row.get("as_of", row.get("year", ""))),
+        }
+        for key, row in positioning["evidence"].items()
+    }
+
+
+def _with_reasons(cells: tuple[Any, ...], reasons: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Return a row of the list whose reasons name what they stand on."""
+    told = "；".join(marked(each["text"], each["evidence"]).rstrip("。") for each in reasons)
+    at = HEADER.index("理由")
+    return (*cells[:at], told, *cells[at + 1 :])
 
 
 def _chance(chance: Chance) -> dict[str, Any]:
@@ -125,7 +159,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking, sections: Sequence[Section]) -> bytes:
+def _workbook(
+    table: Sequence[tuple[Any, ...]], ranking: Ranking, sections: Sequence[Section], evidence: Sheet
+) -> bytes:
     """A company's name must never become a formula; the date of making is that of the data, so that bytes repeat."""
     target = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -150,6 +186,11 @@ def _workbook(table: Sequence[tuple[Any, ...]], ranking: Ranking, sections: Sequ
             other.set_column(1, 1, 36)
             for number, line in enumerate((each.header, *each.rows)):
                 other.write_row(number, 0, line, wrap if number else bold)
+    proof = book.add_worksheet(evidence.name)
+    proof.freeze_panes(1, 1)
+    proof.set_column(1, 4, 24)
+    for number, cells in enumerate((evidence.header, *evidence.rows)):
+        proof.write_row(number, 0, cells, wrap if number else bold)
     book.close()
     return target.getvalue()
 

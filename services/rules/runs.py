@@ -23,9 +23,11 @@ OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
 MEDIA_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "html": "text/html",
     "parquet": "application/vnd.apache.parquet",
     "pdf": "application/pdf",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 MANIFEST = "manifest.json"

@@ -1,4 +1,4 @@
-"""The leads engine by itself: a brief and a registry file in, six files out, no database."""
+"""The leads engine by itself: a brief and a registry file in, ten files out, no database."""
 
 from __future__ import annotations
 

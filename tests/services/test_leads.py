@@ -289,7 +289,7 @@ def test_a_workbook_is_read_like_a_csv() -> None:
 
 def test_a_companys_name_never_becomes_a_formula_or_markup() -> None:
     evil = [replace(each, name='=HYPERLINK("x")<script>') for each in CROWD]
-    files = render_documents(BRIEF, rank_leads(BRIEF, evil, locate, TODAY), None, positioning_document(None))
+    files = render_documents(BRIEF, rank_leads(BRIEF, evil, locate, TODAY), TODAY, None, positioning_document(None))
     book = openpyxl.load_workbook(io.BytesIO(files["leads.xlsx"]))
     assert book.worksheets[0]["B2"].data_type == "s"
     assert ",'=HYPERLINK" in files["leads.csv"].decode("utf-8-sig").replace('"', "")

@@ -88,7 +88,18 @@ def test_leads_run_from_the_imported_registry(
     assert run.kpis["leads"] == 50
     with workshop.work(park_person(park_id)) as work:
         names = {each.name for each in artefacts.list_artefacts(work, source_id=run_id)}
-    assert names == {"manifest.json", "leads.json", "positioning.json", "leads.xlsx", "leads.csv", "plan.html"}
+    assert names == {
+        "manifest.json",
+        "leads.json",
+        "positioning.json",
+        "leads.xlsx",
+        "leads.csv",
+        "plan.html",
+        "report.json",
+        "deck.pptx",
+        "letters.docx",
+        "plan.pdf",
+    }
 
 
 def test_an_empty_registry_fails_the_run_with_words_and_delivers_nothing(
