@@ -42,6 +42,7 @@ class AgreementDocument(Document):
     outsider_premium_bp: Premium = 0
     outsider_hours: Hours = Decimal(0)
     reserve_hours: Hours = Decimal(0)
+    entitlement_hours: Annotated[dict[Name, Hours], Field(max_length=MOST_PARKS)] | None = None
 
 
 def read_agreement(document: object) -> Agreement:
@@ -63,7 +64,12 @@ def read_agreement(document: object) -> Agreement:
         outsider_premium_bp=parsed.outsider_premium_bp,
         outsider_hours=Fraction(parsed.outsider_hours),
         reserve_hours=Fraction(parsed.reserve_hours),
+        entitled_hours=_fractions(parsed.entitlement_hours),
     )
+
+
+def _fractions(hours: dict[str, Decimal] | None) -> dict[str, Fraction] | None:
+    return None if hours is None else {park: Fraction(each) for park, each in hours.items()}
 
 
 def _faults(parsed: AgreementDocument) -> Iterator[FieldError]:
@@ -83,6 +89,10 @@ def _faults(parsed: AgreementDocument) -> Iterator[FieldError]:
     if used > free:
         wrong = msg("使用 {used} 小时，超过可分配的 {free} 小时。请核对机时。", used=f"{used:f}", free=f"{free:f}")
         yield FieldError("use_hours", "sharing.more_than_there_is", wrong)
+    own = parsed.entitlement_hours
+    if own is not None and (set(own) != set(parsed.shares_bp) or sum(own.values()) != free):
+        wrong = msg("应得机时须逐一列出各园区，合计为可分配的 {free} 小时。请改正。", free=f"{free:f}")
+        yield FieldError("entitlement_hours", "sharing.entitlements_do_not_sum", wrong)
 
 
 def settlement_json(settlement: Settlement) -> dict[str, Any]:

@@ -30,10 +30,12 @@ _PRECISE = Context(prec=40)
 class Agreement:
     """A joint facility and a year of its use. ``hours`` and use in hours, exact; shares in basis points of the whole.
 
-    ``reserve_hours`` come off the top before hours are divided: public reserve and maintenance.
+    ``reserve_hours`` come off the top before hours are divided: public reserve and maintenance. ``entitled_hours`` by park,
+    where they are given, stand instead of its share of the rest: whole minutes, with what it carried over. They sum to the
+    rest. Of a part of a year, capital and hours are that part's.
     """
 
-    capital_fen: int
+    capital_fen: int | Fraction
     life_years: int
     hours: Fraction
     variable_fen_per_hour: Fraction
@@ -43,6 +45,7 @@ class Agreement:
     outsider_premium_bp: int = 0
     outsider_hours: Fraction = Fraction(0)
     reserve_hours: Fraction = Fraction(0)
+    entitled_hours: Mapping[str, Fraction] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def settle(agreement: Agreement) -> Settlement:
     outsider = (variable + rent) * (WHOLE_BP + agreement.outsider_premium_bp) / WHOLE_BP
     names = sorted(agreement.shares_bp)
     shares = [agreement.shares_bp[name] for name in names]
-    entitled = [share * (agreement.hours - agreement.reserve_hours) / WHOLE_BP for share in shares]
+    entitled = _entitled(agreement, names)
     used = [agreement.use_hours.get(name, Fraction(0)) for name in names]
     borrowed = [max(Fraction(0), use - own) for use, own in zip(used, entitled, strict=True)]
     lent = _lent(entitled, used, sum(borrowed) + agreement.outsider_hours)
@@ -113,6 +116,13 @@ def settle(agreement: Agreement) -> Settlement:
         cost_fen=cost_fen,
         alternatives=_alternatives(names, shares, used, capital_fen, variable, cost_fen - outsiders_fen),
     )
+
+
+def _entitled(agreement: Agreement, names: Sequence[str]) -> list[Fraction]:
+    if agreement.entitled_hours is not None:
+        return [agreement.entitled_hours[name] for name in names]
+    rest = agreement.hours - agreement.reserve_hours
+    return [agreement.shares_bp[name] * rest / WHOLE_BP for name in names]
 
 
 def _lent(entitled: Sequence[Fraction], used: Sequence[Fraction], wanted: Fraction) -> list[Fraction]:

@@ -181,8 +181,8 @@ def sign(session: Session, agreement_id: UUID, park_id: UUID, values: Mapping[st
     return session.execute(query.values(values).returning(JointParty.park_id)).first() is not None
 
 
-def end_overlapping(session: Session, row: JointAgreement) -> None:
-    """Let the versions of a series that are in force end where ``row`` begins."""
+def end_overlapping(session: Session, row: JointAgreement) -> Sequence[UUID]:
+    """Let the versions of a series that are in force end where ``row`` begins; return which they are."""
     query = update(JointAgreement).where(
         JointAgreement.series_id == row.series_id,
         JointAgreement.id != row.id,
@@ -190,4 +190,5 @@ def end_overlapping(session: Session, row: JointAgreement) -> None:
         JointAgreement.valid_to > row.valid_from,
         JointAgreement.valid_from < row.valid_to,
     )
-    session.execute(query.values(valid_to=func.greatest(JointAgreement.valid_from, row.valid_from)))
+    cut = query.values(valid_to=func.greatest(JointAgreement.valid_from, row.valid_from))
+    return session.execute(cut.returning(JointAgreement.id)).scalars().all()

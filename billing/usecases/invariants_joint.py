@@ -17,10 +17,40 @@ _SIGNED = """
        OR p.signed_at > a.registered_at
 """
 
+_HOURS = """
+    WITH used AS (
+        SELECT agreement_id, year, park_id, sum(minutes) AS minutes FROM joint_uses GROUP BY 1, 2, 3
+    ), released AS (
+        SELECT agreement_id, year, park_id, sum(minutes) AS minutes FROM joint_releases GROUP BY 1, 2, 3
+    )
+    SELECT a.agreement_id, a.year, a.park_id, u.minutes AS used FROM joint_accounts a
+    LEFT JOIN used u USING (agreement_id, year, park_id) LEFT JOIN released r USING (agreement_id, year, park_id)
+    WHERE coalesce(u.minutes, 0) + coalesce(r.minutes, 0) > a.entitled_minutes + a.overdraw_minutes
+       OR u.minutes < 0 OR r.minutes < 0
+    UNION ALL
+    SELECT w.agreement_id, w.year, NULL, w.minutes FROM (
+        SELECT agreement_id, year, sum(minutes) AS minutes FROM used GROUP BY 1, 2
+    ) w JOIN (
+        SELECT agreement_id, year, sum(entitled_minutes) AS entitled FROM joint_accounts GROUP BY 1, 2
+    ) e USING (agreement_id, year) WHERE w.minutes > e.entitled
+"""
+_ENTITLED = """
+    SELECT c.agreement_id, c.year, sum(c.entitled_minutes) AS entitled FROM joint_accounts c
+    JOIN joint_agreements a ON a.id = c.agreement_id
+    GROUP BY c.agreement_id, c.year, a.id
+    HAVING sum(c.entitled_minutes) <> (a.year_minutes - a.reserve_minutes - a.maintenance_minutes)::bigint
+        * (least(a.valid_to, make_date(c.year + 1, 1, 1)) - greatest(a.valid_from, make_date(c.year, 1, 1)))
+        / (make_date(c.year + 1, 1, 1) - make_date(c.year, 1, 1))
+"""
+
 INVARIANTS_JOINT = (
     Invariant(
         "joint-shares", "The parties of an agreement are its members, with one lead and shares of a whole.", _SHARES
     ),
     Invariant("joint-signed", "An agreement in force was signed by all before, each under its very terms.", _SIGNED),
+    Invariant("joint-entitled", "What the parties are entitled to in a year sums to the hours there are.", _ENTITLED),
+    Invariant(
+        "joint-hours", "No party uses more than its entitlement and overdraw, nor all more than there is.", _HOURS
+    ),
 )
 """Run by ``marketplace check``."""

@@ -16,6 +16,7 @@ from billing.rules.joint_agreements import PartyRole, Share, Terms, check_terms,
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import joint_agreements as store
 from billing.store.joint_agreements import JointAgreement, JointParty
+from billing.usecases.joint_years import refit_ended
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
@@ -174,7 +175,8 @@ def register_agreement(work: Work, *, agreement_id: UUID) -> AgreementView:
     if row.version > 1 and row.valid_from < today:
         wrong = msg("新版本不能改变已过去的日子，最早从 {day} 起。请另拟一版。", day=today.isoformat())
         raise Conflict("joint.past", wrong)
-    store.end_overlapping(work.session, row)
+    ended = store.end_overlapping(work.session, row)
+    refit_ended(work, ended, row.valid_from)
     row.registered_by, row.registered_at = person, work.now
     work.session.flush()
     audit.record(work, "joint.register", "joint_agreement", agreement_id, version=row.version)

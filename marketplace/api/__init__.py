@@ -21,6 +21,7 @@ NOUNS = (
     "measures",
     "cost_sharing",
     "joint_agreements",
+    "joint_hours",
     "briefs",
     "reference_tables",
     "twin_estimates",

@@ -1,4 +1,4 @@
-"""The demo's joint facility: a testing centre of three parks, agreed, signed and registered; and a second version to sign."""
+"""The demo's joint facility: a testing centre of three parks, agreed, signed, registered and used; and a second version to sign."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from uuid import UUID
 
 from billing.rules.joint_agreements import PartyRole, Share, Terms
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.usecases import joint_agreements
+from billing.usecases import joint_agreements, joint_uses
+from billing.usecases.joint_uses import NewUse
 from marketplace.demo import world
 from marketplace.demo.seeder import Seeder
 from tenants.kernel.work import Work
@@ -35,6 +36,7 @@ def agree_on_centre(seeder: Seeder, parks: Mapping[str, UUID]) -> None:
     for login, *_ in PARTIES:
         seeder.step(f"joint centre signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=made))
     seeder.step("joint centre registered", approver, partial(_register, made=made))
+    use_centre(seeder, made, parks)
     following = replace(
         terms,
         valid_from=date(year + 1, 1, 1),
@@ -82,3 +84,39 @@ def _sign(work: Work, *, made: Mapping[str, Any]) -> dict[str, Any]:
 
 def _register(work: Work, *, made: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": str(joint_agreements.register_agreement(work, agreement_id=UUID(str(made["id"]))).id)}
+
+
+USES = (
+    # month, day, who (None: an outsider), hours, evidence
+    (1, 8, "park01", 900, "预约 YX-0108，报告 JC-011"),
+    (1, 20, "park02", 300, "预约 YX-0120，报告 JC-017"),
+    (2, 3, "park01", 980, "预约 YX-0203，报告 JC-024"),
+    (2, 12, "park03", 420, "预约 YX-0212，报告 JC-029"),
+    (2, 20, None, 60, "合同 WB-003，报告 JC-033"),
+)
+
+
+def use_centre(seeder: Seeder, made: Mapping[str, Any], parks: Mapping[str, UUID]) -> None:
+    """Let the lead record a year's uses, after a participant has released hours for any date."""
+    lead, lender = (seeder.person(login, world.PASSWORD) for login in ("park01", "park03"))
+    year = local_day(seeder.clock.now(), DEFAULT_ZONE).year
+    seeder.step("joint hours released", lender, partial(_release, made=made, year=year))
+    for month, day, login, hours, evidence in USES:
+        use = NewUse(
+            date(year, month, day),
+            hours * HOUR,
+            evidence,
+            parks[login] if login else None,
+            "" if login else "洛阳轴承研究所",
+        )
+        seeder.step(f"joint use {month}-{day}", lead, partial(_use, made=made, use=use))
+
+
+def _use(work: Work, *, made: Mapping[str, Any], use: NewUse) -> dict[str, Any]:
+    return {"id": str(joint_uses.record_use(work, agreement_id=UUID(str(made["id"])), use=use).id)}
+
+
+def _release(work: Work, *, made: Mapping[str, Any], year: int) -> dict[str, Any]:
+    agreement_id = UUID(str(made["id"]))
+    joint_uses.release_hours(work, agreement_id=agreement_id, year=year, minutes=200 * HOUR)
+    return {"id": str(agreement_id)}

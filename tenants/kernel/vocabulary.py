@@ -137,5 +137,7 @@ class Permission(StrEnum):
     WRITE_JOINT = "joint:write"
     SIGN_JOINT = "joint:sign"
     REGISTER_JOINT = "joint:register"
+    RECORD_JOINT = "joint:record"
+    LEND_JOINT = "joint:lend"
     IMPORT_COMPANIES = "companies:import"
     RUN_PLATFORM = "platform:run"

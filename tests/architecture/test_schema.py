@@ -27,7 +27,7 @@ MAY_POINT_TO = {
 }
 SHARED_BY_OWNER = {"reservations", "instruments"}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
-AMONG_PARTIES = {"joint_agreements", "joint_parties"}
+AMONG_PARTIES = {"joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases"}
 """Shared tables whose rows are shown to the parks that are parties to them, and to no other."""
 
 
@@ -184,7 +184,9 @@ def test_tables_distributed_by_tenant_have_no_triggers(database: Database) -> No
     assert triggered & set(tenant_tables()) == set()
 
 
-@pytest.mark.parametrize("table", ["journals", "postings", "fund_entries", "audit_entries"])
+@pytest.mark.parametrize(
+    "table", ["journals", "postings", "fund_entries", "audit_entries", "joint_uses", "joint_releases"]
+)
 def test_a_register_refuses_change_even_to_its_owner(database: Database, table: str) -> None:
     """Rows are added and never changed."""
     with database.owner().connect() as connection:
