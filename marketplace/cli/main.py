@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -207,9 +209,34 @@ def brief_schema() -> None:
     print_document(brief_json_schema())
 
 
+@main.group()
+def companies() -> None:
+    """The company registry."""
+
+
+@companies.command("generate")
+@click.option("--rows", required=True, type=click.IntRange(1, 1_000_000), help="How many companies.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-01", show_default=True, help="Their date.")
+@click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="Also their dated expansions, as CSV.")
+@click.option(
+    "--output", "target", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The CSV file."
+)
+def generate_companies(rows: int, seed: int, as_of: datetime, events: Path | None, target: Path) -> None:
+    """Write a synthetic registry: invented names, valid credit codes that are nobody's."""
+    from services.rules.demo_companies import write_companies
+
+    with target.open("w", encoding="utf-8", newline="") as stream, ExitStack() as opened:
+        told = None if events is None else opened.enter_context(events.open("w", encoding="utf-8", newline=""))
+        count = write_companies(stream, told, as_of=as_of.date(), count=rows, seed=seed)
+    print_document({"companies": rows, "events": count})
+
+
 @main.command()
 @input_option
-@click.option("--companies", required=True, type=click.Path(dir_okay=False, path_type=Path), help="CSV or XLSX.")
+@click.option(
+    "--companies", "registry", required=True, type=click.Path(dir_okay=False, path_type=Path), help="CSV or XLSX."
+)
 @click.option(
     "--events", type=click.Path(dir_okay=False, path_type=Path), help="Dated expansions, CSV or XLSX: who, where, when."
 )
@@ -220,10 +247,10 @@ def brief_schema() -> None:
 @output_option
 @reports_problems
 def leads(
-    source: str, companies: Path, events: Path | None, flows: Path | None, demands: Path | None, folder: Path
+    source: str, registry: Path, events: Path | None, flows: Path | None, demands: Path | None, folder: Path
 ) -> None:
     """Rank leads alone."""
     from services.usecases.leads_alone import leads_command
 
-    result = leads_command(Path(source), companies, folder, events_path=events, flows_path=flows, demands_path=demands)
+    result = leads_command(Path(source), registry, folder, events_path=events, flows_path=flows, demands_path=demands)
     print_document(result.kpis)

@@ -9,86 +9,99 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache
-from operator import mul
+from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
 from services.rules.companies import Company
-from services.rules.industries import DIVISIONS, division_of
+from services.rules.company_cells import (
+    EMPTY,
+    capital_in,
+    count_in,
+    day_in,
+    fen_in,
+    has_inner_digit,
+    industry_in,
+    is_active,
+    name_in,
+    region_in,
+    region_of_parts,
+    switchboard_in,
+    uscc_in,
+)
+from services.rules.personal_data import REMOVED, TITLES, free_text, is_slipped, without_persons
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
-from tenants.rules.regions import regions
-from tenants.rules.uscc import check_uscc
 
 ALIASES = {
-    "name": ("name", "企业名称", "公司名称", "名称", "单位名称"),
-    "uscc": ("uscc", "统一社会信用代码", "社会信用代码", "信用代码"),
-    "region": ("region_code", "region", "所属地区", "行政区划代码", "行政区划", "所属区县", "所属城市", "城市", "地区"),
-    "industry": ("industry_code", "industry", "行业代码", "国标行业代码", "国民经济行业代码", "所属行业", "行业"),
-    "founded_on": ("founded_on", "成立日期", "注册日期", "成立时间"),
-    "capital": ("capital", "注册资本", "注册资金"),
+    "name": ("name", "企业名称", "公司名称", "名称", "单位名称", "机构名称", "主体名称", "企业(机构)名称", "company_name"),
+    "uscc": ("uscc", "统一社会信用代码", "社会信用代码", "信用代码", "统一信用代码", "统一社会信用代码/注册号", "credit_code"),
+    "region": ("region_code", "region", "所属地区", "行政区划代码", "行政区划", "登记地区", "所属区县", "所属城市", "城市", "地区"),
+    "province": ("province", "所属省份", "所在省份", "省份", "省"),
+    "city": ("city", "所属城市", "所在城市", "所属地市", "城市", "地市", "市"),
+    "county": ("county", "所属区县", "所在区县", "区县", "区/县"),
+    "industry": (
+        "industry_code", "industry", "行业代码", "国标行业代码", "国民经济行业代码", "国标行业小类", "国标行业中类", "国标行业大类",
+        "所属行业", "行业", "所属国民经济行业",
+    ),
+    "founded_on": ("founded_on", "成立日期", "注册日期", "成立时间", "注册时间"),
+    "capital": ("capital", "注册资本", "注册资金", "注册资本(金)"),
+    "capital_wan": ("注册资本(万元)", "注册资金(万元)", "注册资本(万元人民币)", "注册资本(万)", "注册资本万元"),
     "capital_fen": ("capital_fen",),
-    "status": ("status", "经营状态", "登记状态", "企业状态"),
-    "scope": ("scope", "经营范围", "主营业务"),
+    "status": ("status", "经营状态", "登记状态", "企业状态", "营业状态", "经营状况"),
+    "scope": ("scope", "经营范围", "主营业务", "经营(业务)范围"),
+    "switchboard": ("switchboard", "总机", "总机电话", "固定电话", "固话", "座机", "座机号码", "企业总机", "公司总机"),
     "expansions": ("expansions", "异地扩张次数", "异地投资次数", "异地分支机构数", "prior_expansions"),
-    "as_of": ("as_of", "数据日期", "更新日期", "数据截至"),
-}
-"""What a column is called, per field. Columns of other names are not read, those of people above all:"""
-PERSONAL = (
-    "法定代表人",
-    "法人",
-    "负责人",
-    "联系人",
-    "电话",
-    "手机",
-    "邮箱",
-    "身份证",
-    "股东",
-    "email",
-    "phone",
-    "mobile",
-)
-"""Parts of the names of columns about natural persons; the report says that they were dropped."""
+    "as_of": ("as_of", "数据日期", "更新日期", "数据截至", "数据截止日期", "更新时间"),
+}  # fmt: skip
+"""What a column is called, per field, after NFKC and without blanks. Columns of other names are not read, those of people
+above all."""
 REQUIRED = ("name", "uscc", "region")
-ACTIVE = ("存续", "在业", "在营", "开业", "正常", "迁入", "active")
-INACTIVE = ("注销", "吊销", "撤销", "迁出", "停业", "歇业", "清算", "inactive")
-
+FIELDS = ("name", "uscc", "region", "industry", "founded_on", "capital", "capital_fen", "status", "scope", "switchboard",
+          "expansions", "as_of")  # fmt: skip
+"""What a row may say, in the order in which files are given back."""
+HEADER_WITHIN = 10
+"""Rows in which the headings must come: exports put a title and a note above them."""
 MOST_SHOWN = 100
 LONGEST_SCOPE = 8000
-MOST_CAPITAL_FEN = 10**15
-_CODE_VALUES = {character: value for value, character in enumerate("0123456789ABCDEFGHJKLMNPQRTUWXY")}
-_CODE_WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
-_UNITS = {"": 1, "元": 1, "万": 10_000, "万元": 10_000, "亿": 100_000_000, "亿元": 100_000_000}
-_CAPITAL = re.compile(r"([0-9,]+(?:\.[0-9]+)?)\s*(亿元|万元|亿|万|元)?\s*(人民币元?|元人民币|CNY|RMB)?")
-_INDUSTRY = re.compile(r"[A-T]?([0-9]{2,4})", re.ASCII)
-_DAY = re.compile(r"([12][0-9]{3})[-/.年]?([01]?[0-9])[-/.月]?([0-3]?[0-9])日?", re.ASCII)
+EARLIEST = date(1840, 1, 1)
+_PLAIN_NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A row set aside: its number in the file (the header is 1) and why, as a stable code."""
+    """A row set aside: its number in the file (from 1) and why, as a stable code."""
 
     row: int
     reason: str
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row's number in its file, its cells by field, and whether they have slipped under other headings."""
+
+    number: int
+    values: Mapping[str, str]
+    slipped: bool
 
 
 @dataclass
 class CompanyFile:
     """A registry being read. After ``rows`` is exhausted, the other fields tell what was left out.
 
-    ``reasons`` counts refused rows by reason; ``refused`` keeps the first hundred.
+    ``reasons`` counts refused rows by reason, ``warned`` kept rows by warning; ``refused`` keeps the first hundred.
     """
 
     table: Iterator[Sequence[object]]
     default_as_of: date
     refused: list[Refused] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     dropped: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -98,41 +111,72 @@ class CompanyFile:
 
         Raises Invalid when the file has no header with name, credit code and region.
         """
-        columns = self._columns()
-        for number, cells in enumerate(self.table, start=2):
-            values = {name: cell_text(cells[at]) for name, at in columns.items() if at < len(cells)}
-            if not any(values.values()):
-                continue
+        for raw in self.raw_rows():
             try:
-                company = self._company(values)
+                company, warnings = read_company(raw, self.default_as_of)
             except ValueError as error:
-                self._refuse(number, str(error))
+                self._refuse(raw.number, str(error))
                 continue
             self.accepted += 1
+            if warnings:
+                self.warned.update(warnings)
             yield company
+
+    def raw_rows(self) -> Iterator[RawRow]:
+        """Yield the rows that are not empty, only the cells of known columns; Invalid as for ``rows``."""
+        start, header = self._header()
+        columns = self._columns(header)
+        region_parts = _parts_of(columns)
+        width, own = len(header), [(name, at) for name, at in columns.items() if name in FIELDS]
+        wan = columns.get("capital_wan")
+        for number, cells in enumerate(self.table, start=start + 1):
+            here = len(cells)
+            values = {name: cell_text(cells[at]) if at < here else "" for name, at in own}
+            if region_parts:
+                values["region"] = _region_text(
+                    *(cell_text(cells[at]) if 0 <= at < here else "" for at in region_parts)
+                )
+            if wan is not None:
+                values["capital"] = _in_wan(cell_text(cells[wan]) if wan < here else "")
+            if not any(values.values()):
+                continue
+            beyond = here > width and any(cell_text(cell) for cell in cells[width:])
+            yield RawRow(number, values, is_slipped(values, cells_beyond=beyond))
+
+    def stripped_rows(self) -> Iterator[RawRow]:
+        """Yield the rows as ``raw_rows`` does, without what may be a natural person's."""
+        for raw in self.raw_rows():
+            values = without_persons(raw.values, slipped=raw.slipped or bool(_code_in(raw.values["uscc"])[1]))
+            yield RawRow(raw.number, values, raw.slipped)
 
     def _refuse(self, row: int, reason: str) -> None:
         self.reasons[reason] += 1
         if len(self.refused) < MOST_SHOWN:
             self.refused.append(Refused(row, reason))
 
-    def _columns(self) -> dict[str, int]:
-        header = [cell_text(cell).lstrip("\ufeff") for cell in next(self.table, ())]
-        columns: dict[str, int] = {}
-        for name, aliases in ALIASES.items():
-            for alias in aliases:
-                if alias in header:
-                    columns[name] = header.index(alias)
-                    break
-        missing = [ALIASES[name][1] for name in REQUIRED if name not in columns]
-        if missing:
-            raise Invalid(
-                "companies.no_header",
-                msg("企业名录缺少列：{missing}。首行须为列名，请补上后重新导入。", missing="、".join(missing)),
-            )
+    def _header(self) -> tuple[int, list[str]]:
+        """Return the number of the row of headings, and them; the first row where no row has all that must be there."""
+        first: list[str] | None = None
+        for number, cells in enumerate(self.table, start=1):
+            header = [_heading(cell) for cell in cells]
+            first = header if first is None else first
+            if not _missing(_found(header)):
+                return number, header
+            if number == HEADER_WITHIN:
+                break
+        missing = _missing(_found(first or []))
+        raise Invalid(
+            "companies.no_header",
+            msg("企业名录缺少列：{missing}。首行须为列名，请补上后重新导入。", missing="、".join(missing)),
+        )
+
+    def _columns(self, header: list[str]) -> dict[str, int]:
+        columns = _found(header)
         taken = set(columns.values())
         self.dropped = tuple(
-            title for at, title in enumerate(header) if at not in taken and any(part in title for part in PERSONAL)
+            title
+            for at, title in enumerate(header)
+            if at not in taken and any(part in title.lower().replace("_", "") for part in TITLES)
         )
         if "status" not in columns:
             self.warnings.append("no_status")
@@ -140,27 +184,107 @@ class CompanyFile:
             self.warnings.append("no_as_of")
         return columns
 
-    def _company(self, values: dict[str, str]) -> Company:
-        """Return the company of a row; ValueError with the reason's code when it cannot be right."""
-        as_of = day_in(values.get("as_of", "")) or self.default_as_of
-        founded_on = day_in(values.get("founded_on", ""))
-        if founded_on is not None and founded_on > as_of:
-            raise ValueError("founded_in_future")
-        name = " ".join(values["name"].split())
-        if not 2 <= len(name) <= 200:
-            raise ValueError("bad_name")
-        return Company(
-            uscc=uscc_in(values["uscc"]),
-            as_of=as_of,
-            name=name,
-            region_code=region_in(values["region"]),
-            industry_code=_industry(values.get("industry", "")),
-            expansions=_count(values.get("expansions", "")),
-            scope=values.get("scope", "")[:LONGEST_SCOPE],
-            active=_is_active(values.get("status", ""), known="status" in values),
-            founded_on=founded_on,
-            capital_fen=_capital(values),
-        )
+
+def read_company(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, ...]]:
+    """Return the company of a row and what is odd about it.
+
+    ValueError with the reason's code when it cannot be right. A row that lacks only its code says so last: ``no_code``
+    and ``bad_uscc`` mean that all else is well.
+    """
+    values, warnings = raw.values, []
+    if raw.slipped:
+        raise ValueError("slipped")
+    as_of = day_in(values.get("as_of", "")) or default_as_of
+    founded_on = day_in(values.get("founded_on", ""))
+    if founded_on is not None and founded_on > as_of:
+        raise ValueError("founded_in_future")
+    if founded_on is not None and founded_on < EARLIEST:
+        raise ValueError("bad_date")
+    name = name_in(values["name"])
+    if name == REMOVED or name.isdecimal():
+        raise ValueError("bad_name")
+    capital_fen, odd = _capital(values)
+    warnings += odd
+    phone = values.get("switchboard", "")
+    switchboard = switchboard_in(phone) if phone else ""
+    if phone and not switchboard and phone.lower() not in EMPTY:
+        warnings.append("switchboard_dropped")
+    code, fault = _code_in(values["uscc"])
+    company = Company(
+        uscc=code,
+        as_of=as_of,
+        name=free_text(name),
+        region_code=region_in(values["region"]),
+        industry_code=industry_in(values.get("industry", "")),
+        expansions=count_in(values.get("expansions", "")),
+        scope=free_text(values.get("scope", ""))[:LONGEST_SCOPE],
+        active=is_active(values["status"]) if "status" in values else True,
+        founded_on=founded_on,
+        capital_fen=capital_fen,
+        switchboard=switchboard,
+    )
+    if fault:
+        raise ValueError(fault)
+    if not has_inner_digit(code):
+        warnings.append("inner_digit")
+    return company, tuple(warnings)
+
+
+def _capital(values: Mapping[str, str]) -> tuple[int | None, list[str]]:
+    """Return the capital in fen, None where it is unknown, and what is odd about it."""
+    if values.get("capital_fen"):
+        return fen_in(values["capital_fen"]), []
+    capital = capital_in(values.get("capital", ""))
+    if capital is None:
+        return None, ["capital_unread"]
+    return capital.fen, [] if capital.currency in {"", "CNY"} else ["capital_foreign"]
+
+
+def _code_in(text: str) -> tuple[str, str]:
+    """Return the credit code, or what is wrong with it."""
+    try:
+        return uscc_in(text), ""
+    except ValueError as error:
+        return "", str(error)
+
+
+def _heading(cell: object) -> str:
+    return "".join(unicodedata.normalize("NFKC", cell_text(cell)).lstrip("\ufeff").split())
+
+
+def _found(header: list[str]) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for name, aliases in ALIASES.items():
+        for alias in aliases:
+            if alias in header:
+                columns[name] = header.index(alias)
+                break
+    return columns
+
+
+def _missing(columns: dict[str, int]) -> list[str]:
+    has = columns.keys() | ({"region"} if columns.keys() & {"province", "city", "county"} else set())
+    return [ALIASES[name][1] for name in REQUIRED if name not in has]
+
+
+def _parts_of(columns: dict[str, int]) -> tuple[int, int, int] | None:
+    """Return the columns of province, city and county, -1 for none, where the region stands in several of them."""
+    parts = [columns.get(name, -1) for name in ("province", "city", "county")]
+    if sum(at >= 0 for at in parts) < 2 and "region" in columns:
+        return None
+    return None if columns.get("region", -1) not in {-1, *parts} else (parts[0], parts[1], parts[2])
+
+
+@lru_cache(maxsize=50_000)
+def _region_text(province: str, city: str, county: str) -> str:
+    try:
+        return region_of_parts(province, city, county)
+    except ValueError:
+        return f"{province}{city}{county}"
+
+
+def _in_wan(text: str) -> str:
+    return f"{text}万元" if _PLAIN_NUMBER.fullmatch(text) else text
 
 
 def open_company_file(content: bytes, *, default_as_of: date) -> CompanyFile:
@@ -239,129 +363,3 @@ def cell_text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell).strip()
-
-
-def is_plain_uscc(code: str) -> bool:
-    """Tell whether ``code`` is a credit code in its plain form with the right check digit (GB 32100).
-
-    The same as the library's answer, which takes ten times as long: a registry has a million rows.
-    """
-    try:
-        values = [_CODE_VALUES[character] for character in code]
-    except KeyError:
-        return False
-    return len(values) == len(_CODE_WEIGHTS) and code[:8].isdecimal() and sum(map(mul, values, _CODE_WEIGHTS)) % 31 == 0
-
-
-def uscc_in(text: str) -> str:
-    """Return the credit code in its plain form; ValueError ``bad_uscc``."""
-    if is_plain_uscc(text):
-        return text
-    try:
-        return check_uscc(text).code
-    except Invalid as problem:
-        raise ValueError("bad_uscc") from problem
-
-
-@lru_cache(maxsize=50_000)
-def region_in(text: str) -> str:
-    """Return the six-digit code for a code of two, four or six digits, or for a division's name."""
-    plain = text.replace(" ", "")
-    if plain.isascii() and plain.isdecimal() and len(plain) in {2, 4, 6}:
-        code = plain.ljust(6, "0")
-        known = regions()
-        # A county that was merged away still lies in its prefecture.
-        for candidate in (code, f"{code[:4]}00", f"{code[:2]}0000"):
-            if candidate in known:
-                return candidate if candidate != f"{code[:2]}0000" or len(plain) == 2 else code
-        raise ValueError("unknown_region")
-    found = _names().get(plain)
-    if found is None:
-        raise ValueError("unknown_region")
-    return found
-
-
-@cache
-def _names() -> dict[str, str]:
-    """Return codes by name: full names of all divisions, and the short names that belong to one division only."""
-    names: dict[str, set[str]] = {}
-    for code, region in regions().items():
-        short = region.county or region.city or region.province
-        wanted = {region.name, short, short.removesuffix("市").removesuffix("省")}
-        if region.city and not region.county:
-            wanted.add(f"{region.province}-{region.city}")
-        for name in wanted:
-            names.setdefault(name, set()).add(code)
-    # Of a city and its county of the same name (an undivided city), or a province and its only city, the higher one.
-    return {name: min(codes) for name, codes in names.items() if len(codes) == 1 or len({c[:2] for c in codes}) == 1}
-
-
-@lru_cache(maxsize=50_000)
-def _industry(text: str) -> str:
-    """Return the digits of an industry code, empty where the registry gives none; names of divisions are known."""
-    if not text:
-        return ""
-    found = _INDUSTRY.match(text)
-    if found:
-        if division_of(found[1]) is None:
-            raise ValueError("unknown_industry")
-        return found[1]
-    return next((code for code, name in DIVISIONS.items() if name == text), "")
-
-
-def _is_active(text: str, *, known: bool) -> bool:
-    if not known:
-        return True
-    if any(word in text for word in INACTIVE):
-        return False
-    if any(word in text for word in ACTIVE):
-        return True
-    raise ValueError("unknown_status")
-
-
-def _count(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdecimal() or len(text) > 5:
-        raise ValueError("bad_expansions")
-    return int(text)
-
-
-@lru_cache(maxsize=50_000)
-def day_in(text: str) -> date | None:
-    """Return the day that a cell gives, None for an empty one; ValueError ``bad_date``."""
-    if not text or text == "-":
-        return None
-    found = _DAY.match(text)
-    if not found:
-        raise ValueError("bad_date")
-    try:
-        return date(int(found[1]), int(found[2]), int(found[3]))
-    except ValueError as error:
-        raise ValueError("bad_date") from error
-
-
-def _capital(values: dict[str, str]) -> int | None:
-    """Return the capital in fen; None where it is not given or in another currency, whose rate is nobody's guess."""
-    if values.get("capital_fen"):
-        fen = _count_fen(values["capital_fen"])
-    else:
-        text = values.get("capital", "")
-        found = _CAPITAL.fullmatch(text)
-        if not found:
-            if text.startswith("-") and any(char.isdigit() for char in text):
-                raise ValueError("bad_capital")
-            return None
-        try:
-            fen = int(Decimal(found[1].replace(",", "")) * _UNITS[found[2] or ""] * 100)
-        except InvalidOperation as error:
-            raise ValueError("bad_capital") from error
-    if fen > MOST_CAPITAL_FEN:
-        raise ValueError("bad_capital")
-    return fen
-
-
-def _count_fen(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise ValueError("bad_capital")
-    return int(text)

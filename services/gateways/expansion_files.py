@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.gateways.company_files import MOST_SHOWN, Refused, cell_text, day_in, open_table, region_in, uscc_in
+from services.gateways.company_files import MOST_SHOWN, Refused, cell_text, open_table
+from services.rules.company_cells import day_in, region_in, uscc_in
 from services.rules.expansions import Expansion
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg

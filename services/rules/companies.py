@@ -17,7 +17,10 @@ Locate = Callable[[str], Position | None]
 
 @dataclass(frozen=True)
 class Company:
-    """A row of the registry. ``industry_code`` is of GB/T 4754, or empty; ``expansions`` counts sites in other cities."""
+    """A row of the registry. ``industry_code`` is of GB/T 4754, or empty; ``expansions`` counts sites in other cities.
+
+    ``switchboard`` is the company's landline, or empty; it ranks nobody.
+    """
 
     uscc: str
     as_of: date
@@ -29,6 +32,7 @@ class Company:
     active: bool
     founded_on: date | None = None
     capital_fen: int | None = None
+    switchboard: str = ""
 
 
 def distance_km(one: Position, other: Position) -> float:

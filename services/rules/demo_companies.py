@@ -8,10 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import random
+from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import cache
+from itertools import accumulate
+from typing import TextIO
 
-from stdnum.cn import uscc
-
+from services.rules.company_cells import outer_check_digit
 from tenants.rules.uscc import inner_check_digit
 
 HEADER = (
@@ -47,22 +50,63 @@ _SECOND = "川合远启坤域泽屏岭垣和景裕图达"
 _STATUS = ("存续",) * 17 + ("注销", "吊销", "迁出")
 
 
+EVENTS_HEADER = ("统一社会信用代码", "企业名称", "扩张地区", "扩张日期")
+MOST_ROWS = 1_000_000
+"""Codes that are nobody's do not last for more."""
+
+
 def demo_companies(*, as_of: date, count: int = 3000, seed: int = 1) -> bytes:
     """Return a registry of ``count`` companies as a CSV (UTF-8) such as commercial registers export."""
-    chance = random.Random(seed)  # noqa: S311 - made-up rows, no secrets
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(HEADER)
-    for number in range(count):
-        writer.writerow(_row(chance, number, as_of, at_home=10 * number >= 9 * count))
+    write_companies(stream, None, as_of=as_of, count=count, seed=seed)
     return stream.getvalue().encode()
+
+
+def write_companies(companies: TextIO, events: TextIO | None, *, as_of: date, count: int, seed: int) -> int:
+    """Write a registry row by row and, where asked for, the dated expansions that its counts tell of; return their number.
+
+    Expansions lie in the ten years before ``as_of``, after the company's founding, and go to other cities, near ones and
+    those early in ``CITIES`` more often. ``count`` is at most ``MOST_ROWS``.
+    """
+    chance, moves = random.Random(seed), random.Random(f"{seed}/events")  # noqa: S311 - made-up rows, no secrets
+    writer = csv.writer(companies)
+    writer.writerow(HEADER)
+    told = 0
+    moved = None if events is None else csv.writer(events)
+    if moved is not None:
+        moved.writerow(EVENTS_HEADER)
+    for number in range(count):
+        row = _row(chance, number, as_of, at_home=10 * number >= 9 * count)
+        writer.writerow(row)
+        if moved is not None:
+            found = list(_moves(moves, row, as_of))
+            moved.writerows(found)
+            told += len(found)
+    return told
 
 
 def demo_uscc(region_code: str, number: int) -> str:
     """Return a valid credit code that is nobody's: registers assign organisation parts that begin with a digit or M."""
     body = f"YY{number:06d}"
     code = f"91{region_code}{body}{inner_check_digit(body)}"
-    return code + uscc.calc_check_digit(code)
+    return code + outer_check_digit(code)
+
+
+def _moves(chance: random.Random, row: tuple[object, ...], as_of: date) -> Iterator[tuple[object, ...]]:
+    name, code, city, founded, times = row[0], row[1], str(row[2]), date.fromisoformat(str(row[4])), int(str(row[8]))
+    first = max(founded, as_of - timedelta(days=3650)).toordinal() + 1
+    for to in chance.choices(CITIES, cum_weights=_pulls(city), k=times):
+        yield code, name, to, date.fromordinal(chance.randrange(first, as_of.toordinal())).isoformat()
+
+
+@cache
+def _pulls(city: str) -> tuple[float, ...]:
+    """Return how much each city draws a company of ``city``, summed up: none its own, its own province's thrice."""
+    drawn = (
+        0.0 if each == city else (3.0 if each[:2] == city[:2] else 1.0) * 6 / (6 + place)
+        for place, each in enumerate(CITIES)
+    )
+    return tuple(accumulate(drawn))
 
 
 def _row(chance: random.Random, number: int, as_of: date, *, at_home: bool) -> tuple[object, ...]:

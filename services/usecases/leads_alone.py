@@ -12,10 +12,10 @@ from pydantic import Field
 
 from services.formats.brief import StudyDocument, read_brief
 from services.formats.documents import Document, read_document
-from services.gateways.company_files import region_in
 from services.gateways.lead_index import index_company_file
 from services.gateways.leads import LeadsResult, Progress, run_leads
 from services.gateways.reference_tables import ReferenceTables, read_demands, read_input_output
+from services.rules.company_cells import region_in
 from tenants.kernel.clock import CHINA, Clock, SystemClock
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from stdnum.cn import uscc
 
 from services.formats.brief import brief_schema, read_brief
-from services.gateways.company_files import is_plain_uscc, open_company_file
+from services.gateways.company_files import open_company_file
 from services.gateways.leads_documents import render_documents
 from services.gateways.positioning_documents import positioning_document
 from services.gateways.positions import locate
 from services.rules.companies import Company, distance_km
+from services.rules.company_cells import is_plain_uscc
 from services.rules.demo_companies import demo_companies, demo_uscc
 from services.rules.leads import Brief, Ranking, brief_words, score_of
 from services.rules.limits import Limit
