@@ -47,7 +47,7 @@ class Release(Body):
     minutes: Annotated[int, Field(strict=True, ge=-527_040, le=527_040)]
 
 
-class YearQuery(Parameters):
+class JointYearQuery(Parameters):
     """Which year; without it this one, or the nearest that the version covers."""
 
     year: int | None = Field(None, ge=1900, le=2200)
@@ -128,7 +128,7 @@ class JointUses(Answer):
 
 
 @joint_hours.get("/joint-agreements/<id>/hours", **call(JointHours))
-def read_hours(path: ById, query: YearQuery) -> Response:
+def read_hours(path: ById, query: JointYearQuery) -> Response:
     """Read a year's hours of all parties, and what it comes to so far."""
     return read(JointHours, lambda work: joint_years.read_year(work, agreement_id=path.id, year=query.year))
 

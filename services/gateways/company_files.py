@@ -34,7 +34,7 @@ from services.rules.company_cells import (
     switchboard_in,
     uscc_in,
 )
-from services.rules.personal_data import REMOVED, TITLES, free_text, is_slipped, without_persons
+from services.rules.personal_data import REMOVED, TITLES, free_text, is_slipped, place, without_persons
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
 
@@ -280,7 +280,7 @@ def _region_text(province: str, city: str, county: str) -> str:
     try:
         return region_of_parts(province, city, county)
     except ValueError:
-        return f"{province}{city}{county}"
+        return "".join(place(part) for part in (province, city, county) if part)
 
 
 def _in_wan(text: str) -> str:

@@ -98,7 +98,11 @@ def _code(text: str) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _region(text: str) -> str:
+def place(text: str) -> str:
+    """Return the name or code of a place, ``REMOVED`` for what has not the form of one.
+
+    Levels in columns of their own are held one by one: joined, a person's name before a county's looks like a place.
+    """
     try:
         region_in(text)
     except ValueError:
@@ -155,7 +159,7 @@ def _status(text: str) -> str:
 _STATUSES = frozenset({*ACTIVE, *INACTIVE, "存续（在营、开业、在册）", "在营（开业）企业", "存续(在营、开业、在册)"})
 _FORMS: Mapping[str, Callable[[str], str]] = {
     "uscc": _code,
-    "region": _region,
+    "region": place,
     "industry": _industry,
     "founded_on": _day,
     "as_of": _day,

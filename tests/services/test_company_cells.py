@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.gateways.company_files import FIELDS, CompanyFile, open_company_file
@@ -154,6 +154,7 @@ def test_slipped_rows_are_set_aside(row: list[str], reason: str) -> None:
 @given(
     st.lists(st.sampled_from([*GOOD, "", PERSON, MOBILE, IDENTITY, MAIL, f"联系{PERSON}{MOBILE}"]), min_size=5, max_size=14)
 )  # fmt: skip
+@example(["甲有限公司", "甲有限公司", "甲有限公司", PERSON, "西湖区"])
 def test_no_row_however_it_slipped_keeps_a_person(row: list[str]) -> None:
     for raw in registry(HEADER, row).stripped_rows():
         kept = " ".join(raw.values.values())
