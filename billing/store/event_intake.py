@@ -6,33 +6,36 @@ batch, and a temporary table costs rows of the catalogue for every batch. Measur
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Result, insert, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from billing.rules.events import Correction, IncomingEvent
 from billing.store.usage import RejectedEvent
 
-PIECE = 500
-"""Events in one statement: with more, its arrays grow out of the processor's cache, and every event takes longer."""
+PIECE = 250
+"""Events in one statement: of a batch of five hundred, the second half is read while the first is stored."""
 _PARTING = "\x1f"
 """What parts values before they are written as an array: no text that was checked has it, nor has JSON."""
 
-_TAKE = text(
-    """
+# For the driver itself, which can have several of these on their way.
+_TAKE = """
     INSERT INTO usage_events (tenant_id, source, event_id, type, subject, time, data, body_hash, received_at)
-    SELECT CAST(:tenant AS uuid), i.source, i.event_id, i.type, i.subject, i.time, i.data, i.body_hash, :now
-    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
-                CAST(:times AS timestamptz[]), CAST(:data AS jsonb[]), CAST(:hashes AS text[]))
+    SELECT %(tenant)s, i.source, i.event_id, i.type, i.subject, i.time, i.data, i.body_hash, %(now)s
+    FROM unnest(CAST(%(sources)s AS text[]), CAST(%(ids)s AS text[]), CAST(%(types)s AS text[]),
+                CAST(%(subjects)s AS text[]), CAST(%(times)s AS timestamptz[]), CAST(%(data)s AS jsonb[]),
+                CAST(%(hashes)s AS text[]))
          AS i (source, event_id, type, subject, time, data, body_hash)
     ON CONFLICT DO NOTHING
-    """
-)
+"""
 _KNOWN = text(
     """
     SELECT e.source, e.event_id, e.type, e.subject, e.data, c.corrected_source, c.corrected_id, c.void
@@ -114,6 +117,49 @@ def note_rejected(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str,
         session.execute(insert(RejectedEvent), [{**row, "tenant_id": tenant_id} for row in rows])
 
 
+class Intake:
+    """Stores events that are new, piece by piece, while the caller reads the next ones: see ``intake``."""
+
+    def __init__(self, session: Session, tenant_id: UUID, now: datetime) -> None:
+        self._session = session
+        self._tenant = tenant_id
+        self._now = now
+        self._driver: Any = session.connection().connection.driver_connection
+        self._sent: list[tuple[Any, int, dict[str, str]]] = []
+
+    def send(self, events: Sequence[IncomingEvent]) -> None:
+        """Send a piece on its way. The keys of all that is sent must differ from each other."""
+        if events:
+            columns = _columns(events)
+            cursor = self._driver.execute(_TAKE, {**columns, "tenant": self._tenant, "now": self._now})
+            self._sent.append((cursor, len(events), columns))
+
+    def stored(self) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """Return how many were new, and the stored rows of keys that came with another body before; when all arrived."""
+        new = 0
+        known: list[Mapping[str, Any]] = []
+        for cursor, sent, columns in self._sent:
+            new += cursor.rowcount
+            if cursor.rowcount < sent:
+                asked = {name: columns[name] for name in ("sources", "ids", "hashes")}
+                known += _dicts(self._session.execute(_KNOWN, {**asked, "tenant": self._tenant}))
+        return new, known
+
+
+@contextmanager
+def intake(session: Session, tenant_id: UUID, now: datetime) -> Iterator[Intake]:
+    """Give what stores events while the caller goes on reading; all have arrived when the block ends.
+
+    Nothing else may ask the database inside the block: it would wait for all that was sent.
+    """
+    taking = Intake(session, tenant_id, now)
+    try:
+        with taking._driver.pipeline():  # noqa: SLF001 - its own
+            yield taking
+    except psycopg.Error as error:  # as the session raises it, for those who tell a lost connection from a fault
+        raise DBAPIError.instance(_TAKE, None, error, psycopg.Error, hide_parameters=True) from error
+
+
 def take_in(
     session: Session, tenant_id: UUID, events: Sequence[IncomingEvent], now: datetime
 ) -> tuple[int, Sequence[Mapping[str, Any]]]:
@@ -121,19 +167,14 @@ def take_in(
 
     Returns how many were new, and the stored rows of those keys that came with another body before.
     """
-    new = 0
-    known: list[Mapping[str, Any]] = []
-    for first in range(0, len(events), PIECE):
-        added, before = _take_piece(session, tenant_id, events[first : first + PIECE], now)
-        new += added
-        known += before
-    return new, known
+    with intake(session, tenant_id, now) as taking:
+        for first in range(0, len(events), PIECE):
+            taking.send(events[first : first + PIECE])
+    return taking.stored()
 
 
-def _take_piece(
-    session: Session, tenant_id: UUID, events: Sequence[IncomingEvent], now: datetime
-) -> tuple[int, Sequence[Mapping[str, Any]]]:
-    columns = {
+def _columns(events: Sequence[IncomingEvent]) -> dict[str, str]:
+    return {
         "sources": _array([event.source for event in events]),
         "ids": _array([event.id for event in events]),
         "types": _array([event.type for event in events]),
@@ -142,12 +183,6 @@ def _take_piece(
         "data": _array([event.data for event in events]),
         "hashes": _array([event.body_hash for event in events]),
     }
-    written = session.execute(_TAKE, {**columns, "tenant": tenant_id, "now": now})
-    new: int = written.rowcount  # type: ignore[attr-defined]
-    if new == len(events):
-        return new, ()
-    known = {name: columns[name] for name in ("sources", "ids", "hashes")}
-    return new, _dicts(session.execute(_KNOWN, {**known, "tenant": tenant_id}))
 
 
 def _array(values: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from billing.formats.events import BadEvent, EventReader, differences
+from billing.formats.events import MAX_TYPE, BadEvent, EventReader, differences
 from billing.formats.fields import parse_number
 from billing.rules.events import IncomingEvent, is_platform_source
 from billing.rules.meters import Aggregation, value_at
@@ -75,6 +75,12 @@ def value_rules(session: Session, types: Collection[str]) -> dict[str, list[Valu
     return found
 
 
+def types_said(events: Iterable[object]) -> set[str]:
+    """Return the types that unchecked events name, as far as they can be types."""
+    said = {raw.get("type") for raw in events if isinstance(raw, Mapping) and isinstance(raw.get("type"), str)}
+    return {each for each in said if isinstance(each, str) and len(each) <= MAX_TYPE and each.isprintable()}
+
+
 class Batch:
     """The events of a batch by key, and what is wrong with the others."""
 
@@ -85,7 +91,7 @@ class Batch:
         self._reader = EventReader(now=now, subject=self._tenant)
         self._allowed: set[tuple[str, str]] = set()
         self.events: dict[Key, IncomingEvent] = {}
-        self._data: dict[Key, Mapping[str, object]] = {}
+        self._fresh: list[tuple[IncomingEvent, Mapping[str, object]]] = []
         self.places: dict[Key, int] = {}
         self.invalid: list[Refused] = []
         self.conflicts: list[Refused] = []
@@ -103,7 +109,7 @@ class Batch:
         first = self.events.setdefault(key, event)
         if first is event:
             self.places[key] = index
-            self._data[key] = raw.get("data") or _NOTHING  # type: ignore[attr-defined]  # it was read as a mapping
+            self._fresh.append((event, raw.get("data") or _NOTHING))  # type: ignore[attr-defined]  # read as a mapping
         elif first.body_hash != event.body_hash:
             data = json.loads(first.data)
             stored = {"type": first.type, "subject": first.subject, "data": data, "corrects": first.corrects}
@@ -118,19 +124,32 @@ class Batch:
             fault = FieldError(f"events[{place}]", "event.conflict", message)
             self.conflicts.append(Refused(place, event.source, event.id, fault))
 
-    def check_values(self, rules: Mapping[str, Sequence[ValueRule]]) -> None:
-        """Refuse the events whose value a meter of their type forbids."""
-        asked = {event_type: found for event_type, found in rules.items() if found}
-        if not asked:
-            return
-        faults = []
-        for key, event in self.events.items():
-            if event.type in asked and (event.corrects is None or not event.corrects.void):
-                fault = _value_fault(self._data[key], asked[event.type])
-                if fault is not None:
-                    faults.append((event, fault))
-        for event, fault in faults:
-            self._drop(event, fault)
+    def take_piece(
+        self, first: int, piece: Iterable[object], rules: Mapping[str, Sequence[ValueRule]]
+    ) -> list[IncomingEvent]:
+        """Read some events, of which the first stands at ``first``, and refuse those whose value a meter forbids.
+
+        Returns the good ones that correct nothing.
+        """
+        for index, raw in enumerate(piece, first):
+            self.take(index, raw)
+        good = []
+        for event, data in self._fresh:
+            asked = rules.get(event.type)
+            fault = None
+            if asked and (event.corrects is None or not event.corrects.void):
+                fault = _value_fault(data, asked)
+            if fault is not None:
+                self._drop(event, fault)
+            elif event.corrects is None:
+                good.append(event)
+        self._fresh.clear()
+        return good
+
+    @property
+    def is_faulty(self) -> bool:
+        """Tell whether anything is wrong with the batch so far."""
+        return bool(self.invalid or self.conflicts)
 
     def corrections(self) -> list[IncomingEvent]:
         """Return the corrections, as they came."""

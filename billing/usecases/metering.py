@@ -16,10 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from billing.formats.events import BadEvent, differences, make_event
-from billing.rules.events import IncomingEvent
-from billing.store.event_intake import note_corrections, note_rejected, take_in, targets
+from billing.store.event_intake import PIECE, Intake, intake, note_corrections, note_rejected, take_in, targets
 from billing.store.lateness import closed_of
-from billing.usecases.event_batches import Batch, Refused, value_rules
+from billing.usecases.event_batches import Batch, Refused, types_said, value_rules
 from billing.usecases.usage import MeterAnswer, MeterRow, MeterView, UsageSum, list_meters, list_usage, query_meter
 from tenants.kernel.errors import Conflict, Invalid, TooLarge
 from tenants.kernel.identifiers import new_id
@@ -61,12 +60,14 @@ def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False
     if len(events) > MOST_EVENTS:
         raise TooLarge("event.too_many", msg("一批最多 {most} 个事件。请分批发送。", most=MOST_EVENTS))
     batch = Batch(tenant, work.now)
-    for index, raw in enumerate(events):
-        batch.take(index, raw)
-    rules = value_rules(work.session, {event.type for event in batch.events.values()})
-    batch.check_values(rules)
+    rules = value_rules(work.session, types_said(events))
+    with intake(work.session, tenant, work.now) as taking:
+        for first in range(0, len(events), PIECE):
+            good = batch.take_piece(first, events[first : first + PIECE], rules)
+            if partial or not batch.is_faulty:
+                taking.send(good)
     _refuse_whole(batch, partial)
-    new = _store(work, tenant, batch)
+    new = _known(batch, taking) + _correct(work, tenant, batch)
     _refuse_whole(batch, partial)
     refused = sorted((*batch.invalid, *batch.conflicts), key=lambda each: each.index)
     note_rejected(work.session, tenant, [_rejected_row(work, each) for each in refused[:SHOWN_FAULTS]])
@@ -80,23 +81,25 @@ def ingest_events(work: Work, *, events: Sequence[object], partial: bool = False
     )
 
 
-def _store(work: Work, tenant: UUID, batch: Batch) -> int:
-    """Store what is good of a batch, corrections last; return how many were new."""
+def _correct(work: Work, tenant: UUID, batch: Batch) -> int:
+    """Store what of a batch's corrections is good, after all that they may name; return how many were new."""
     corrections = batch.corrections()
-    plain = [event for event in batch.events.values() if event.corrects is None]
-    new = _take(work, tenant, batch, plain)
     if not corrections:
-        return new
+        return 0
     found = targets(work.session, tenant, {event.corrects.key for event in corrections if event.corrects})
     kept = batch.check_corrections(found, may_correct_platform=work.actor.may(Permission.METER_USAGE))
-    added = _take(work, tenant, batch, kept)
+    with intake(work.session, tenant, work.now) as taking:
+        for first in range(0, len(kept), PIECE):
+            taking.send(kept[first : first + PIECE])
+    added = _known(batch, taking)
     if note_corrections(work.session, tenant, kept) != added:
         raise Conflict("event.corrected_meanwhile", msg("同一事件正被另一请求更正，本批未保存。请稍后重发。"))
-    return new + added
+    return added
 
 
-def _take(work: Work, tenant: UUID, batch: Batch, events: Sequence[IncomingEvent]) -> int:
-    new, known = take_in(work.session, tenant, events, work.now)
+def _known(batch: Batch, taking: Intake) -> int:
+    """Compare what was known before with what came; return how many were new."""
+    new, known = taking.stored()
     for row in known:
         batch.compare(row, batch.events[row["source"], row["event_id"]])
     return new

@@ -1,7 +1,7 @@
 """Taking in usage events, checked and each once for good, beside a bare COPY of the same rows into the same table.
 
 Of their type there is a meter, which looks at each value on its way in and is rolled up afterwards. On one connection the
-client, the web process and the database work one after another: together they take one core.
+client waits for each request; within one, the next events are read while the database stores the last ones.
 """
 
 from __future__ import annotations
@@ -110,9 +110,7 @@ def _figure(name: str, target: str, ours: list[float], bare: list[float]) -> Fig
     speed, best = ROWS / median(ours), ROWS / median(bare)
     detail = f"{speed:,.0f} events/s ÷ {best:,.0f}/s of bare COPY, batches of {BATCH}, one connection"
     if name == "rolled up":
-        detail = (
-            f"through HTTP and into its meter's roll-ups: {speed:,.0f} events/s of one core; Lago states {LAGO:,}/s"
-        )
+        detail = f"through HTTP and into its meter's roll-ups: {speed:,.0f} events/s on one connection; Lago states {LAGO:,}/s"
     return Figure(f"events, {name}", f"{ratio:.2f}", target, detail)
 
 

@@ -11,16 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from billing.rules.events import IncomingEvent
-from billing.store.event_intake import take_in
+from billing.store.event_intake import PIECE, intake, take_in
 from billing.usecases import metering
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, TooLarge
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 
-BATCHES = [pytest.param(3, id="few"), pytest.param(700, id="many, in two statements")]
+BATCHES = [pytest.param(3, id="few"), pytest.param(700, id="many, in three statements")]
 
 
 @pytest.fixture
@@ -80,6 +81,33 @@ def test_another_body_under_the_same_id_is_a_conflict_that_names_the_difference(
     assert stored(workshop, park) == size, "nothing of a refused batch is kept"
     kept = ingest(workshop, park, event(size), *batch, partial=True)
     assert (kept.accepted, kept.duplicates, len(kept.rejected)) == (1, size - 1, 1)
+
+
+def test_a_fault_in_the_last_piece_keeps_nothing_of_the_first(workshop: WorkShop, park: Actor) -> None:
+    batch = [event(number) for number in range(2 * PIECE)]
+    batch += [event(data=[1], id="bad"), event(0), event(1, data={"kwh": "1"})]
+    with pytest.raises(Invalid) as refusal:
+        ingest(workshop, park, *batch)
+    assert [fault.field for fault in refusal.value.errors] == [f"events[{2 * PIECE}].data"]
+    assert stored(workshop, park) == 0
+    kept = ingest(workshop, park, *batch, partial=True)
+    assert (kept.accepted, kept.duplicates) == (2 * PIECE, 1)
+    assert [each.index for each in kept.rejected] == [2 * PIECE, 2 * PIECE + 2]
+
+
+def test_what_the_database_refuses_on_its_way_is_raised_as_from_any_statement(workshop: WorkShop, park: Actor) -> None:
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    torn = IncomingEvent("gateway/1", "torn", "energy.read", "building-7", moment, '{"kwh":', "0" * 64)
+    good = [IncomingEvent("gateway/1", str(n), "energy.read", "b", moment, "{}", "0" * 64) for n in range(3)]
+    with (
+        pytest.raises(DBAPIError),
+        workshop.work(park) as work,
+        intake(work.session, park.require_tenant(), work.now) as on,
+    ):
+        for each in (good[0], torn, good[1]):
+            on.send([each])
+    assert stored(workshop, park) == 0
+    assert ingest(workshop, park, event(1)).accepted == 1, "the connection goes on"
 
 
 def test_the_same_number_written_otherwise_is_the_same(workshop: WorkShop, park: Actor) -> None:
