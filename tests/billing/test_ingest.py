@@ -99,13 +99,14 @@ def test_what_the_database_refuses_on_its_way_is_raised_as_from_any_statement(wo
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     torn = IncomingEvent("gateway/1", "torn", "energy.read", "building-7", moment, '{"kwh":', "0" * 64)
     good = [IncomingEvent("gateway/1", str(n), "energy.read", "b", moment, "{}", "0" * 64) for n in range(3)]
-    with (
-        pytest.raises(DBAPIError),
-        workshop.work(park) as work,
-        intake(work.session, park.require_tenant(), work.now) as on,
-    ):
-        for each in (good[0], torn, good[1]):
-            on.send([each])
+
+    def send_all() -> None:
+        with workshop.work(park) as work, intake(work.session, park.require_tenant(), work.now) as taking:
+            for each in (good[0], torn, good[1]):
+                taking.send([each])
+
+    with pytest.raises(DBAPIError):
+        send_all()
     assert stored(workshop, park) == 0
     assert ingest(workshop, park, event(1)).accepted == 1, "the connection goes on"
 
