@@ -24,6 +24,7 @@ NOUNS = (
     "joint_hours",
     "briefs",
     "reference_tables",
+    "company_imports",
     "twin_estimates",
     "twin_models",
     "quotes",

@@ -15,9 +15,10 @@ from marketplace.composition import Marketplace
 from marketplace.demo import carbon, history, joint, measures, monitoring, samples, schemes, tiers, world
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
+from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
 from services.rules.demo_tables import demo_demands, demo_input_output
-from services.usecases import catalogue, companies, reference_tables
+from services.usecases import catalogue, company_imports, reference_tables
 from tenants.kernel.clock import CHINA
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
@@ -231,8 +232,9 @@ def _install(work: Work, *, each: tuple[str, str, tuple[str, ...]]) -> dict[str,
 
 def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:
     as_of = start.astimezone(CHINA).date()
-    report = companies.import_companies(
+    report = company_imports.import_at_once(
         work,
+        kind=ImportKind.COMPANIES,
         name="演示企业名录(合成数据)",
         licence="CC0-1.0",
         as_of=as_of,

@@ -29,6 +29,11 @@ def spreadsheet(table: Table, name: str, kind: str, made_at: datetime) -> Respon
 
 def packed(actor: Actor, name: str, write: Callable[[Work, IO[bytes]], object]) -> Response:
     """Let ``write`` make a zip in ``actor``'s name, and return it to be saved. The transaction ends before it is sent."""
+    return written(actor, name, "application/zip", write)
+
+
+def written(actor: Actor, name: str, media_type: str, write: Callable[[Work, IO[bytes]], object]) -> Response:
+    """Let ``write`` make a file in ``actor``'s name, and return it to be saved. The transaction ends before it is sent."""
     target: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by the answer that sends it
     try:
         with current_market().workshop.work(actor) as work:
@@ -38,7 +43,7 @@ def packed(actor: Actor, name: str, write: Callable[[Work, IO[bytes]], object]) 
         raise
     size = target.tell()
     target.seek(0)
-    response = send_file(target, mimetype="application/zip")
+    response = send_file(target, mimetype=media_type)
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     response.headers["Content-Length"] = str(size)
     response.headers["Cache-Control"] = "private, no-store"

@@ -33,9 +33,9 @@ def csv_file(table: Table) -> bytes:
     """Return a CSV file, with a mark of its encoding, because spreadsheets guess, and risky beginnings quoted."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow([_quoted(name) for name in table.header])
+    writer.writerow([quoted(name) for name in table.header])
     for row in table.rows:
-        writer.writerow([_quoted(cell) for cell in row])
+        writer.writerow([quoted(cell) for cell in row])
     return stream.getvalue().encode("utf-8-sig")
 
 
@@ -75,5 +75,6 @@ def _fill(sheet: Any, table: Table, bold: Any, money: Any) -> None:
                 sheet.write_string(number, place, cell or "")
 
 
-def _quoted(cell: Cell) -> Cell:
+def quoted(cell: Cell) -> Cell:
+    """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RISKY) else cell

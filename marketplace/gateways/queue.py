@@ -38,6 +38,7 @@ QUEUES: Mapping[str, str] = {
     "simulation.queued": ENGINES,
     "invoice_batch.queued": ENGINES,
     "invoices.run": MONEY,
+    "company_import.queued": ENGINES,
 }
 """Which queue the job of an event waits in; an event that is not named here starts no job."""
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
 from marketplace.usecases import fulfilment, invoice_batches, monitoring, simulations, subscription_fees
-from services.usecases import execution
+from services.usecases import company_imports, execution
 from tenants.kernel.context import Actor
 
 Payload = Mapping[str, str | int | None]
@@ -97,6 +97,13 @@ def run_invoices(market: Marketplace, actor: Actor, payload: Payload) -> None:
     invoice_runs.carry_out_run(market.workshop, actor, run_id=_id(payload, "run_id"))
 
 
+def import_companies(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Import what is left of a file of companies or expansions."""
+    company_imports.carry_out_import(
+        market.workshop, actor, source_id=_id(payload, "source_id"), stopping=market.stopping.is_set
+    )
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
     "subscription.period_started": charge_subscription,
@@ -112,6 +119,7 @@ HANDLERS: Mapping[str, Handler] = {
     "simulation.queued": run_simulation,
     "invoice_batch.queued": run_invoice_batch,
     "invoices.run": run_invoices,
+    "company_import.queued": import_companies,
 }
 
 

@@ -67,6 +67,7 @@ FIELDS = ("name", "uscc", "region", "industry", "founded_on", "capital", "capita
 """What a row may say, in the order in which files are given back."""
 HEADER_WITHIN = 10
 """Rows in which the headings must come: exports put a title and a note above them."""
+ENCODINGS = ("utf-8-sig", "gb18030")
 MOST_SHOWN = 100
 LONGEST_SCOPE = 8000
 EARLIEST = date(1840, 1, 1)
@@ -146,7 +147,7 @@ class CompanyFile:
     def stripped_rows(self) -> Iterator[RawRow]:
         """Yield the rows as ``raw_rows`` does, without what may be a natural person's."""
         for raw in self.raw_rows():
-            values = without_persons(raw.values, slipped=raw.slipped or bool(_code_in(raw.values["uscc"])[1]))
+            values = without_persons(raw.values, slipped=raw.slipped or is_no_code(raw.values["uscc"]))
             yield RawRow(raw.number, values, raw.slipped)
 
     def _refuse(self, row: int, reason: str) -> None:
@@ -248,6 +249,11 @@ def _code_in(text: str) -> tuple[str, str]:
         return "", str(error)
 
 
+def is_no_code(text: str) -> bool:
+    """Tell whether a cell holds anything but a credit code: what stands beside it may then be anybody's."""
+    return bool(_code_in(text)[1])
+
+
 def _heading(cell: object) -> str:
     return "".join(unicodedata.normalize("NFKC", cell_text(cell)).lstrip("\ufeff").split())
 
@@ -300,17 +306,15 @@ def open_company_path(path: Path, *, default_as_of: date) -> CompanyFile:
 
 
 def open_table(path: Path) -> Iterator[Sequence[object]]:
-    """Return the rows of a CSV or XLSX file, read one by one when it is UTF-8 CSV."""
+    """Return the rows of a CSV or XLSX file, read one by one."""
     with path.open("rb") as stream:
         if stream.read(4) == b"PK\x03\x04":
             return _sheet(path)
-    if not _is_utf8(path):
-        return _cells(io.StringIO(_decode(path.read_bytes()), newline=""))
-    return _lines(path)
+    return _lines(path, _encoding(path))
 
 
-def _lines(path: Path) -> Iterator[Sequence[object]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+def _lines(path: Path, encoding: str) -> Iterator[Sequence[object]]:
+    with path.open(encoding=encoding, newline="") as stream:
         yield from _cells(stream)
 
 
@@ -321,18 +325,20 @@ def _cells(stream: TextIO) -> Iterator[Sequence[object]]:
         raise _unreadable() from error
 
 
-def _is_utf8(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8") as stream:
-            while stream.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return False
-    return True
+def _encoding(path: Path) -> str:
+    for encoding in ENCODINGS:
+        try:
+            with path.open(encoding=encoding) as stream:
+                while stream.read(1 << 20):
+                    pass
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise _unreadable()
 
 
 def _decode(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
+    for encoding in ENCODINGS:
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:

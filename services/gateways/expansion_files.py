@@ -6,12 +6,14 @@ A row that cannot be right is set aside with the reason, like a registry's, and 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.gateways.company_files import MOST_SHOWN, Refused, cell_text, open_table
+from services.gateways.company_files import MOST_SHOWN, RawRow, Refused, cell_text, is_no_code, open_table
 from services.rules.company_cells import day_in, region_in, uscc_in
 from services.rules.expansions import Expansion
+from services.rules.personal_data import REMOVED, without_persons
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
 
@@ -20,11 +22,13 @@ ALIASES = {
     "name": ("name", "company", "company_name", "企业名称", "公司名称", "名称", "单位名称"),
     "region": (
         "region_code", "region", "to_region", "to_region_code", "destination", "city", "city_code", "to_city",
-        "扩张地区代码", "扩张地区", "目的地区", "目的城市", "目的地", "投资地区", "投资城市", "地区代码", "地区", "城市",
+        "扩张地区代码", "扩张地区", "行政区划", "目的地区", "目的城市", "目的地", "投资地区", "投资城市", "地区代码", "地区", "城市",
     ),
     "on": ("date", "on", "event_date", "expanded_on", "日期", "扩张日期", "投资日期", "发生日期", "成立日期", "时间"),
 }  # fmt: skip
 """What a column is called, per field; the first that is there counts."""
+HEADER = ("uscc", "name", "region_code", "date")
+"""The columns under which expansions are handed to an engine."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,21 @@ def read_expansion_file(path: Path) -> ExpansionFile:
 
     Raises Invalid ``expansions.no_header`` without columns of the company (code or name), the region and the date.
     """
+    found: set[Expansion] = set()
+    refused: list[Refused] = []
+    reasons: Counter[str] = Counter()
+    for raw in expansion_rows(path):
+        try:
+            found.add(read_expansion(raw))
+        except ValueError as error:
+            reasons[str(error)] += 1
+            if len(refused) < MOST_SHOWN:
+                refused.append(Refused(raw.number, str(error)))
+    return ExpansionFile(tuple(sorted(found)), tuple(refused), reasons)
+
+
+def expansion_rows(path: Path) -> Iterator[RawRow]:
+    """Yield the rows of a file that are not empty, only the cells of known columns; Invalid as above."""
     table = open_table(path)
     header = [cell_text(cell).lstrip("\ufeff") for cell in next(table, ())]
     columns = {
@@ -56,25 +75,24 @@ def read_expansion_file(path: Path) -> ExpansionFile:
             "expansions.no_header",
             msg("扩张事件文件缺少列：{missing}。首行须为列名，请补上后重试。", missing="、".join(missing)),
         )
-    found: set[Expansion] = set()
-    refused: list[Refused] = []
-    reasons: Counter[str] = Counter()
     for number, cells in enumerate(table, start=2):
         values = {name: cell_text(cells[at]) if at < len(cells) else "" for name, at in columns.items()}
-        if not any(values.values()):
-            continue
-        try:
-            found.add(_expansion(values))
-        except ValueError as error:
-            reasons[str(error)] += 1
-            if len(refused) < MOST_SHOWN:
-                refused.append(Refused(number, str(error)))
-    return ExpansionFile(tuple(sorted(found)), tuple(refused), reasons)
+        if any(values.values()):
+            yield RawRow(number, values, slipped=False)
 
 
-def _expansion(values: dict[str, str]) -> Expansion:
+def stripped_expansion_rows(path: Path) -> Iterator[RawRow]:
+    """Yield the rows as ``expansion_rows`` does, without what may be a natural person's."""
+    for raw in expansion_rows(path):
+        code = raw.values.get("uscc", "")
+        yield replace(raw, values=without_persons(raw.values, slipped=not code or is_no_code(code)))
+
+
+def read_expansion(raw: RawRow) -> Expansion:
+    """Return the expansion that a row tells of; ValueError with the reason's code when it cannot be right."""
+    values = raw.values
     code, name = values.get("uscc", ""), " ".join(values.get("name", "").split())
-    if not code and not name:
+    if not code and name in {"", REMOVED}:
         raise ValueError("no_company")
     on = day_in(values["on"])
     if on is None:

@@ -25,7 +25,7 @@ from services.gateways.twin import run_twin
 from services.rules.catalogue import Delivery
 from services.rules.runs import MANIFEST
 from services.usecases import runs
-from services.usecases.companies import index_registry
+from services.usecases.companies import EVENTS, index_registry
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
 from services.usecases.schedule_requests import read_schedule_request
@@ -160,4 +160,5 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
             return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],))
         folder = index_registry(work, INDEX_CACHE)
         brief, today = read_brief(job.request)[1], job.asked_at.astimezone(CHINA).date()
-        return _Task(run_leads, (brief, folder, today, None, tables_in_use(work)))
+        events = folder / EVENTS
+        return _Task(run_leads, (brief, folder, today, events if events.exists() else None, tables_in_use(work)))

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from services.gateways.lead_index import open_index
+from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
-from services.usecases import companies
+from services.usecases import companies, company_imports
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, Unavailable
@@ -85,8 +86,13 @@ def test_a_row_that_comes_twice_in_one_file_counts_once(workshop: WorkShop, cloc
     content = demo_companies(as_of=today, count=10)
     lines = content.splitlines(keepends=True)
     with workshop.work(system_actor("test")) as work:
-        report = companies.import_companies(
-            work, name="演示", licence="synthetic", as_of=today, content=content + b"".join(lines[1:5])
+        report = company_imports.import_at_once(
+            work,
+            kind=ImportKind.COMPANIES,
+            name="演示",
+            licence="synthetic",
+            as_of=today,
+            content=content + b"".join(lines[1:5]),
         )
         assert report.rows_accepted == 14
         assert work.session.execute(text("SELECT count(*) FROM companies")).scalar_one() == 10
@@ -95,10 +101,14 @@ def test_a_row_that_comes_twice_in_one_file_counts_once(workshop: WorkShop, cloc
 def test_an_import_without_source_or_with_a_date_to_come_is_refused(workshop: WorkShop, clock: ManualClock) -> None:
     tomorrow = clock.now().date() + timedelta(days=1)
     with pytest.raises(Invalid) as refused, workshop.work(system_actor("test")) as work:
-        companies.import_companies(work, name="", licence="", as_of=tomorrow, content=b"x")
+        company_imports.import_at_once(
+            work, kind=ImportKind.COMPANIES, name="", licence="", as_of=tomorrow, content=b"x"
+        )
     assert {error.field for error in refused.value.errors} == {"name", "licence", "as_of"}
 
 
 def test_a_park_may_not_import(workshop: WorkShop, clock: ManualClock) -> None:
     with pytest.raises(NotAllowed), workshop.work(park_person(new_id())) as work:
-        companies.import_companies(work, name="a", licence="b", as_of=clock.now().date(), content=b"x")
+        company_imports.import_at_once(
+            work, kind=ImportKind.COMPANIES, name="a", licence="b", as_of=clock.now().date(), content=b"x"
+        )

@@ -9,8 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from services.rules.catalogue import Delivery
+from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
-from services.usecases import catalogue, companies, deliveries
+from services.usecases import catalogue, company_imports, deliveries
 from tenants.kernel.context import Actor, Reach, system_actor
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import OrganisationKind, Role, Tier
@@ -83,9 +84,14 @@ def order(workshop: WorkShop, tenant_id: UUID, slug: str, request: Mapping[str, 
         return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=new_id())
 
 
-def import_demo_companies(workshop: WorkShop, as_of: date, count: int = 3000) -> companies.ImportReport:
+def import_demo_companies(workshop: WorkShop, as_of: date, count: int = 3000) -> company_imports.ImportView:
     """Fill the registry with synthetic companies."""
     with workshop.work(system_actor("test")) as work:
-        return companies.import_companies(
-            work, name="演示名录", licence="synthetic", as_of=as_of, content=demo_companies(as_of=as_of, count=count)
+        return company_imports.import_at_once(
+            work,
+            kind=ImportKind.COMPANIES,
+            name="演示名录",
+            licence="synthetic",
+            as_of=as_of,
+            content=demo_companies(as_of=as_of, count=count),
         )
