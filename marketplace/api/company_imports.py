@@ -84,13 +84,13 @@ class CompanyImports(Answer):
     next_cursor: str | None
 
 
-class ImportsQuery(Paged):
+class CompanyImportsQuery(Paged):
     """Which imports."""
 
     kind: ImportKind | None = None
 
 
-class ImportQuery(Parameters):
+class CompanyImportQuery(Parameters):
     """What the file is, and where it comes from."""
 
     kind: ImportKind = ImportKind.COMPANIES
@@ -104,7 +104,7 @@ FILE: dict[str, Any] = file_body(CSV, XLSX)
 
 
 @company_imports.get("/company-imports", **call(CompanyImports))
-def list_company_imports(query: ImportsQuery) -> Response:
+def list_company_imports(query: CompanyImportsQuery) -> Response:
     """List imports; those done are the sources of the registry."""
     return read(
         CompanyImports,
@@ -114,7 +114,7 @@ def list_company_imports(query: ImportsQuery) -> Response:
 
 @company_imports.post("/company-imports", **call(CompanyImport, status=201), **FILE)
 @takes_files
-def start_company_import(query: ImportQuery) -> Response:
+def start_company_import(query: CompanyImportQuery) -> Response:
     """Bring a CSV or XLSX file in; a worker imports it. Columns about natural persons are dropped before it is kept."""
     bearer_actor()
     with uploaded_file() as sent, working() as work:
