@@ -120,6 +120,7 @@ ENTRIES = (
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
     Entry("meters.meters", msg("计量"), Permission.RUN_PLATFORM, staff_only=True, section=SETTINGS),
     Entry("factors.factors", msg("排放因子"), Permission.MANAGE_FACTORS, staff_only=True, section=SETTINGS),
+    Entry("company_imports.imports", msg("企业名录"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("reference_tables.tables", msg("定位数据表"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("measures.measures", msg("匹配项目"), Permission.MANAGE_CATALOGUE, staff_only=True, section=SETTINGS),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),

@@ -284,6 +284,14 @@ STANDINGS = {
     "invoiced": msg("已列入账单"),
 }
 JOURNALS = {"delivery": msg("服务交付"), "wallet_capture": msg("钱包扣款")}
+IMPORTS = {
+    "queued": msg("等待导入"),
+    "running": msg("导入中"),
+    "merging": msg("并入中"),
+    "done": msg("已完成"),
+    "failed": msg("失败"),
+    "cancelled": msg("已取消"),
+}
 BATCHES = {"queued": msg("生成中"), "done": msg("已完成"), "cancelled": msg("已取消")}
 
 E_INVOICES = {"missing": msg("未开具"), "requested": msg("已申请"), "issued": msg("已开具")}
@@ -304,6 +312,7 @@ KINDS = {
     "flow": FLOWS,
     "journal": JOURNALS,
     "batch": BATCHES,
+    "import": IMPORTS,
     **CLAWBACK_KINDS,
     "hold": HOLD,
     "tier": TIERS,

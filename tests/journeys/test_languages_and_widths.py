@@ -36,7 +36,7 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables",
+        "/reference-tables", "/company-imports",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/samples", "/notices", "/keys"),
 }  # fmt: skip
