@@ -156,6 +156,15 @@ def _alternatives(
     return found
 
 
+def stand_alone(agreement: Agreement) -> dict[str, int]:
+    """Return what a centre of its own, just large enough for its hours, would cost each park in the year, in fen."""
+    names = sorted(agreement.shares_bp)
+    used = [agreement.use_hours.get(name, Fraction(0)) for name in names]
+    capital_fen = _half_up(Fraction(agreement.capital_fen) / agreement.life_years)
+    cost = _cost_of(capital_fen, agreement.variable_fen_per_hour, sum(used, Fraction(0)))
+    return {name: _half_up(Fraction(cost(hours))) for name, hours in zip(names, used, strict=True)}
+
+
 Cost = Callable[[Fraction], Decimal]
 
 

@@ -67,6 +67,11 @@ def top_up(session: Session, mover: Mover, payment_id: UUID, amount_fen: int) ->
     return _add(session, mover, Credit(payment_id, CreditKind.PURCHASED, amount_fen, "payment"), "top_up")
 
 
+def credit_joint(session: Session, mover: Mover, share_id: UUID, amount_fen: int) -> Outcome:
+    """Add what a park gets for a year of a joint facility; its journal is written by whoever closes the year."""
+    return _add(session, mover, Credit(share_id, CreditKind.PURCHASED, amount_fen, "joint"), "top_up")
+
+
 def grant(session: Session, mover: Mover, credit: Credit) -> Outcome:
     """Add credit that nobody paid for; its journal is written with it."""
     outcome = _add(session, mover, credit, "grant")

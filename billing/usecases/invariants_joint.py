@@ -42,6 +42,34 @@ _ENTITLED = """
         * (least(a.valid_to, make_date(c.year + 1, 1, 1)) - greatest(a.valid_from, make_date(c.year, 1, 1)))
         / (make_date(c.year + 1, 1, 1) - make_date(c.year, 1, 1))
 """
+_TRUED_UP = """
+    SELECT t.id, t.agreement_id, t.year, t.cost_fen, sum(s.capital_fen + s.amount_fen) AS shares, t.outsiders_fen
+    FROM joint_true_ups t LEFT JOIN joint_true_up_shares s ON s.true_up_id = t.id
+    GROUP BY t.id
+    HAVING coalesce(sum(s.capital_fen + s.amount_fen), 0) + t.outsiders_fen <> t.cost_fen
+"""
+_TRUE_UP_LINES = """
+    SELECT coalesce(s.park_id, r.tenant_id) AS park_id, s.id, s.amount_fen, r.gross_fen, w.amount_fen AS credited, j.fen
+    FROM (SELECT s.* FROM joint_true_up_shares s JOIN joint_true_ups t ON t.id = s.true_up_id
+          WHERE t.status = 'approved') s
+    FULL JOIN (SELECT * FROM rated_usage WHERE offering = 'joint') r
+        ON r.tenant_id = s.park_id AND r.order_line_id = s.id
+    LEFT JOIN wallet_entries w ON w.tenant_id = s.park_id AND w.source_id = s.id AND w.kind = 'top_up'
+    LEFT JOIN (SELECT j.source_id, sum(p.amount_fen) AS fen FROM journals j JOIN postings p ON p.journal_id = j.id
+               WHERE j.source_kind IN ('delivery', 'joint_credit') AND p.side = 'debit' GROUP BY j.source_id) j
+        ON j.source_id = CAST(s.id AS text)
+    WHERE (greatest(s.amount_fen, 0), greatest(-s.amount_fen, 0), abs(s.amount_fen))
+        IS DISTINCT FROM (coalesce(r.gross_fen, 0), coalesce(w.amount_fen, 0), coalesce(j.fen, 0))
+       OR r.vat_bp <> 0 OR r.subsidy_fen <> 0
+"""
+_CLOSED = """
+    SELECT t.id, s.park_id, s.used_minutes, u.minutes FROM joint_true_ups t
+    JOIN joint_true_up_shares s ON s.true_up_id = t.id
+    LEFT JOIN (SELECT agreement_id, year, park_id, sum(minutes) AS minutes FROM joint_uses GROUP BY 1, 2, 3) u
+        ON u.agreement_id = t.agreement_id AND u.year = t.year AND u.park_id = s.park_id
+    WHERE t.status = 'approved' AND t.reverses_id IS NULL AND coalesce(u.minutes, 0) <> s.used_minutes
+      AND NOT EXISTS (SELECT FROM joint_true_ups r WHERE r.reverses_id = t.id AND r.status = 'approved')
+"""
 
 INVARIANTS_JOINT = (
     Invariant(
@@ -52,5 +80,12 @@ INVARIANTS_JOINT = (
     Invariant(
         "joint-hours", "No party uses more than its entitlement and overdraw, nor all more than there is.", _HOURS
     ),
+    Invariant("joint-true-up", "The shares of a true-up and what outsiders paid sum to the cost.", _TRUED_UP),
+    Invariant(
+        "joint-true-up-lines",
+        "An approved share is usage of its amount, or credit, and has one journal of it; and no other is.",
+        _TRUE_UP_LINES,
+    ),
+    Invariant("joint-closed", "What was used in a closed year is what was trued up.", _CLOSED),
 )
 """Run by ``marketplace check``."""

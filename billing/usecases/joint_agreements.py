@@ -16,6 +16,7 @@ from billing.rules.joint_agreements import PartyRole, Share, Terms, check_terms,
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import joint_agreements as store
 from billing.store.joint_agreements import JointAgreement, JointParty
+from billing.usecases.joint_carry import carry_into_version
 from billing.usecases.joint_years import refit_ended
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
@@ -179,6 +180,7 @@ def register_agreement(work: Work, *, agreement_id: UUID) -> AgreementView:
     refit_ended(work, ended, row.valid_from)
     row.registered_by, row.registered_at = person, work.now
     work.session.flush()
+    carry_into_version(work, row)
     audit.record(work, "joint.register", "joint_agreement", agreement_id, version=row.version)
     return _read(work, agreement_id)
 

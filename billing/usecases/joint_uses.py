@@ -111,6 +111,7 @@ def release_hours(work: Work, *, agreement_id: UUID, year: int, minutes: int) ->
     park_id = work.actor.require_tenant()
     person = work.actor.require_person()
     found = year_at(work, agreement_id, year, lock=True)
+    _check_open(found)
     account = found.account(park_id)
     if account is None:
         raise NotAllowed("joint.no_hours", msg("监督方没有机时，不能借出。"))
@@ -164,7 +165,15 @@ def _led(work: Work, agreement_id: UUID, day: date) -> JointYear:
             last=found.terms.valid_to.isoformat(),
         )
         raise _wrong("day", "joint.day", wrong)
-    return year_at(work, agreement_id, day.year, lock=True)
+    year = year_at(work, agreement_id, day.year, lock=True)
+    _check_open(year)
+    return year
+
+
+def _check_open(found: JointYear) -> None:
+    if found.is_closed:
+        wrong = msg("{year} 年已关账，不能再登记。请由省级先冲回结算。", year=str(found.part.year))
+        raise Conflict("joint.closed", wrong)
 
 
 def _record(work: Work, found: JointYear, use: NewUse, person: UUID) -> UseView:

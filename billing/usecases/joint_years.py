@@ -13,6 +13,7 @@ from billing.rules.joint_agreements import PartyRole, Share, Terms
 from billing.rules.joint_years import HOUR, Account, Opening, Part, open_accounts, part_of, year_of_use, years_of
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import joint_agreements as agreements
+from billing.store import joint_true_ups
 from billing.store import joint_uses as store
 from billing.store.joint_agreements import JointAgreement
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
@@ -33,6 +34,7 @@ class JointYear:
     part: Part
     accounts: tuple[Account, ...]
     outsider_minutes: int
+    is_closed: bool
 
     @property
     def used_minutes(self) -> int:
@@ -108,6 +110,7 @@ class YearView:
     outsider_fen_per_hour: int
     outsiders_fen: int
     cost_fen: int
+    is_closed: bool
     parks: tuple[HoursView, ...]
 
 
@@ -157,6 +160,7 @@ def year_at(work: Work, agreement_id: UUID, year: int | None = None, *, lock: bo
             for each in _openings(work, row, terms, shares, part)
         ),
         outsider_minutes=used.get(None, 0),
+        is_closed=joint_true_ups.is_closed(work.session, row.id, wanted),
     )
 
 
@@ -274,6 +278,7 @@ def view_of(found: JointYear) -> YearView:
         outsider_fen_per_hour=_half_up(settled.outsider_fen_per_hour),
         outsiders_fen=settled.outsiders_fen,
         cost_fen=settled.cost_fen,
+        is_closed=found.is_closed,
         parks=tuple(hours),
     )
 

@@ -24,6 +24,7 @@ from billing.store.adjustments import amounts_of_month
 from billing.store.books import balances
 from billing.store.discounts import discounts_of_month
 from billing.store.invoices import Invoice
+from billing.store.joint_true_ups import amounts_of_month as joint_of_month
 from billing.store.minimums import amounts_of_month as minimums_of_month
 from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
@@ -177,7 +178,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     """Rate the month's events anew, and look for the invoice line of each."""
     charges = {key: charge_of(price) for key, price in queries.prices_of_month(work.session, period).items()}
     fees = fees_of_month(work.session, period)
-    adjusted = amounts_of_month(work.session, period)
+    adjusted = amounts_of_month(work.session, period) | joint_of_month(work.session, period)
     agreed = discounts_of_month(work.session, period)
     minimums = minimums_of_month(work.session, period)
     arrears = metered_anew(work, period)

@@ -32,6 +32,7 @@ from billing.store import (
 from billing.store.books import post_journal
 from billing.store.credit_notes import CreditNote
 from billing.store.invoices import InvoiceLine
+from billing.store.joint_true_ups import JOINT
 from billing.store.return_queries import Before
 from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
@@ -144,6 +145,8 @@ def return_lines(
     # Nobody issues an invoice meanwhile, which would miss the credit.
     invoice_queries.lock_counter(work.session, LEGAL_ENTITY, local_day(work.now, DEFAULT_ZONE).year)
     plans = [_plan(work, line, spent) for line in ordered]
+    if any(plan.usage.offering == JOINT for plan in plans):
+        raise Conflict("return.joint", msg("共建年度结算只能由省级冲回，不能退回。请在共建协议中办理。"))
     if note is None:
         _check_alone(work, sum(plan.amount_fen for plan in plans))
     for plan in plans:
@@ -160,6 +163,8 @@ def return_lines(
 
 def left_to_return(work: Work, usage: RatedUsage) -> int:
     """Return what of a delivery's price nobody has got back or is asked back yet, for use cases of billing."""
+    if usage.offering == JOINT:  # undone by a reversal of the whole year
+        return 0
     fee = fee_of_usage(work, usage)
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
     line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)

@@ -16,12 +16,14 @@ from uuid import UUID
 
 from billing.store import adjustments, minimums, plans, settlements, trace_queries
 from billing.store.adjustments import ADJUSTMENT
+from billing.store.joint_true_ups import JOINT
 from billing.store.lateness import closed_of
 from billing.store.minimums import MINIMUM
 from billing.store.plans import SUBSCRIPTION
 from billing.store.trace_queries import ChargedRow
 from billing.store.usage import RatedUsage, UsageEvent
 from billing.usecases.event_views import EventBilling, read_event
+from billing.usecases.joint_true_up_views import traced_share
 from billing.usecases.traced_fees import TracedFee, traced_fee
 from billing.usecases.traced_meter import TracedCount, TracedMeter, traced_counts, traced_meter
 from tenants.kernel.errors import Conflict, NotFound
@@ -303,6 +305,8 @@ def _price(work: Work, usage: RatedUsage) -> TracedPrice:
         return _adjustment(work, usage)
     if usage.offering == MINIMUM:
         return _minimum(work, usage)
+    if usage.offering == JOINT:
+        return TracedPrice(*traced_share(work, usage))
     price = settlements.price_of(work.session, usage.price_id)
     assert price is not None, "prices are never removed"  # noqa: S101 - for the type checker
     return TracedPrice(price.id, price.charge, price.vat_bp, price.valid_from, price.valid_to)

@@ -22,6 +22,7 @@ NOUNS = (
     "cost_sharing",
     "joint_agreements",
     "joint_hours",
+    "joint_true_ups",
     "briefs",
     "reference_tables",
     "company_imports",

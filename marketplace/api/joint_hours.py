@@ -101,6 +101,7 @@ class JointHours(Answer):
     outsider_fen_per_hour: Amount
     outsiders_fen: Amount
     cost_fen: Amount
+    is_closed: bool
     parks: list[ParkHours]
 
 

@@ -24,7 +24,12 @@ COLUMNS = (
 BUILD = msg("自建成本（元）")
 
 
-CHARGES = {"subscription": msg("订阅费"), "adjustment": msg("补收"), "minimum": msg("最低消费差额")}
+CHARGES = {
+    "subscription": msg("订阅费"),
+    "adjustment": msg("补收"),
+    "minimum": msg("最低消费差额"),
+    "joint": msg("共建年度结算"),
+}
 """What stands for an offering on what is charged without an order."""
 METERED = "meter:"
 """Before a meter's slug it stands for an offering on what is charged by the meter."""

@@ -27,7 +27,10 @@ MAY_POINT_TO = {
 }
 SHARED_BY_OWNER = {"reservations", "instruments"}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
-AMONG_PARTIES = {"joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases"}
+AMONG_PARTIES = {
+    "joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases", "joint_true_ups",
+    "joint_true_up_shares",
+}  # fmt: skip
 """Shared tables whose rows are shown to the parks that are parties to them, and to no other."""
 
 
@@ -185,7 +188,8 @@ def test_tables_distributed_by_tenant_have_no_triggers(database: Database) -> No
 
 
 @pytest.mark.parametrize(
-    "table", ["journals", "postings", "fund_entries", "audit_entries", "joint_uses", "joint_releases"]
+    "table",
+    ["journals", "postings", "fund_entries", "audit_entries", "joint_uses", "joint_releases", "joint_true_up_shares"],
 )
 def test_a_register_refuses_change_even_to_its_owner(database: Database, table: str) -> None:
     """Rows are added and never changed."""
