@@ -34,6 +34,8 @@ NOUNS = (
     "runs",
     "artefacts",
     "bookings",
+    "instruments",
+    "workdays",
     "samples",
     "sites",
     "carbon_records",

@@ -34,7 +34,8 @@ class Slot(Answer):
     instrument_name: str
     region_code: str
     starts_at: Moment
-    ends_at: Moment
+    ends_at: Moment = Field(description="End of the shortest booking")
+    free_units: int
 
 
 class Slots(Answer):

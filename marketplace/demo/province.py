@@ -18,7 +18,8 @@ from marketplace.demo.seeder import Seeder, derived
 from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
 from services.rules.demo_tables import demo_demands, demo_input_output
-from services.usecases import catalogue, company_imports, reference_tables
+from services.rules.slots import Hours
+from services.usecases import catalogue, company_imports, instruments, reference_tables
 from tenants.kernel.clock import CHINA
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
@@ -222,10 +223,10 @@ def _price(work: Work, *, each: world.DemoOffering, start: datetime) -> dict[str
     return {"id": pricing.set_price(work, offering=each.slug, charge=charge, vat_bp=VAT_BP, valid_from=start).id}
 
 
-def _install(work: Work, *, each: tuple[str, str, tuple[str, ...]]) -> dict[str, Any]:
-    name, region_code, methods = each
-    made = catalogue.add_instrument(
-        work, offering="shared-inspection", name=name, region_code=region_code, methods=methods
+def _install(work: Work, *, each: tuple[str, str, tuple[str, ...], Hours]) -> dict[str, Any]:
+    name, region_code, methods, hours = each
+    made = instruments.add_instrument(
+        work, offering="shared-inspection", name=name, region_code=region_code, methods=methods, hours=hours
     )
     return {"id": made.id}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.rules.catalogue import Delivery
+from services.rules.slots import Hours
 from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier
 
 PASSWORD = "demo-park-2026"  # noqa: S105 - printed on the demo's sign-in page; production cannot be seeded with it
@@ -211,9 +212,9 @@ PLANS = (
 """Ten monthly fees pay a year. The leading plan includes an inspection each month."""
 
 INSTRUMENTS = (
-    ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359")),
-    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",)),
-    ("气相色谱质谱仪 GCMS-1", "411202", ("GB 5009.19",)),
+    ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359"), Hours(9, 17, 60)),
+    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",), Hours(9, 17, 60, units=2)),
+    ("气相色谱质谱仪 GCMS-1", "411202", ("GB 5009.19",), Hours(9, 17, 60, before_minutes=30, after_minutes=30)),
 )
 
 BOUNDS: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import chinese_calendar
 
@@ -26,3 +26,14 @@ def is_workday(day: date) -> bool:
                 year=day.year,
             ),
         ) from error
+
+
+def published_exceptions(year: int) -> dict[date, bool] | None:
+    """Return the days of ``year`` that are not worked as their week is, and whether they are; None for a year not known."""
+    first = date(year, 1, 1)
+    days = [first + timedelta(days=number) for number in range((date(year + 1, 1, 1) - first).days)]
+    try:
+        worked = {day: is_workday(day) for day in days}
+    except Invalid:
+        return None
+    return {day: each for day, each in worked.items() if each != (day.weekday() < 5)}

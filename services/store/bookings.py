@@ -9,15 +9,18 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, String, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, TenantOwned, one_of
+from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of
 
 
 class Reservation(Base):
-    """A span of time on one instrument. Two active ones never overlap, whoever asks and however many at once."""
+    """A span of time on one unit of an instrument: a booking with its buffers, or maintenance.
+
+    Two active ones never overlap, whoever asks and however many at once.
+    """
 
     __tablename__ = "reservations"
     __table_args__ = (
@@ -25,18 +28,23 @@ class Reservation(Base):
         ExcludeConstraint(
             ("provider_id", "="),
             ("instrument_id", "="),
+            ("unit", "="),
             ("during", "&&"),
             where=text("active"),
             using="gist",
             name="ex_reservations_no_overlap",
         ),
+        CheckConstraint("unit >= 1 AND NOT isempty(during)", name="unit"),
         {"info": {"shared": "busy times of an instrument, distributed by its owner, without the holder's name"}},
     )
 
     provider_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     instrument_id: Mapped[UUID]
+    unit: Mapped[int] = mapped_column(SmallInteger)
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    maintenance: Mapped[str | None] = mapped_column(String(200))
+    """Why the unit is down; NULL for a booking. A park's transaction writes bookings only."""
     active: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime]
 
@@ -56,6 +64,9 @@ class Booking(TenantOwned, Base):
     reservation_id: Mapped[UUID]
     """No foreign key: the reservation is distributed by its owner, this row by the park; the invariants check it."""
     instrument_id: Mapped[UUID]
+    instrument_name: Mapped[Name]
+    """As it was booked: the instrument may be closed to the park since."""
+    region_code: Mapped[str] = mapped_column(String(6))
     offering: Mapped[Code]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, SmallInteger, String
+from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Fen, Name, one_of
@@ -45,10 +46,17 @@ class Offering(Base):
 
 
 class Instrument(Base):
-    """An instrument of a provider, bookable in slots during its opening hours."""
+    """An instrument of a provider, bookable in slots during its opening hours. It may stand for several like units."""
 
     __tablename__ = "instruments"
-    __table_args__ = (CATALOGUE,)
+    __table_args__ = (
+        CheckConstraint(
+            "units BETWEEN 1 AND 50 AND min_slots >= 1 AND min_slots <= max_slots AND before_minutes >= 0"
+            " AND after_minutes >= 0 AND min_notice_minutes >= 0 AND max_notice_days >= 1",
+            name="terms",
+        ),
+        {"info": {"shared": "the catalogue; row security shows a private instrument to its parks alone"}},
+    )
 
     provider_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -59,3 +67,37 @@ class Instrument(Base):
     opens_hour: Mapped[int] = mapped_column(SmallInteger)
     closes_hour: Mapped[int] = mapped_column(SmallInteger)
     slot_minutes: Mapped[int] = mapped_column(SmallInteger)
+    units: Mapped[int] = mapped_column(SmallInteger)
+    min_slots: Mapped[int] = mapped_column(SmallInteger)
+    max_slots: Mapped[int] = mapped_column(SmallInteger)
+    before_minutes: Mapped[int] = mapped_column(SmallInteger)
+    after_minutes: Mapped[int] = mapped_column(SmallInteger)
+    min_notice_minutes: Mapped[int]
+    max_notice_days: Mapped[int] = mapped_column(SmallInteger)
+    parks: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+    """Who may see and book it; NULL for everybody."""
+
+
+class Workday(Base):
+    """What an operator recorded of one day; it goes before the published calendar."""
+
+    __tablename__ = "workdays"
+    __table_args__ = (CATALOGUE,)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    worked: Mapped[bool]
+    name: Mapped[Name]
+    recorded_by: Mapped[UUID | None]
+    recorded_at: Mapped[datetime]
+
+
+class WorkdayYear(Base):
+    """A year whose working days an operator has completed: what is not recorded of it follows the week."""
+
+    __tablename__ = "workday_years"
+    __table_args__ = (CATALOGUE,)
+
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(500))
+    recorded_by: Mapped[UUID | None]
+    recorded_at: Mapped[datetime]

@@ -9,12 +9,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, select, tuple_, update
+from sqlalchemy import Select, select, tuple_, update
 
 from services.gateways.calendar_files import CalendarEntry, render_calendar
 from services.rules.slots import Span
 from services.store.bookings import Booking
-from services.store.catalogue import Instrument
 from services.store.entering import enter_file, free_reservation
 from services.usecases.artefacts import check_size
 from services.usecases.slots import SlotView, search_slots
@@ -221,14 +220,13 @@ def _provided(work: Work, booking_id: UUID) -> BookingView:
 
 
 def _bookings() -> Select[*tuple[Any, ...]]:
-    joined = and_(Instrument.provider_id == Booking.provider_id, Instrument.id == Booking.instrument_id)
     return select(
         Booking.id,
         Booking.tenant_id.label("park_id"),
         Booking.provider_id,
         Booking.instrument_id,
-        Instrument.name.label("instrument_name"),
-        Instrument.region_code,
+        Booking.instrument_name,
+        Booking.region_code,
         Booking.offering,
         Booking.starts_at,
         Booking.ends_at,
@@ -238,7 +236,7 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.failure_reason,
         Booking.created_at,
         Booking.closed_at,
-    ).join(Instrument, joined)
+    )
 
 
 def _view(row: Mapping[Any, Any]) -> BookingView:

@@ -1,18 +1,15 @@
-"""The catalogue: what can be rented from whom, and the instruments behind bookable offerings."""
+"""The catalogue: what can be rented from whom. The instruments behind bookable offerings, see instruments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, case, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.rules.catalogue import SLUG, Delivery
-from services.rules.slots import Hours
-from services.store.catalogue import Instrument, Offering
+from services.store.catalogue import Offering
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import Message, msg
@@ -42,26 +39,6 @@ class OfferingView:
     usage_unit: UsageUnit
     build_cost_fen: int
     orderable: bool
-
-
-@dataclass(frozen=True)
-class InstrumentView:
-    """An instrument and its hours (Asia/Shanghai, working days)."""
-
-    id: UUID
-    provider_id: UUID
-    offering: str
-    name: str
-    region_code: str
-    methods: tuple[str, ...]
-    opens_hour: int
-    closes_hour: int
-    slot_minutes: int
-
-    @property
-    def hours(self) -> Hours:
-        """The instrument's day, as the rules of slots take it."""
-        return Hours(self.opens_hour, self.closes_hour, self.slot_minutes)
 
 
 def list_offerings(
@@ -128,7 +105,7 @@ def add_offering(
         wrong["build_cost_fen"] = msg("不能为负。")
     if provider_id not in read_providers(work, ids=[provider_id]):
         wrong["provider_id"] = msg("没有此服务机构，请先登记。")
-    _refuse(wrong)
+    refuse_fields(wrong)
     delivery = Delivery(delivery)
     row = {
         "id": new_id(),
@@ -150,71 +127,6 @@ def add_offering(
         raise Conflict("offering.slug_taken", msg("标识“{slug}”已被使用。请换一个。", slug=slug))
     audit.record(work, "offering.add", "offering", slug)
     return read_offering(work, slug=slug)
-
-
-def add_instrument(
-    work: Work,
-    *,
-    offering: str,
-    name: str,
-    region_code: str,
-    methods: Sequence[str] = (),
-    opens_hour: int = 9,
-    closes_hour: int = 17,
-    slot_minutes: int = 60,
-) -> InstrumentView:
-    """Put an instrument behind an inspection offering of its provider.
-
-    Slots are whole hours long, because hours are what is metered, and fill the opening hours exactly.
-    """
-    work.actor.require(Permission.MANAGE_CATALOGUE)
-    offered = read_offering(work, slug=offering)
-    wrong: dict[str, Message] = {}
-    if offered.delivery is not Delivery.INSPECTION:
-        wrong["offering"] = msg("只有检验检测类服务可以登记仪器。")
-    if not name.strip() or len(name) > 200:
-        wrong["name"] = msg("须为 1 至 {limit} 个字符。", limit=200)
-    if len(region_code) != 6 or not region_code.isascii() or not region_code.isdecimal():
-        wrong["region_code"] = msg("须为六位行政区划代码。")
-    if (problem := Hours(opens_hour, closes_hour, slot_minutes).problem()) is not None:
-        wrong[problem] = msg("开放时间须在 0 至 24 点之间，每档须为整小时并恰好分满开放时间。")
-    _refuse(wrong)
-    row: dict[str, Any] = {
-        "provider_id": offered.provider_id,
-        "id": new_id(),
-        "offering": offering,
-        "name": name.strip(),
-        "region_code": region_code,
-        "methods": [method.strip() for method in methods if method.strip()],
-        "opens_hour": opens_hour,
-        "closes_hour": closes_hour,
-        "slot_minutes": slot_minutes,
-    }
-    work.session.execute(insert(Instrument).values(row))
-    audit.record(work, "instrument.add", "instrument", row["id"], offering=offering)
-    return InstrumentView(**{**row, "methods": tuple(row["methods"])})
-
-
-def list_instruments(work: Work, *, offering: str) -> tuple[InstrumentView, ...]:
-    """Return the instruments behind an offering, by name."""
-    work.actor.require(Permission.READ_CATALOGUE)
-    query = select(Instrument).where(Instrument.offering == offering).order_by(Instrument.name, Instrument.id)
-    return tuple(instrument_view(row) for row in work.session.execute(query).scalars())
-
-
-def instrument_view(row: Instrument) -> InstrumentView:
-    """Return the view of an instrument's row."""
-    return InstrumentView(
-        id=row.id,
-        provider_id=row.provider_id,
-        offering=row.offering,
-        name=row.name,
-        region_code=row.region_code,
-        methods=tuple(row.methods),
-        opens_hour=row.opens_hour,
-        closes_hour=row.closes_hour,
-        slot_minutes=row.slot_minutes,
-    )
 
 
 def _views(work: Work, query: Select[Offering]) -> tuple[OfferingView, ...]:
@@ -244,7 +156,8 @@ def _view(row: Offering, provider: ProviderView) -> OfferingView:
     )
 
 
-def _refuse(wrong: dict[str, Message]) -> None:
+def refuse_fields(wrong: dict[str, Message]) -> None:
+    """Raise Invalid when a field is wrong, naming each."""
     if wrong:
         errors = [FieldError(field, "catalogue.field", message) for field, message in wrong.items()]
         raise Invalid("catalogue.invalid", msg("登记信息有 {count} 处需要修改。", count=len(wrong)), errors=errors)

@@ -12,7 +12,6 @@ from sqlalchemy import func, insert, update
 from services.formats.brief import read_brief
 from services.formats.inspection import inspection_document, read_inspection
 from services.gateways.twin import fingerprint
-from services.gateways.workdays import is_workday
 from services.rules.catalogue import Delivery as Way
 from services.rules.industries import DIVISIONS
 from services.rules.runs import OPEN, RunStatus
@@ -20,11 +19,12 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import sample_requests, site_months, slots
+from services.usecases import instruments, sample_requests, site_months, slots
 from services.usecases.bookings import BookingStatus
-from services.usecases.catalogue import InstrumentView, OfferingView
+from services.usecases.catalogue import OfferingView
 from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
+from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
@@ -164,12 +164,12 @@ def _plan(offering: OfferingView, quantity: int, request: dict[str, Any], what: 
 def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
     asked = read_inspection(request)
     try:
-        instrument = slots.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
+        instrument = instruments.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
     except NotFound as problem:
         errors = [FieldError("request.instrument_id", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
     try:
-        ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, is_workday)
+        ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, working_days(work))
     except Invalid as problem:
         errors = [FieldError("request.starts_at", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
@@ -181,8 +181,8 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
 
 def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID) -> UUID:
     asked = read_inspection(plan.request)
-    instrument: InstrumentView = slots.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
-    ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, is_workday)
+    instrument = instruments.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
+    ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, working_days(work))
     reservation_id = slots.reserve(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
     booking_id = new_id()
     work.session.execute(
@@ -192,6 +192,8 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
             provider_id=instrument.provider_id,
             reservation_id=reservation_id,
             instrument_id=instrument.id,
+            instrument_name=instrument.name,
+            region_code=instrument.region_code,
             offering=offering.slug,
             starts_at=asked.starts_at,
             ends_at=ends_at,

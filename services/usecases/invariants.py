@@ -39,13 +39,13 @@ INVARIANTS = (
     ),
     Invariant(
         "reservation-booked",
-        "A reserved time has exactly one booking that is booked or reported, of the same time and instrument.",
+        "Reserved time that is no maintenance has one booking, booked or reported, of its instrument and within it.",
         """
         SELECT s.provider_id, s.id, count(b.id) AS bookings FROM reservations s
         LEFT JOIN bookings b ON b.provider_id = s.provider_id AND b.reservation_id = s.id
             AND b.status IN ('booked', 'reported') AND b.instrument_id = s.instrument_id
-            AND s.during = tstzrange(b.starts_at, b.ends_at)
-        WHERE s.active GROUP BY s.provider_id, s.id HAVING count(b.id) <> 1
+            AND s.during @> tstzrange(b.starts_at, b.ends_at)
+        WHERE s.active AND s.maintenance IS NULL GROUP BY s.provider_id, s.id HAVING count(b.id) <> 1
         """,
     ),
     Invariant(

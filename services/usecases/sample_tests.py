@@ -10,7 +10,6 @@ from sqlalchemy import update
 
 from services.formats.result_files import check_result
 from services.formats.samples import SampleDocument
-from services.gateways.workdays import is_workday
 from services.rules.samples import OPEN, BatchStatus, CustodyStep, RetestCause, due_at, end_of
 from services.store.entering import enter_file
 from services.store.samples import SampleBatch
@@ -18,6 +17,7 @@ from services.usecases.artefacts import MOST_BYTES, check_size
 from services.usecases.sample_custody import Handover, add_entries
 from services.usecases.sample_requests import enter_batch
 from services.usecases.sample_views import SampleBatchView, read_provided_batch
+from services.usecases.workdays import working_days
 from tenants.kernel.errors import Conflict, FieldError, Invalid
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.outbox import Event
@@ -42,7 +42,7 @@ def receive_samples(
     if due_on is not None and not local_day(work.now) <= due_on <= date(local_day(work.now).year + 1, 12, 31):
         raise _wrong("due_on", "samples.due", msg("报告期限须为今天至明年年底之间的日期。请修改。"))
     try:
-        due = due_at(work.now, is_workday) if due_on is None else end_of(due_on)
+        due = due_at(work.now, working_days(work)) if due_on is None else end_of(due_on)
     except Invalid as problem:
         raise _wrong("due_on", problem.code, msg("该年的节假日安排尚未载入，请填写报告期限。")) from problem
     batch = _move(

@@ -84,6 +84,7 @@ class Permission(StrEnum):
     SUBSCRIBE = "subscription:manage"
     READ_CATALOGUE = "catalogue:read"
     MANAGE_CATALOGUE = "catalogue:manage"
+    MANAGE_INSTRUMENT = "instrument:manage"
     ASK_QUOTE = "quote:ask"
     PLACE_ORDER = "order:place"
     READ_ORDER = "order:read"

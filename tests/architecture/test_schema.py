@@ -136,7 +136,7 @@ def test_row_security_is_forced_on_every_tenants_table(database: Database) -> No
             ).scalars()
         )
         policies = set(connection.execute(text("SELECT tablename || ':' || roles::text FROM pg_policies")).scalars())
-    assert forced == set(tenant_tables()) | AMONG_PARTIES
+    assert forced == set(tenant_tables()) | AMONG_PARTIES | SHARED_BY_OWNER
     for name in forced:
         assert f"{name}:{{marketplace_tenant}}" in policies
         assert f"{name}:{{marketplace_staff}}" in policies

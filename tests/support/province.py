@@ -12,7 +12,7 @@ from flask import Flask
 from billing.usecases import pricing
 from marketplace.demo import world
 from services.rules.catalogue import Delivery
-from services.usecases import catalogue
+from services.usecases import catalogue, instruments
 from tenants.kernel.context import system_actor
 from tenants.kernel.vocabulary import OrganisationKind, Role, Tier
 from tenants.kernel.work import WorkShop
@@ -116,7 +116,7 @@ def build_province(workshop: WorkShop) -> Keys:
             )
             charge = {"model": "per_unit", "unit_price": each.unit_price}
             pricing.set_price(work, offering=each.slug, charge=charge, vat_bp=600, valid_from=work.now)
-        instrument = catalogue.add_instrument(
+        instrument = instruments.add_instrument(
             work, offering="shared-inspection", name="扫描电子显微镜", region_code="410311"
         )
     return Keys({login: api_key(workshop, login) for login in people}, instrument.id)

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.rules.catalogue import Delivery
 from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
-from services.usecases import catalogue, company_imports, deliveries
+from services.usecases import catalogue, company_imports, deliveries, instruments
 from tenants.kernel.context import Actor, Reach, system_actor
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import OrganisationKind, Role, Tier
@@ -26,7 +26,7 @@ class World:
     """What the tests order from."""
 
     provider_id: UUID
-    instrument: catalogue.InstrumentView
+    instrument: instruments.InstrumentView
 
     @property
     def provider(self) -> Actor:
@@ -58,7 +58,7 @@ def build_world(workshop: WorkShop) -> World:
                 summary_en="A service for tests",
                 build_cost_fen=100_000_00,
             )
-        instrument = catalogue.add_instrument(
+        instrument = instruments.add_instrument(
             work, offering="lab", name="气相色谱仪", region_code="510104", methods=["GB/T 1"]
         )
     return World(provider.id, instrument)

@@ -1,0 +1,241 @@
+"""Instruments of providers: what they take, how they may be booked, by whom, and when they are down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.rules.catalogue import Delivery
+from services.rules.slots import Hours
+from services.store.bookings import Reservation
+from services.store.catalogue import Instrument
+from services.usecases.catalogue import read_offering, refuse_fields
+from tenants.kernel.context import Actor
+from tenants.kernel.errors import Conflict, NotFound
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import Message, msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import audit
+from tenants.usecases.named_parks import NamedPark, read_named_parks
+
+USUAL = Hours(9, 17, 60)
+MOST_PARKS = 200
+"""Parks that one private instrument may name."""
+MOST_METHODS = 50
+_LIMITS = tuple(each.name for each in fields(Hours) if each.name not in {"opens", "closes"})
+
+
+@dataclass(frozen=True)
+class InstrumentView:
+    """An instrument and how it may be booked (Asia/Shanghai, working days)."""
+
+    id: UUID
+    provider_id: UUID
+    offering: str
+    name: str
+    region_code: str
+    methods: tuple[str, ...]
+    hours: Hours
+    parks: tuple[NamedPark, ...] | None = None
+    """Who may book it, None for everybody. A park is told of itself alone."""
+
+    @property
+    def units(self) -> int:
+        """How many like units it stands for."""
+        return self.hours.units
+
+    @property
+    def slot_minutes(self) -> int:
+        """Length of a slot."""
+        return self.hours.slot_minutes
+
+
+def visible(actor: Actor) -> tuple[ColumnElement[bool], ...]:
+    """Return what confines instruments to those that ``actor`` may know of: open ones, its own, those that name it."""
+    if actor.may(Permission.MANAGE_CATALOGUE) or actor.organisation_id is None:
+        return ()
+    own = Instrument.provider_id == actor.organisation_id
+    return (or_(Instrument.parks.is_(None), own, Instrument.parks.contains([actor.organisation_id])),)
+
+
+def list_instruments(work: Work, *, offering: str | None = None, own: bool = False) -> tuple[InstrumentView, ...]:
+    """Return the instruments that the acting person may know of, by name; ``own``: the acting provider's."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    query = select(Instrument).where(*visible(work.actor)).order_by(Instrument.name, Instrument.id)
+    if offering is not None:
+        query = query.where(Instrument.offering == offering)
+    if own:
+        query = query.where(Instrument.provider_id == work.actor.organisation_id)
+    views = tuple(instrument_view(row) for row in work.session.execute(query).scalars())
+    return tuple(_named(work, view) for view in views)
+
+
+def read_instrument(work: Work, *, instrument_id: UUID, offering: str | None = None) -> InstrumentView:
+    """Return one instrument, of an offering if named; NotFound for none, or a private one of others."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    query = select(Instrument).where(Instrument.id == instrument_id, *visible(work.actor))
+    if offering is not None:
+        query = query.where(Instrument.offering == offering)
+    row = work.session.execute(query).scalar_one_or_none()
+    if row is None:
+        raise _no_instrument()
+    return _named(work, instrument_view(row))
+
+
+def add_instrument(
+    work: Work,
+    *,
+    offering: str,
+    name: str,
+    region_code: str,
+    methods: Sequence[str] = (),
+    hours: Hours = USUAL,
+    parks: Sequence[str] | None = None,
+) -> InstrumentView:
+    """Put an instrument behind an inspection offering of its provider; ``parks`` by their credit codes, None for all.
+
+    Slots are whole hours long, because hours are what is metered, and fill the opening hours exactly. Raises Invalid
+    with every wrong field.
+    """
+    work.actor.require(Permission.MANAGE_CATALOGUE)
+    offered = read_offering(work, slug=offering)
+    wrong = _wrong_terms(hours, methods)
+    if offered.delivery is not Delivery.INSPECTION:
+        wrong["offering"] = msg("只有检验检测类服务可以登记仪器。")
+    if not name.strip() or len(name) > 200:
+        wrong["name"] = msg("须为 1 至 {limit} 个字符。", limit=200)
+    if len(region_code) != 6 or not region_code.isascii() or not region_code.isdecimal():
+        wrong["region_code"] = msg("须为六位行政区划代码。")
+    named = _find_parks(work, parks, wrong)
+    refuse_fields(wrong)
+    instrument_id = new_id()
+    row = {
+        "provider_id": offered.provider_id,
+        "id": instrument_id,
+        "offering": offering,
+        "name": name.strip(),
+        "region_code": region_code,
+        **_terms(hours, methods, named),
+    }
+    work.session.execute(insert(Instrument).values(row))
+    audit.record(work, "instrument.add", "instrument", instrument_id, offering=offering)
+    return read_instrument(work, instrument_id=instrument_id)
+
+
+def change_instrument(
+    work: Work, *, instrument_id: UUID, methods: Sequence[str], hours: Hours, parks: Sequence[str] | None
+) -> InstrumentView:
+    """Set how an own instrument may be booked from now on; what is booked stays as it was booked.
+
+    ``parks`` are credit codes of those that may see and book it, None for everybody. Raises NotFound for another
+    provider's, Invalid with every wrong field, Conflict ``instrument.unit_in_use`` for a unit to be given up that is
+    booked or in maintenance from now on.
+    """
+    work.actor.require(Permission.MANAGE_INSTRUMENT)
+    before = lock_own(work, instrument_id)
+    wrong = _wrong_terms(hours, methods)
+    named = _find_parks(work, parks, wrong)
+    refuse_fields(wrong)
+    if hours.units < before.units:
+        _check_given_up(work, before, hours.units)
+    work.session.execute(
+        update(Instrument)
+        .where(Instrument.provider_id == before.provider_id, Instrument.id == instrument_id)
+        .values(_terms(hours, methods, named))
+        .execution_options(synchronize_session=False)
+    )
+    work.session.expire_all()
+    audit.record(work, "instrument.change", "instrument", instrument_id, private=named is not None, units=hours.units)
+    return read_instrument(work, instrument_id=instrument_id)
+
+
+def lock_own(work: Work, instrument_id: UUID) -> InstrumentView:
+    """Return an own instrument, locked against reservations until the end of the work; NotFound for another's."""
+    work.actor.require(Permission.MANAGE_INSTRUMENT)
+    query = select(Instrument).where(
+        Instrument.id == instrument_id, Instrument.provider_id == work.actor.organisation_id
+    )
+    row = work.session.execute(query.with_for_update()).scalar_one_or_none()
+    if row is None:
+        raise _no_instrument()
+    return instrument_view(row)
+
+
+def instrument_view(row: Instrument) -> InstrumentView:
+    """Return the view of an instrument's row, its parks by id alone."""
+    hours = Hours(row.opens_hour, row.closes_hour, **{name: getattr(row, name) for name in _LIMITS})
+    parks = None if row.parks is None else tuple(NamedPark(park_id, "", "") for park_id in row.parks)
+    return InstrumentView(
+        row.id, row.provider_id, row.offering, row.name, row.region_code, tuple(row.methods), hours, parks
+    )
+
+
+def _named(work: Work, view: InstrumentView) -> InstrumentView:
+    """Return the view with its parks by name: all of them to whom it belongs, a park's own to a park."""
+    if view.parks is None:
+        return view
+    ids = {each.id for each in view.parks}
+    if work.actor.tenant_id is not None:
+        ids &= {work.actor.tenant_id}
+    return replace(view, parks=read_named_parks(work, ids=ids))
+
+
+def _terms(hours: Hours, methods: Sequence[str], parks: list[UUID] | None) -> dict[str, Any]:
+    return {
+        "opens_hour": hours.opens,
+        "closes_hour": hours.closes,
+        **{name: getattr(hours, name) for name in _LIMITS},
+        "methods": [method.strip() for method in methods if method.strip()],
+        "parks": parks,
+    }
+
+
+def _wrong_terms(hours: Hours, methods: Sequence[str]) -> dict[str, Message]:
+    wrong: dict[str, Message] = {}
+    problem = hours.problem()
+    if problem in {"hours", "slot_minutes"}:
+        wrong[problem] = msg("开放时间须在 0 至 24 点之间，每档须为整小时并恰好分满开放时间。")
+    elif problem is not None:
+        wrong[problem] = msg("数值超出允许范围，或与其他限制矛盾。请核对。")
+    if len(methods) > MOST_METHODS or any(len(method) > 100 for method in methods):
+        wrong["methods"] = msg("最多 {most} 项，每项不超过 {limit} 个字符。", most=MOST_METHODS, limit=100)
+    return wrong
+
+
+def _find_parks(work: Work, usccs: Sequence[str] | None, wrong: dict[str, Message]) -> list[UUID] | None:
+    """Return the parks of these credit codes, noting in ``wrong`` those that no park has."""
+    if usccs is None:
+        return None
+    wanted = {code.strip().upper() for code in usccs if code.strip()}
+    if not wanted or len(wanted) > MOST_PARKS:
+        wrong["parks"] = msg("不公开的仪器须指定 1 至 {most} 个园区。", most=MOST_PARKS)
+        return []
+    found = read_named_parks(work, usccs=wanted)
+    if missing := wanted - {each.uscc for each in found}:
+        wrong["parks"] = msg("没有使用该统一社会信用代码的园区：{codes}。", codes="、".join(sorted(missing)[:5]))
+    return sorted(each.id for each in found)
+
+
+def _check_given_up(work: Work, instrument: InstrumentView, units: int) -> None:
+    query = select(func.max(Reservation.unit)).where(
+        Reservation.provider_id == instrument.provider_id,
+        Reservation.instrument_id == instrument.id,
+        Reservation.active,
+        Reservation.unit > units,
+        func.upper(Reservation.during) > work.now,
+    )
+    if (highest := work.session.execute(query).scalar_one()) is not None:
+        raise Conflict(
+            "instrument.unit_in_use",
+            msg("第 {unit} 台还有预约或维护，暂不能减少台数。请待其结束或先行取消。", unit=highest),
+        )
+
+
+def _no_instrument() -> NotFound:
+    return NotFound("instrument.not_found", msg("没有找到该仪器。请重新查询可预约时段。"))
