@@ -213,8 +213,13 @@ PLANS = (
 
 INSTRUMENTS = (
     ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359"), Hours(9, 17, 60)),
-    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",), Hours(9, 17, 60, units=2)),
-    ("气相色谱质谱仪 GCMS-1", "411202", ("GB 5009.19",), Hours(9, 17, 60, before_minutes=30, after_minutes=30)),
+    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",), Hours(9, 17, 60)),
+    (
+        "气相色谱质谱仪 GCMS-1",
+        "411202",
+        ("GB 5009.19",),
+        Hours(9, 17, 60, before_minutes=30, after_minutes=30, units=2),
+    ),
 )
 
 BOUNDS: dict[str, Any] = {
