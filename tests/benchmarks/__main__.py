@@ -19,6 +19,7 @@ from tests.benchmarks.checkout import bench_checkout
 from tests.benchmarks.events import bench_events
 from tests.benchmarks.figures import HEAD, Figure
 from tests.benchmarks.holds import bench_holds
+from tests.benchmarks.imports import bench_imports
 from tests.benchmarks.ingest import bench_ingest
 from tests.benchmarks.installation import Installation, installation
 from tests.benchmarks.invoices import bench_invoices
@@ -35,6 +36,7 @@ from tests.benchmarks.twin import bench_twin
 ON_AN_INSTALLATION: dict[str, Callable[[Installation], list[Figure]]] = {
     "checkout": bench_checkout,
     "events": bench_events,
+    "imports": bench_imports,
     "meters": bench_meters,
     "page": bench_page,
     "readings": bench_readings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 import sys
 import threading
@@ -14,8 +15,10 @@ from uuid import UUID
 import pytest
 
 from services.gateways.sandbox import Limits
+from services.rules.company_imports import ImportKind
+from services.rules.demo_companies import write_companies
 from services.rules.runs import MOST_ATTEMPTS
-from services.usecases import artefacts, deliveries, execution, runs
+from services.usecases import artefacts, company_imports, deliveries, execution, runs
 from services.usecases.invariants import INVARIANTS
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
@@ -100,6 +103,27 @@ def test_leads_run_from_the_imported_registry(
         "letters.docx",
         "plan.pdf",
     }
+
+
+def test_leads_are_ranked_by_what_imported_expansions_teach(
+    workshop: WorkShop, world: World, park_id: UUID, clock: ManualClock
+) -> None:
+    today = clock.now().date()
+    registry, moves = io.StringIO(newline=""), io.StringIO(newline="")
+    count = write_companies(registry, moves, as_of=today, count=3000, seed=1)
+    for kind, content in ((ImportKind.COMPANIES, registry), (ImportKind.EXPANSIONS, moves)):
+        with workshop.work(system_actor("test")) as work:
+            company_imports.import_at_once(
+                work, kind=kind, name="演示", licence="synthetic", as_of=today, content=content.getvalue().encode()
+            )
+    run_id = queued(workshop, park_id, "leads", BRIEF)
+    execution.execute_run(workshop, worker(park_id), run_id=run_id, limits=LIMITS)
+    run = seen(workshop, park_id, run_id)
+    assert run.status == "succeeded", run.failure_detail
+    assert run.kpis is not None
+    assert 200 < run.kpis["expansions"] <= count
+    assert run.kpis["refused_expansions"] == 0
+    assert set(run.kpis["model"]["back_test"]) >= {run.kpis["model"]["method"]}
 
 
 def test_an_empty_registry_fails_the_run_with_words_and_delivers_nothing(
