@@ -36,6 +36,7 @@ NOUNS = (
     "bookings",
     "instruments",
     "workdays",
+    "calendar_feeds",
     "samples",
     "sites",
     "carbon_records",

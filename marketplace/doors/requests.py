@@ -83,6 +83,12 @@ def takes_files(view: Any) -> Any:
     return view
 
 
+def at_secret_address(view: Any) -> Any:
+    """Mark a view whose address is a secret: logs name its route only."""
+    view.at_secret_address = True
+    return view
+
+
 def _open() -> None:
     given = request.headers.get(REQUEST_ID, "")
     g.request_id = given if _SANE_ID.fullmatch(given) else new_id().hex
@@ -133,7 +139,7 @@ def _close(response: Response) -> Response:
         _log.info(
             "request",
             method=request.method,
-            path=request.path[:200],
+            path=route if getattr(_app_view(), "at_secret_address", False) else request.path[:200],
             route=route,
             status=response.status_code,
             duration_ms=round(seconds * 1000, 1),

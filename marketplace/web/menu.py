@@ -123,6 +123,8 @@ ENTRIES = (
     Entry("company_imports.imports", msg("企业名录"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("reference_tables.tables", msg("定位数据表"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("measures.measures", msg("匹配项目"), Permission.MANAGE_CATALOGUE, staff_only=True, section=SETTINGS),
+    Entry("calendar_feeds.feeds", msg("日历订阅"), Permission.READ_ORDER, park_only=True, section=SETTINGS),
+    Entry("calendar_feeds.feeds", msg("日历订阅"), Permission.REPORT_INSPECTION, staff_only=True, section=SETTINGS),
     Entry("keys.keys", msg("API 密钥"), Permission.MANAGE_API_KEYS, section=SETTINGS),
 )
 

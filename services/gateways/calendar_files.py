@@ -12,6 +12,7 @@ from icalendar import Timezone as ZoneRules
 from tenants.kernel.clock import CHINA
 
 ZONE = "Asia/Shanghai"
+REFRESH = timedelta(hours=1)
 _PRODUCT = "-//Park Technology Marketplace//Bookings//ZH"
 
 
@@ -29,12 +30,16 @@ class CalendarEntry:
     cancelled: bool = False
 
 
-def render_calendar(entries: Iterable[CalendarEntry]) -> bytes:
-    """Return a published calendar of ``entries``."""
+def render_calendar(entries: Iterable[CalendarEntry], *, name: str = "") -> bytes:
+    """Return a published calendar of ``entries``; one with a ``name`` is read again every hour (RFC 7986)."""
     shown = list(entries)
     calendar = Calendar()
-    for name, value in (("VERSION", "2.0"), ("PRODID", _PRODUCT), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
-        calendar.add(name, value)
+    for key, value in (("VERSION", "2.0"), ("PRODID", _PRODUCT), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
+        calendar.add(key, value)
+    if name:
+        calendar.add("NAME", _plain(name))
+        calendar.add("X-WR-CALNAME", _plain(name))
+        calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     if shown:
         first, last = min(each.starts_at for each in shown), max(each.ends_at for each in shown)
         calendar.add_component(_zone(first.astimezone(CHINA).date(), last.astimezone(CHINA).date()))

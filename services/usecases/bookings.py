@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, select, tuple_, update
 
 from services.gateways.calendar_files import CalendarEntry, render_calendar
 from services.rules.slots import Span
@@ -159,7 +159,12 @@ def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
     """Return a booking as an iCalendar file (RFC 5545); got again after it has ended, it updates the event."""
     work.actor.require(Permission.READ_ORDER)
     booking = read_booking(work, booking_id=booking_id)
-    entry = CalendarEntry(
+    return render_calendar([calendar_entry(booking)])
+
+
+def calendar_entry(booking: BookingView) -> CalendarEntry:
+    """Return a booking as calendars show it; after its end the entry updates, or cancels, the one before."""
+    return CalendarEntry(
         uid=f"{booking.id}@booking.marketplace",
         sequence=0 if booking.closed_at is None else 1,
         starts_at=booking.starts_at,
@@ -169,7 +174,12 @@ def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
         description=booking.purpose,
         cancelled=booking.status in {BookingStatus.CANCELLED, BookingStatus.FAILED},
     )
-    return render_calendar([entry])
+
+
+def bookings_where(work: Work, *where: ColumnElement[bool], limit: int) -> list[BookingView]:
+    """Return bookings by their start, for use cases that have asked for their own permission and say whose."""
+    query = _bookings().where(*where).order_by(Booking.starts_at, Booking.id).limit(limit)
+    return [_view(row) for row in work.session.execute(query).mappings()]
 
 
 def booking_not_found() -> NotFound:

@@ -42,6 +42,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     meter = owner.post(f"/sites/{site['id']}/meters", {"code": "m1", "name": "电表"}).get_json()
     silent = {"name": "无数据", "kind": "silent", "hold_minutes": 30}
     rule = owner.post(f"/site-meters/{meter['id']}/alarm-rules", silent).get_json()
+    feed = owner.post("/calendar-feeds", {"name": "前台"}).get_json()
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": owner.get("/me").get_json()["park"]["id"],
@@ -55,6 +56,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "alarm-rules": rule["id"],
         "standing-orders": owner.get("/standing-orders").get_json()["items"][0]["id"],
         "artefacts": file["id"],
+        "calendar-feeds": feed["id"],
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
     }
 
