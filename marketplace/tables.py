@@ -39,6 +39,7 @@ from billing.store import (
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
 from services.store import (
     bookings,
+    calendar_feeds,
     carbon,
     catalogue,
     companies,
@@ -64,6 +65,7 @@ STORES = (
     subscriptions,
     idempotency,
     bookings,
+    calendar_feeds,
     catalogue,
     carbon,
     companies,
