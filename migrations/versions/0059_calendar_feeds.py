@@ -1,6 +1,6 @@
 """Addresses that calendars read bookings from: of a park, or of one instrument of a provider.
 
-Follows 0056. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0058. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0057"
-down_revision = "0056"
+revision = "0059"
+down_revision = "0058"
 branch_labels = None
 depends_on = None
 
