@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from services.rules.companies import Company
 from services.rules.company_cells import (
@@ -309,8 +309,14 @@ def open_table(path: Path) -> Iterator[Sequence[object]]:
     """Return the rows of a CSV or XLSX file, read one by one."""
     with path.open("rb") as stream:
         if stream.read(4) == b"PK\x03\x04":
-            return _sheet(path)
+            return _sheet_at(path)
     return _lines(path, _encoding(path))
+
+
+def _sheet_at(path: Path) -> Iterator[Sequence[object]]:
+    """Yield a workbook's rows whatever its file is called: the library goes by the name's ending, an upload has none."""
+    with path.open("rb") as stream:
+        yield from _sheet(stream)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[Sequence[object]]:
@@ -346,7 +352,7 @@ def _decode(content: bytes) -> str:
     raise _unreadable()
 
 
-def _sheet(source: io.BytesIO | Path) -> Iterator[Sequence[object]]:
+def _sheet(source: IO[bytes]) -> Iterator[Sequence[object]]:
     from openpyxl import load_workbook
 
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from openpyxl import Workbook
 from sqlalchemy import Engine, text
 
 from services.gateways import import_parts
@@ -285,6 +286,18 @@ def test_what_is_no_registry_is_refused_at_the_door(
     with pytest.raises(Invalid, match=code.replace(".", r"\.")):
         start(workshop, tmp_path, content)
     assert counted(workshop, "company_sources") == 0
+
+
+def test_a_workbook_is_imported_whatever_its_file_is_called(workshop: WorkShop, tmp_path: Path) -> None:
+    book = Workbook()
+    for line in (HEADER, row(1), row(2, uscc="1")):
+        book.worksheets[0].append(line.split(","))
+    target = io.BytesIO()
+    book.save(target)
+    source = start(workshop, tmp_path, target.getvalue())
+    company_imports.carry_out_import(workshop, OPERATOR, source_id=source)
+    found = report(workshop, source).source
+    assert (found.rows_accepted, found.reasons) == (1, {"bad_uscc": 1})
 
 
 def test_a_known_file_is_refused_while_it_is_imported_and_after(workshop: WorkShop, tmp_path: Path) -> None:
