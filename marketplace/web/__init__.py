@@ -39,6 +39,7 @@ from marketplace.web import (
     fund_transfers,
     funds,
     home,
+    instruments,
     invoice_batches,
     invoice_runs,
     invoices,
@@ -147,6 +148,7 @@ GROUPS = (
     notices.pages,
     ledger.pages,
     provider.pages,
+    instruments.pages,
 )
 """Every page group."""
 

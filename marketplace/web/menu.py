@@ -79,6 +79,7 @@ ENTRIES = (
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
+    Entry("instruments.instruments", msg("仪器"), Permission.MANAGE_INSTRUMENT),
     Entry("samples.samples", msg("送样"), Permission.REPORT_INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),

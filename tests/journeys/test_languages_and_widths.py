@@ -38,7 +38,7 @@ PAGES = {
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
         "/reference-tables", "/company-imports",
     ),
-    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/samples", "/notices", "/keys"),
+    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -1,0 +1,40 @@
+"""The provider's pages of its instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.support.province import Province
+from tests.support.visitor import Visitor
+
+Enter = Callable[[str], Visitor]
+TERMS = {
+    "opens": "9", "closes": "17", "slot_minutes": "60", "units": "2", "min_slots": "1", "max_slots": "8",
+    "before_minutes": "0", "after_minutes": "30", "min_notice_minutes": "0", "max_notice_days": "90", "methods": "GB/T 1",
+}  # fmt: skip
+
+
+def test_a_provider_keeps_terms_and_maintenance(province: Province, signed_in: Enter) -> None:
+    address = f"/instruments/{province.instrument}"
+    lab = signed_in("lab")
+    assert address in lab.get("/instruments").text
+    lab.get(address)
+    assert lab.post(address, TERMS).status_code == 303
+    refused = lab.post(address, TERMS | {"units": "x"})
+    assert refused.status_code == 422
+    assert "请填写整数" in refused.text
+    unknown = lab.post(address, TERMS | {"private": "1", "parks": "91510104MA00000000"})
+    assert "没有使用该统一社会信用代码的园区" in unknown.text
+    down = {"starts_at": "2026-03-03T09:00", "ends_at": "2026-03-03T12:00", "unit": "2", "reason": "校准"}
+    assert lab.post(f"{address}/maintenance", down).status_code == 303
+    assert "校准" in lab.get(address).text
+    again = lab.post(f"{address}/maintenance", down)
+    assert (again.status_code, "已有其他维护安排" in again.text) == (409, True)
+    found = province.lab.get(address).get_json()
+    assert (found["units"], found["after_minutes"], found["max_notice_days"]) == (2, 30, 90)
+
+
+def test_nobody_else_opens_them(province: Province, signed_in: Enter) -> None:
+    operator = signed_in("operator")
+    assert operator.get("/instruments").status_code == 403
+    assert operator.get(f"/instruments/{province.instrument}").status_code == 403
