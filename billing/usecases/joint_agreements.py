@@ -6,7 +6,7 @@ all sign again; registered, it ends the version before it on the day it begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from fractions import Fraction
@@ -31,8 +31,8 @@ from tenants.usecases import audit, onboarding
 
 @dataclass(frozen=True)
 class PartyView:
-    """A party: what it answers for, the minutes a year that are its own, its yearly cost if it uses just those, and who
-    signed for it.
+    """A party: what it answers for, the minutes a year that are its own, its yearly cost if it uses just those, what other
+    ways of sharing that year would ask of it, and who signed for it.
     """
 
     park_id: UUID
@@ -41,6 +41,7 @@ class PartyView:
     share_bp: int
     entitled_minutes: int
     foreseen_fen: int
+    alternatives_fen: Mapping[str, int]
     signed_name: str
     signed_at: datetime | None
 
@@ -77,6 +78,7 @@ class AgreementView:
     created_by: UUID
     created_at: datetime
     registered_at: datetime | None
+    methods: tuple[str, ...]
     parties: tuple[PartyView, ...]
 
 
@@ -257,6 +259,7 @@ def _view(work: Work, row: JointAgreement, parties: Sequence[JointParty]) -> Agr
         shared_minutes=terms.shared_minutes,
         above_fen_per_hour=_half_up(year.above_fen_per_hour),
         outsider_fen_per_hour=_half_up(year.outsider_fen_per_hour),
+        methods=tuple(year.alternatives),
         parties=tuple(
             PartyView(
                 park_id=each.park_id,
@@ -265,6 +268,7 @@ def _view(work: Work, row: JointAgreement, parties: Sequence[JointParty]) -> Agr
                 share_bp=each.share_bp,
                 entitled_minutes=own[each.park_id],
                 foreseen_fen=year.parks[str(each.park_id)].net_fen if each.share_bp else 0,
+                alternatives_fen={name: nets.get(str(each.park_id), 0) for name, nets in year.alternatives.items()},
                 signed_name=each.signed_name or "",
                 signed_at=each.signed_at,
             )

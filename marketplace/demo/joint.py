@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -28,14 +28,11 @@ HOUR = 60
 
 def agree_on_centre(seeder: Seeder, parks: Mapping[str, UUID]) -> None:
     """Let the officer write an agreement, its parties sign it and the approver register it; the next year's waits for two."""
-    officer, approver = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver"))
+    officer = seeder.person("policy", world.PASSWORD)
     parties = [Share(parks[login], role, share) for login, role, share in PARTIES]
     year = local_day(seeder.clock.now(), DEFAULT_ZONE).year
-    terms = _terms(year)
-    made = seeder.step("joint centre", officer, partial(_write, terms=terms, parties=parties))
-    for login, *_ in PARTIES:
-        seeder.step(f"joint centre signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=made))
-    seeder.step("joint centre registered", approver, partial(_register, made=made))
+    terms = terms_of(year)
+    made = found_centre(seeder, parks, PARTIES, terms)
     use_centre(seeder, made, parks)
     following = replace(
         terms,
@@ -52,7 +49,20 @@ def agree_on_centre(seeder: Seeder, parks: Mapping[str, UUID]) -> None:
         seeder.step(f"next year signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=offered))
 
 
-def _terms(year: int) -> Terms:
+def found_centre(
+    seeder: Seeder, parks: Mapping[str, UUID], parties: Sequence[tuple[str, PartyRole, int]], terms: Terms
+) -> Mapping[str, Any]:
+    """Let the officer write an agreement, its parties sign it and the approver register it; return its ids."""
+    officer, approver = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver"))
+    shares = [Share(parks[login], role, share) for login, role, share in parties]
+    made = seeder.step("joint centre", officer, partial(_write, terms=terms, parties=shares))
+    for login, *_ in parties:
+        seeder.step(f"joint centre signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=made))
+    seeder.step("joint centre registered", approver, partial(_register, made=made))
+    return made
+
+
+def terms_of(year: int) -> Terms:
     """The contract's worked example, with some hours for the public and for maintenance."""
     return Terms(
         title="豫西材料检测中心",
@@ -98,10 +108,18 @@ USES = (
 
 def use_centre(seeder: Seeder, made: Mapping[str, Any], parks: Mapping[str, UUID]) -> None:
     """Let the lead record a year's uses, after a participant has released hours for any date."""
-    lead, lender = (seeder.person(login, world.PASSWORD) for login in ("park01", "park03"))
+    lender = seeder.person("park03", world.PASSWORD)
     year = local_day(seeder.clock.now(), DEFAULT_ZONE).year
     seeder.step("joint hours released", lender, partial(_release, made=made, year=year))
+    record_uses(seeder, made, parks, year)
+
+
+def record_uses(seeder: Seeder, made: Mapping[str, Any], parks: Mapping[str, UUID], year: int) -> None:
+    """Let the lead record what outsiders and those of ``parks`` used in a year."""
+    lead = seeder.person("park01", world.PASSWORD)
     for month, day, login, hours, evidence in USES:
+        if login is not None and login not in parks:
+            continue
         use = NewUse(
             date(year, month, day),
             hours * HOUR,

@@ -12,6 +12,7 @@ from billing.rules.joint_agreements import PartyRole, Share, Terms
 from billing.usecases import joint_agreements as use_cases
 from billing.usecases.joint_agreements import AgreementView
 from marketplace.web.amounts import fen_of, hundredfold
+from marketplace.web.joint import METHODS
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.policy_fields import parse_day
 from marketplace.web.refusals import Refusal, refusal_of
@@ -113,6 +114,7 @@ def _page(agreement_id: str, refusal: Refusal | None) -> Response:
         versions=versions,
         may=may,
         roles=ROLES,
+        methods=METHODS,
     )
 
 

@@ -84,8 +84,10 @@ def _page(agreement_id: str, refusal: Refusal | None) -> Response:
         )
         own = next((each for each in found.parks if each.park_id == work.actor.tenant_id), None)
         may = {
-            "record": work.actor.may(Permission.RECORD_JOINT) and found.lead_id == work.actor.tenant_id,
-            "lend": work.actor.may(Permission.LEND_JOINT) and own is not None,
+            "record": not found.is_closed
+            and work.actor.may(Permission.RECORD_JOINT)
+            and found.lead_id == work.actor.tenant_id,
+            "lend": not found.is_closed and work.actor.may(Permission.LEND_JOINT) and own is not None,
         }
     return show(
         "joint/hours.html",

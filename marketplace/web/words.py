@@ -341,6 +341,12 @@ KINDS = {
         "ended": msg("已结束"),
         "withdrawn": msg("已撤回"),
     },
+    "joint_true_up": {
+        "proposed": msg("待批准"),
+        "approved": msg("已批准"),
+        "refused": msg("未同意"),
+        "reversed": msg("已冲回"),
+    },
     "adjustment": {"asked": msg("待确认"), "charged": msg("已补收"), "refused": msg("未同意")},
     "discount": {
         "asked": msg("待确认"),

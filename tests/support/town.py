@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from billing.rules.joint_agreements import PartyRole
 from infra.postgres import Server
 from marketplace.composition import build
-from marketplace.demo import province, world
+from marketplace.demo import joint, province, world
 from marketplace.demo.seeder import Seeder
 from marketplace.settings import DEMO_SECRET, Settings, home
 from marketplace.wsgi import create_app
@@ -21,6 +22,8 @@ from tests.support.databases import Database, fresh_database
 from tests.support.served import serving
 
 PARKS = ("park01", "park05", "park08", "park12")
+FUNDING = (("park01", PartyRole.LEAD, 4_000), ("park05", PartyRole.PARTICIPANT, 6_000))
+"""Who funded the centre whose last year is over and not closed yet."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ def running_town(server: Server) -> Iterator[Town]:
             province.enter_institutions(seeder)
             province.open_fund(seeder, world.FUND_SLUG, start.year, world.FUND_FEN)
             province.enact(seeder, world.PROGRAMME, world.policy(), start)
-            for park in world.PARKS:
-                if park.login in PARKS:
-                    province.enter_park(seeder, park)
+            parks = {park.login: province.enter_park(seeder, park) for park in world.PARKS if park.login in PARKS}
+            last_year = start.year - 1
+            centre = joint.found_centre(seeder, parks, FUNDING, joint.terms_of(last_year))
+            joint.record_uses(seeder, centre, parks, last_year)
             with serving(create_app(market)) as address, _worker(settings):
                 yield Town(address, database)
 
