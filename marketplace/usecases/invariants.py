@@ -28,6 +28,7 @@ from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
 from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
+from services.usecases.invariants_leads import LEADS
 from services.usecases.invariants_monitoring import INVARIANTS_MONITORING as MONITORING
 from services.usecases.invariants_samples import SAMPLES
 from tenants.kernel.invariants import Invariant
@@ -193,6 +194,7 @@ ALL = (
     *DISCOUNTS,
     *JOINT,
     *MINIMUMS,
+    *LEADS,
     *AID,
     *ONCE,
     *CLAIMS,

@@ -25,7 +25,7 @@ from services.gateways.sectioned_documents import Section
 from services.rules.companies import Company
 from services.rules.evidence import Fact, Ledger, Statement
 from services.rules.industries import DIVISIONS
-from services.rules.leads import Brief, Lead, Ranking, Reason
+from services.rules.leads import EXPLORATION, Brief, Lead, Ranking, Reason
 from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
 
@@ -85,11 +85,19 @@ def _listed(ledger: Ledger, ranking: Ranking) -> list[Statement]:
     eligible = ledger.fact(_LIST, "eligible", str(len(ranking.eligible)), ranking.as_of)
     leads = ledger.fact(_LIST, "leads", str(len(ranking.leads)), ranking.as_of)
     where = ledger.fact(_LIST, "spread", places, ranking.as_of)
+    listed = Statement(
+        f"企业名录共 {seen.value} 家企业，符合条件 {eligible.value} 家，名单为前 {leads.value} 家。",
+        (seen, eligible, leads),
+    )
+    if explored := sum(lead.explored for lead in ranking.leads):
+        beyond = ledger.fact(_LIST, "explored", str(explored), ranking.as_of)
+        listed = Statement(
+            f"企业名录共 {seen.value} 家企业，符合条件 {eligible.value} 家，名单列 {leads.value} 家，其中 {beyond.value} 家"
+            "是靠前名次之外的探索名额；每家企业最多推荐给五个园区，已被其他园区认领和要求不再联系的企业不列入。",
+            (seen, eligible, leads, beyond),
+        )
     return [
-        Statement(
-            f"企业名录共 {seen.value} 家企业，符合条件 {eligible.value} 家，名单为前 {leads.value} 家。",
-            (seen, eligible, leads),
-        ),
+        listed,
         Statement(f"名单企业分布于：{where.value}。", (where,)),
         Statement(f"名录数据截至 {ranking.as_of.isoformat()}。", (seen,)),
     ]
@@ -141,6 +149,7 @@ def _lead(ledger: Ledger, lead: Lead, wishes: tuple[Fact, ...], as_of: date) -> 
     company = lead.company
     name = _of(ledger, company, "name", company.name)
     reasons = [_reason(ledger, lead, reason, wishes) for reason in lead.reasons]
+    inviting = [each for each, why in zip(reasons, lead.reasons, strict=True) if why.code != EXPLORATION]
     return {
         "rank": lead.rank,
         "uscc": company.uscc,
@@ -148,7 +157,7 @@ def _lead(ledger: Ledger, lead: Lead, wishes: tuple[Fact, ...], as_of: date) -> 
         "region": region_name(company.region_code),
         "standing": _said([_standing(ledger, lead, name, as_of)])[0],
         "reasons": _said(reasons),
-        "pitch": {"by": TEMPLATE, "sentences": _said([_profile(ledger, company, name), *reasons])},
+        "pitch": {"by": TEMPLATE, "sentences": _said([_profile(ledger, company, name), *inviting])},
     }
 
 

@@ -23,7 +23,8 @@ from services.gateways.positioning_documents import positioning_document
 from services.gateways.positions import locate
 from services.gateways.reference_tables import ReferenceTables
 from services.rules.industries import DIVISIONS
-from services.rules.leads import Brief, Ranking
+from services.rules.lead_allocation import Openings
+from services.rules.leads import Brief, Lead, Ranking
 from services.rules.positioning.decision import position
 from services.rules.positioning.structure import structure_of
 from services.rules.ranking.history import build_pool
@@ -38,10 +39,11 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class LeadsResult:
-    """Key figures, and the files by name."""
+    """Key figures, the files by name, and the leads that they list."""
 
     kpis: Mapping[str, object]
     files: Mapping[str, bytes]
+    leads: tuple[Lead, ...]
 
 
 def run_leads(
@@ -50,23 +52,24 @@ def run_leads(
     today: date,
     events: Path | None = None,
     tables: ReferenceTables | None = None,
+    openings: Openings | None = None,
     *,
     progress: Progress,
 ) -> LeadsResult:
     """Rank the companies of the index in ``folder`` for ``brief`` and write the documents.
 
     Of the file of expansions ``events`` those before ``today`` count; ``tables`` are what the positioning stands on beside
-    the registry. The stages reported are prepare, fit, rank, report
+    the registry, ``openings`` what is open to the park (everything, unless given). The stages reported are prepare, fit, rank, report
     and done. Raises Conflict when the registry is too old or too thin, Invalid for a file of expansions that is none.
     """
     progress("prepare", 0.0)
     index = open_index(folder)
     history = None if events is None else read_expansion_file(events)
-    ranking, ranker = _rank(brief, index, history, today, progress)
+    ranking, ranker = _rank(brief, index, history, today, openings, progress)
     progress("report", 0.9)
     positioning = _position(brief, index, today, tables or ReferenceTables())
     files = render_documents(brief, ranking, today, ranker, positioning)
-    manifest = _manifest(brief, ranking, index, history, ranker, today, positioning, files)
+    manifest = _manifest(brief, ranking, index, history, ranker, today, positioning, files, openings)
     kpis: dict[str, object] = {
         "leads": len(ranking.leads),
         "eligible": len(ranking.eligible),
@@ -86,7 +89,7 @@ def run_leads(
         "best": [{"name": lead.company.name, "score": lead.score} for lead in ranking.leads[:3]],
     }
     progress("done", 1.0)
-    return LeadsResult(kpis, {MANIFEST: manifest, **files})
+    return LeadsResult(kpis, {MANIFEST: manifest, **files}, ranking.leads)
 
 
 def _position(brief: Brief, index: LeadIndex, today: date, tables: ReferenceTables) -> dict[str, Any]:
@@ -96,17 +99,22 @@ def _position(brief: Brief, index: LeadIndex, today: date, tables: ReferenceTabl
 
 
 def _rank(
-    brief: Brief, index: LeadIndex, history: ExpansionFile | None, today: date, progress: Progress
+    brief: Brief,
+    index: LeadIndex,
+    history: ExpansionFile | None,
+    today: date,
+    openings: Openings | None,
+    progress: Progress,
 ) -> tuple[Ranking, Ranker | None]:
     """Rank by what the dated expansions before ``today`` teach; by their number and distance where they teach too little."""
     if history is None:
-        return rank_registry(brief, index.registry, index.scopes, locate, today), None
+        return rank_registry(brief, index.registry, index.scopes, locate, today, None, openings), None
     progress("fit", 0.1)
     pool = build_pool(index.registry, history.expansions, locate, today, brief.region_code)
     ranker = fit_ranker(pool, today.toordinal())
     progress("rank", 0.85)
     scorer = FittedScorer(pool, ranker, brief.region_code, today) if ranker.scores else None
-    return rank_registry(brief, pool.with_moves(), index.scopes, locate, today, scorer), ranker
+    return rank_registry(brief, pool.with_moves(), index.scopes, locate, today, scorer, openings), ranker
 
 
 def _card(ranker: Ranker) -> dict[str, object]:
@@ -128,6 +136,17 @@ def _card(ranker: Ranker) -> dict[str, object]:
     }
 
 
+def _allocation(ranking: Ranking, openings: Openings) -> dict[str, object]:
+    """Return what the allocation among parks stands on, so that the list can be made again from the recorded places."""
+    state = json.dumps([sorted(openings.closed), sorted(openings.taken.items())]).encode()
+    return {
+        "ahead": openings.ahead,
+        "seed": openings.seed,
+        "state_sha256": hashlib.sha256(state).hexdigest(),
+        "explored": sum(lead.explored for lead in ranking.leads),
+    }
+
+
 def _told(history: ExpansionFile, today: date) -> str:
     """Return the hash of the expansions that counted."""
     rows = hashlib.sha256()
@@ -146,6 +165,7 @@ def _manifest(
     today: date,
     positioning: Mapping[str, Any],
     files: Mapping[str, bytes],
+    openings: Openings | None,
 ) -> bytes:
     """Return what the list was made from: the eligible rows are hashed in order of their codes, whatever order they came in."""
     document = {
@@ -160,6 +180,7 @@ def _manifest(
             **({} if history is None else {"expansions_sha256": _told(history, today)}),
             **({"tables": positioning["tables"]} if positioning["chosen"] else {}),
         },
+        **({} if openings is None else {"allocation": _allocation(ranking, openings)}),
         **({} if ranker is None else {"model": _card(ranker)}),
         "warnings": list(index.warnings),
         "outputs": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

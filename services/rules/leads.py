@@ -30,6 +30,8 @@ FEWEST_LEADS = 20
 OLDEST_DAYS = 180
 OVERLAP = 0.6
 """Share of a word's character pairs that a business scope must contain to be related to it."""
+EXPLORATION = "EXPLORATION"
+"""Code of the reason of a lead from beyond the top ranks; it is for the park, and no letter says it."""
 LONGEST_QUOTE = 200
 """Characters of a business scope that a reason quotes."""
 
@@ -91,7 +93,7 @@ class Reason:
 class Lead:
     """A ranked company. ``percentile`` is the share of eligible companies that score lower, 0 to 100.
 
-    ``chance`` is there only where enough dated outcomes support it.
+    ``chance`` is there only where enough dated outcomes support it. ``explored`` was taken from beyond the top ranks.
     """
 
     rank: int
@@ -101,6 +103,7 @@ class Lead:
     distance_km: int
     reasons: tuple[Reason, ...]
     chance: Chance | None = None
+    explored: bool = False
 
 
 class Scorer(Protocol):

@@ -11,31 +11,33 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 from services.formats.brief import read_brief
-from services.gateways.leads import run_leads
+from services.gateways.leads import LeadsResult, run_leads
 from services.gateways.sandbox import Limits as RunLimits
 from services.gateways.sandbox import run_limited
 from services.gateways.schedule import run_schedule
 from services.gateways.twin import run_twin
 from services.rules.catalogue import Delivery
+from services.rules.lead_allocation import Openings
 from services.rules.runs import MANIFEST
-from services.usecases import runs
+from services.usecases import lead_places, runs
 from services.usecases.companies import EVENTS, index_registry
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
 from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
-from tenants.kernel.context import Actor
+from tenants.kernel.context import Actor, Reach
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
-from tenants.kernel.work import WorkShop
+from tenants.kernel.work import Work, WorkShop
 
 __all__ = ["RunLimits", "execute_run"]
 
@@ -43,6 +45,8 @@ INDEX_CACHE = Path(tempfile.gettempdir()) / f"marketplace-leads-{os.getuid()}"
 """Where this machine's workers keep the index of the registry; it may be removed at any time."""
 HEARTBEAT_SECONDS = 1.0
 """How often, at most, progress is written and the wish to cancel is looked for."""
+MOST_RANKINGS = 5
+"""How often a list is made again at once because other parks took a company of it meanwhile."""
 
 
 class EngineResult(Protocol):
@@ -63,6 +67,10 @@ class EngineResult(Protocol):
 class _Task:
     engine: Callable[..., EngineResult]
     arguments: tuple[object, ...]
+    ending: Actor
+    """Who ends the run: with a reach over all parks where the result depends on theirs."""
+    keep: Callable[[Work, EngineResult], None] = lambda _work, _result: None
+    """Notes what of the result is more than files, in the transaction that ends the run."""
 
 
 def execute_run(
@@ -81,10 +89,16 @@ def execute_run(
     and the attempt does not count.
     """
     actor.require(Permission.EXECUTE_RUN)
+    if not any(_carry_out(workshop, actor, run_id, limits, stopping) for _ in range(MOST_RANKINGS)):
+        raise Unavailable("leads.contended", msg("名单中的企业正被其他园区占用，稍后自动重新计算。"))
+
+
+def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, limits: RunLimits, stopping: Callable[[], bool]) -> bool:
+    """Carry a run out once; False when it is queued again because its list is no longer open to the park."""
     with workshop.work(actor) as work:
         job = runs.begin_run(work, run_id=run_id)
     if job is None:
-        return
+        return True
     watch = _Watch(workshop, actor, run_id, stopping)
     try:
         task = _prepare(workshop, actor, job)
@@ -99,16 +113,31 @@ def execute_run(
         if not watch.unwanted:
             with workshop.work(actor) as work:
                 runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
-        return
-    result = outcome.value
-    with workshop.work(actor) as work:
-        runs.finish_run(
+        return True
+    try:
+        _finish(workshop, task, run_id, outcome.value)
+    except lead_places.PlacesTakenError:
+        with workshop.work(actor) as work:
+            runs.hand_back(work, run_id=run_id, attempt=job.attempt)
+        return False
+    return True
+
+
+def _finish(workshop: WorkShop, task: _Task, run_id: UUID, result: EngineResult) -> None:
+    with workshop.work(task.ending) as work:
+        if runs.finish_run(
             work,
             run_id=run_id,
             files=result.files,
             kpis=result.kpis,
             manifest_sha256=hashlib.sha256(result.files[MANIFEST]).hexdigest(),
-        )
+        ):
+            task.keep(work, result)
+
+
+def _take_places(job: RunJob, given: Openings, work: Work, result: EngineResult) -> None:
+    assert isinstance(result, LeadsResult)  # noqa: S101 - for the type checker
+    lead_places.take_places(work, run_id=job.id, park_id=job.tenant_id, leads=result.leads, given=given)
 
 
 def words_of(problem: Problem) -> str:
@@ -155,10 +184,15 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
     """Read what the engine needs out of the database: it has no access of its own."""
     with workshop.work(actor) as work:
         if job.delivery is Delivery.TWIN:
-            return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],))
+            return _Task(run_twin, (read_twin_request(work, job.request, tenant_id=job.tenant_id)[1],), actor)
         if job.delivery is Delivery.SCHEDULE:
-            return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],))
+            return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],), actor)
         folder = index_registry(work, INDEX_CACHE)
         brief, today = read_brief(job.request)[1], job.asked_at.astimezone(CHINA).date()
-        events = folder / EVENTS
-        return _Task(run_leads, (brief, folder, today, events if events.exists() else None, tables_in_use(work)))
+        tables = tables_in_use(work)
+    everyone = replace(actor, reach=Reach.STAFF)
+    with workshop.work(everyone) as work:
+        given = lead_places.read_openings(work, park_id=job.tenant_id, request=job.request)
+    events = folder / EVENTS
+    told = (brief, folder, today, events if events.exists() else None, tables, given)
+    return _Task(run_leads, told, everyone, partial(_take_places, job, given))

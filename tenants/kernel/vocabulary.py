@@ -141,4 +141,5 @@ class Permission(StrEnum):
     RECORD_JOINT = "joint:record"
     LEND_JOINT = "joint:lend"
     IMPORT_COMPANIES = "companies:import"
+    CLAIM_LEAD = "lead:claim"
     RUN_PLATFORM = "platform:run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 
 from tenants.gateways.passwords import hash_password
 from tenants.kernel.context import Reach
@@ -123,6 +123,13 @@ def list_parks(
         most=check_limit(limit) + 1,
     )
     return page_of(rows, limit, park_view, lambda row: (row.created_at, row.id))
+
+
+def count_verified_parks(work: Work) -> int:
+    """Return how many parks are verified."""
+    work.actor.require(Permission.READ_ALL_PARKS)
+    query = select(func.count()).select_from(Park).where(Park.verification == "verified")
+    return int(work.session.execute(query).scalar_one())
 
 
 def park_names(work: Work, *, park_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -29,9 +29,9 @@ SHARED_BY_OWNER = {"reservations", "instruments"}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
 AMONG_PARTIES = {
     "joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases", "joint_true_ups",
-    "joint_true_up_shares",
+    "joint_true_up_shares", "lead_places", "lead_claims",
 }  # fmt: skip
-"""Shared tables whose rows are shown to the parks that are parties to them, and to no other."""
+"""Shared tables whose rows are shown to the parks that they are about, and to no other."""
 
 
 def mappers() -> Iterator[Mapper[Any]]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from services.rules.companies import Company, Locate, distance_km, own_region
 from services.rules.industries import DIVISIONS
+from services.rules.lead_allocation import DEPTH, Openings, choose
 from services.rules.leads import (
+    EXPLORATION,
     FEWEST_LEADS,
     LONGEST_QUOTE,
     OVERLAP,
@@ -45,11 +47,18 @@ def rank_leads(
 
 
 def rank_registry(
-    brief: Brief, registry: Registry, index: Bm25, locate: Locate, today: date, scorer: Scorer | None = None
+    brief: Brief,
+    registry: Registry,
+    index: Bm25,
+    locate: Locate,
+    today: date,
+    scorer: Scorer | None = None,
+    openings: Openings | None = None,
 ) -> Ranking:
     """Return the best leads of ``registry`` for ``brief``; ``index`` is over its scopes.
 
-    ``scorer`` ranks in place of distance and history; it must be of the same registry. Raises Conflict, and nothing is
+    ``scorer`` ranks in place of distance and history; it must be of the same registry. With ``openings`` the leads are
+    shared with other parks: what is closed to this one is left out, and a fifth is from beyond the top ranks. Raises Conflict, and nothing is
     charged, when the registry is older than 180 days, when fewer than 200 companies are eligible, or when fewer than 20
     leads come out.
     """
@@ -59,7 +68,7 @@ def rank_registry(
     check_registry(newest, len(eligible), today)
     kilometres = far[registry.region[eligible]]
     scores = heuristic(registry.expansions[eligible], kilometres) if scorer is None else scorer.scores(eligible)
-    first = best_first(scores, brief.count)
+    first, explored = _chosen(registry, eligible, scores, brief.count, openings)
     if len(first) < FEWEST_LEADS:
         raise Conflict("leads.too_few", msg("只找到 {count} 条线索，不足 {fewest} 条，本次不计费。请放宽行业。",
                                             count=len(first), fewest=FEWEST_LEADS))  # fmt: skip
@@ -67,7 +76,11 @@ def rank_registry(
     chances = [None] * len(rows) if scorer is None else scorer.chances(rows)
     companies = [registry.company(row) for row in rows.tolist()]
     reasons = [_history(each) for each in companies] if scorer is None else scorer.reasons(rows)
-    lower = _share_below(scores, scores[first])
+    lower = (
+        [(scores < score).mean() for score in scores[first]]
+        if explored
+        else _share_below(scores, scores[first]).tolist()
+    )
     leads = tuple(
         Lead(
             rank=number,
@@ -75,14 +88,33 @@ def rank_registry(
             score=round(float(scores[at]), 6),
             percentile=round(100 * below, 2),
             distance_km=round(float(kilometres[at])),
-            reasons=_told(company, float(kilometres[at]), brief, why),
+            reasons=(
+                *_told(company, float(kilometres[at]), brief, why),
+                *((_explored(company, int((scores > scores[at]).sum()) + 1),) if at in explored else ()),
+            ),
             chance=chance,
+            explored=at in explored,
         )
         for number, (at, company, why, chance, below) in enumerate(
-            zip(first.tolist(), companies, reasons, chances, lower.tolist(), strict=True), start=1
+            zip(first.tolist(), companies, reasons, chances, lower, strict=True), start=1
         )
     )
     return Ranking(leads, registry, eligible, newest or today)
+
+
+def _chosen(
+    registry: Registry, eligible: Ints, scores: Floats, count: int, openings: Openings | None
+) -> tuple[Ints, frozenset[int]]:
+    """Return the places of the leads in ``eligible``, best first, and which of them are from beyond the top ranks."""
+    if openings is None:
+        return best_first(scores, count), frozenset()
+    closed = np.array(list(registry.rows_of(openings.closed).values()), dtype=np.int64)
+    able = np.flatnonzero(~np.isin(eligible, closed))
+    ranked = able[best_first(scores[able], count * (1 + DEPTH))]
+    codes = [registry.codes[row].decode() for row in eligible[ranked].tolist()]
+    choices = choose(codes, count, openings)
+    first = ranked[np.array([each.at for each in choices], dtype=np.int64)]
+    return first, frozenset(at for at, each in zip(first.tolist(), choices, strict=True) if each.explored)
 
 
 def heuristic(expansions: NDArray[np.int32], kilometres: Floats) -> Floats:
@@ -183,6 +215,12 @@ def _meant(company: Company, brief: Brief) -> tuple[Reason, ...]:
 def _distance(company: Company, kilometres: float) -> Reason:
     told = msg("所在地与园区相距约 {km} 公里。", km=round(kilometres))
     return Reason("DISTANCE", told, "region_code", company.region_code, company.as_of)
+
+
+def _explored(company: Company, place: int) -> Reason:
+    """Return that a company is on the list for exploration, and where it really stands."""
+    told = msg("按公平分配的探索名额列入，在符合条件的企业中列第 {place} 位。", place=place)
+    return Reason(EXPLORATION, told, "place", str(place), company.as_of)
 
 
 def _history(company: Company) -> tuple[Reason, ...]:

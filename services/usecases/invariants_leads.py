@@ -1,0 +1,55 @@
+"""What always holds of the allocation of leads among parks."""
+
+from __future__ import annotations
+
+from tenants.kernel.invariants import Invariant
+
+LEADS = (
+    Invariant(
+        "lead-parks",
+        "A company is listed to at most five parks, in places taken one after the other.",
+        """
+        SELECT uscc, count(*) AS parks FROM lead_places GROUP BY uscc
+        HAVING count(*) > 5 OR max(place) <> count(*) OR count(DISTINCT park_id) <> count(*)
+        """,
+    ),
+    Invariant(
+        "lead-claim",
+        "A company is claimed by one park at a time, and by one that it is listed to.",
+        """
+        SELECT a.uscc, a.id FROM lead_claims a WHERE NOT EXISTS
+            (SELECT FROM lead_places p WHERE p.uscc = a.uscc AND p.park_id = a.park_id AND p.listed_at <= a.claimed_at)
+           OR EXISTS (SELECT FROM lead_claims b WHERE b.uscc = a.uscc AND b.id <> a.id
+                AND tstzrange(a.claimed_at, a.ends_at) && tstzrange(b.claimed_at, b.ends_at))
+        """,
+    ),
+    Invariant(
+        "lead-exclusive",
+        "While a park has claimed a company, it is listed to no other for the first time.",
+        """
+        SELECT c.uscc, c.id, p.park_id FROM lead_claims c JOIN lead_places p ON p.uscc = c.uscc AND p.park_id <> c.park_id
+        WHERE p.listed_at > c.claimed_at AND p.listed_at < c.ends_at
+        """,
+    ),
+    Invariant(
+        "lead-suppressed",
+        "A company that asked not to be contacted is listed to nobody and claimed by nobody meanwhile.",
+        """
+        SELECT s.uscc, s.id FROM lead_suppressions s WHERE EXISTS
+            (SELECT FROM listed_leads l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+             WHERE l.uscc = s.uscc AND r.finished_at > s.recorded_at AND r.finished_at < coalesce(s.lifted_at, 'infinity'))
+           OR EXISTS (SELECT FROM lead_claims c WHERE c.uscc = s.uscc AND c.ends_at > s.recorded_at
+                AND c.claimed_at < coalesce(s.lifted_at, 'infinity'))
+        """,
+    ),
+    Invariant(
+        "lead-explored",
+        "A fifth of every list comes from beyond the top ranks, and only a succeeded run has a list.",
+        """
+        SELECT l.tenant_id, l.run_id FROM listed_leads l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+        GROUP BY l.tenant_id, l.run_id, r.status
+        HAVING 5 * count(*) FILTER (WHERE l.explored) < count(*) OR r.status <> 'succeeded'
+        """,
+    ),
+)
+"""Checked over the whole database by ``marketplace check``."""

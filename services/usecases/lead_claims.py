@@ -1,0 +1,164 @@
+"""A park's leads: which companies were listed to it, where each stands, and claiming one for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.orm import aliased
+
+from services.rules.lead_allocation import LEASE, OPEN_STAGES, ClaimStage, LeadStatus, ends_lease, may_become, status_of
+from services.store.companies import Company
+from services.store.lead_allocation import LeadClaim, LeadPlace, LeadSuppression, ListedLead
+from services.usecases.lead_places import lock_companies
+from tenants.kernel.database import AnyRow
+from tenants.kernel.errors import Conflict, NotFound
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
+from tenants.usecases import audit
+
+MOST_SHOWN = 1000
+"""Leads that are listed at once: twenty lists of fifty."""
+
+
+@dataclass(frozen=True)
+class LeadView:
+    """A company that was listed to the acting park. ``lease_ends_at`` is of the park's own running claim."""
+
+    uscc: str
+    name: str
+    listed_at: datetime
+    status: LeadStatus
+    lease_ends_at: datetime | None
+
+
+def list_leads(work: Work, *, run_id: UUID | None = None) -> tuple[LeadView, ...]:
+    """Return the companies listed to the acting park, newest list first; of one run in the list's order."""
+    work.actor.require(Permission.READ_ORDER)
+    return _leads(work, run_id=run_id)
+
+
+def claim_lead(work: Work, *, uscc: str) -> LeadView:
+    """Claim a company for the acting park alone, for 30 days. Who has it already keeps its lease as it is.
+
+    Raises NotFound for a company that was not listed to the park, Conflict ``leads.suppressed`` for one that asked not to
+    be contacted and ``leads.claimed`` where another park has it.
+    """
+    work.actor.require(Permission.CLAIM_LEAD)
+    park_id = work.actor.require_tenant()
+    lock_companies(work, [uscc])
+    lead = _lead(work, uscc)
+    if lead.status is LeadStatus.SUPPRESSED:
+        raise _suppressed()
+    if lead.lease_ends_at is not None:
+        return lead
+    claim_id = new_id()
+    made = (
+        insert(LeadClaim)
+        .values(
+            id=claim_id, uscc=uscc, park_id=park_id, claimed_by=work.actor.user_id, claimed_at=work.now,
+            ends_at=work.now + LEASE, stage=ClaimStage.CLAIMED, changed_by=work.actor.user_id, changed_at=work.now,
+        )
+        .on_conflict_do_nothing()
+    )  # fmt: skip
+    if not rows_written(work.session, made):
+        raise Conflict("leads.claimed", msg("该企业已被其他园区认领，认领最长 30 天。请先联系名单中的其他企业。"))
+    audit.record(work, "leads.claim", "lead_claim", claim_id, uscc=uscc)
+    return _lead(work, uscc)
+
+
+def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
+    """Say how far a claimed company is; ``released`` and ``lost`` free it for the other parks at once.
+
+    Raises NotFound for a company that was not listed to the park, Conflict ``leads.not_claimed`` without a running claim
+    of its own and ``leads.stage`` for a step that does not follow.
+    """
+    work.actor.require(Permission.CLAIM_LEAD)
+    lock_companies(work, [uscc])
+    _lead(work, uscc)
+    claim = running_claim(work, uscc)
+    if claim.stage == stage:
+        return _lead(work, uscc)
+    if not may_become(ClaimStage(claim.stage), stage):
+        raise Conflict("leads.stage", msg("该线索目前不能这样更新。请刷新页面后重试。"))
+    ends = {"ends_at": work.now} if ends_lease(stage) else {}
+    work.session.execute(
+        update(LeadClaim)
+        .where(LeadClaim.id == claim.id)
+        .values(stage=stage, changed_by=work.actor.user_id, changed_at=work.now, **ends)
+    )
+    audit.record(work, "leads.move", "lead_claim", claim.id, uscc=uscc, stage=stage)
+    return _lead(work, uscc)
+
+
+def running_claim(work: Work, uscc: str) -> AnyRow:
+    """Return the acting park's claim whose lease runs; Conflict ``leads.not_claimed`` where there is none."""
+    query = select(LeadClaim.id, LeadClaim.stage).where(
+        LeadClaim.park_id == work.actor.require_tenant(),
+        LeadClaim.uscc == uscc,
+        LeadClaim.claimed_at <= work.now,
+        LeadClaim.ends_at > work.now,
+    )
+    row = work.session.execute(query).one_or_none()
+    if row is None:
+        raise Conflict("leads.not_claimed", msg("请先认领该企业；认领 30 天后自动结束。"))
+    return row
+
+
+def _suppressed() -> Conflict:
+    return Conflict("leads.suppressed", msg("该企业已要求不再联系。请从名单中选择其他企业。"))
+
+
+def _lead(work: Work, uscc: str) -> LeadView:
+    found = _leads(work, uscc=uscc)
+    if not found:
+        raise NotFound("leads.not_found", msg("该企业不在贵园区的名单中。请从招商线索中选择。"))
+    return found[0]
+
+
+def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -> tuple[LeadView, ...]:
+    park_id = work.actor.require_tenant()
+    newest = (
+        select(LeadClaim)
+        .where(LeadClaim.park_id == park_id)
+        .ext(distinct_on(LeadClaim.uscc))
+        .order_by(LeadClaim.uscc, LeadClaim.claimed_at.desc(), LeadClaim.id.desc())
+        .subquery()
+    )
+    claim = aliased(LeadClaim, newest)
+    query = (
+        select(
+            LeadPlace.uscc, Company.name, LeadPlace.listed_at, claim.stage, claim.ends_at,
+            LeadSuppression.id.is_not(None).label("suppressed"),
+        )
+        .outerjoin(Company, Company.uscc == LeadPlace.uscc)
+        .outerjoin(claim, claim.uscc == LeadPlace.uscc)
+        .outerjoin(LeadSuppression, and_(LeadSuppression.uscc == LeadPlace.uscc, LeadSuppression.lifted_at.is_(None)))
+        .where(LeadPlace.park_id == park_id)
+    )  # fmt: skip
+    if uscc is not None:
+        query = query.where(LeadPlace.uscc == uscc)
+    if run_id is None:
+        query = query.order_by(LeadPlace.listed_at.desc(), LeadPlace.uscc)
+    else:
+        on_list = and_(ListedLead.tenant_id == park_id, ListedLead.uscc == LeadPlace.uscc, ListedLead.run_id == run_id)
+        query = query.join(ListedLead, on_list).order_by(ListedLead.position)
+    return tuple(_view(row, work.now) for row in work.session.execute(query.limit(MOST_SHOWN)))
+
+
+def _view(row: AnyRow, now: datetime) -> LeadView:
+    stage = None if row.stage is None else ClaimStage(row.stage)
+    held = stage in (*OPEN_STAGES, ClaimStage.SIGNED) and row.ends_at > now
+    return LeadView(
+        uscc=row.uscc,
+        name=row.name or row.uscc,
+        listed_at=row.listed_at,
+        status=status_of(stage, row.ends_at, now, suppressed=row.suppressed),
+        lease_ends_at=row.ends_at if held else None,
+    )
