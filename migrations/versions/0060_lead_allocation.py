@@ -1,6 +1,6 @@
 """Places of companies on parks' lists, claims with a lease, and companies that asked not to be contacted.
 
-Follows 0055. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0059. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0056"
-down_revision = "0055"
+revision = "0060"
+down_revision = "0059"
 branch_labels = None
 depends_on = None
 
