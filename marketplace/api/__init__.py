@@ -24,6 +24,7 @@ NOUNS = (
     "joint_hours",
     "joint_true_ups",
     "briefs",
+    "leads",
     "reference_tables",
     "company_imports",
     "twin_estimates",

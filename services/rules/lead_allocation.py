@@ -139,6 +139,11 @@ def may_become(stage: ClaimStage, wanted: ClaimStage) -> bool:
     return stage in OPEN_STAGES and (wanted in _ENDS or wanted in _NEXT[stage])
 
 
+def next_stages(stage: ClaimStage) -> tuple[ClaimStage, ...]:
+    """Return what an open claim may become, in the order in which things go."""
+    return tuple(each for each in ClaimStage if may_become(stage, each))
+
+
 def ends_lease(stage: ClaimStage) -> bool:
     """Tell whether a stage frees the company at once."""
     return stage in _ENDS or stage is ClaimStage.SUPPRESSED

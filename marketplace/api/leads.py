@@ -1,0 +1,147 @@
+"""Leads: the companies that were listed to a park, claiming one for itself, and companies that want no contact."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from flask import Response
+from pydantic import Field
+
+from marketplace.api.calls import call, command, noun, show
+from marketplace.api.fields import Answer, Body, ById, Idempotent, Moment, Parameters
+from marketplace.doors.identity import working
+from services.rules.lead_allocation import ClaimStage, LeadStatus
+from services.usecases import lead_claims, lead_suppressions
+
+leads = noun("leads", "Companies listed to a park, and who has claimed them.")
+
+Uscc = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$", description="Unified social credit code (GB 32100)")]
+
+
+class ByUscc(Parameters):
+    """Which company."""
+
+    uscc: Uscc
+
+
+class LeadsQuery(Parameters):
+    """Of which list; without it of all."""
+
+    run_id: UUID | None = None
+
+
+class ListedLead(Answer):
+    """A company that was listed to the park. ``lease_ends_at``: until when it is the park's alone."""
+
+    uscc: str
+    name: str
+    listed_at: Moment
+    status: LeadStatus
+    lease_ends_at: Moment | None
+
+
+class ListedLeads(Answer):
+    """Companies: of one list in its order, otherwise the newest list first; a thousand at most."""
+
+    items: list[ListedLead]
+
+
+class LeadStep(Body):
+    """How far it is. ``released`` and ``lost`` free the company for other parks at once."""
+
+    stage: ClaimStage
+
+
+class SuppressionWish(Body):
+    """A company that asked not to be contacted."""
+
+    uscc: Uscc
+    asked_on: date
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Suppression(Answer):
+    """A company's wish; ``name`` is null where the registry does not know it."""
+
+    id: UUID
+    uscc: str
+    name: str | None
+    asked_on: date
+    reason: str
+    recorded_by: UUID
+    recorded_at: Moment
+    lifted_at: Moment | None
+
+
+class Suppressions(Answer):
+    """Wishes, the newest first, lifted ones too."""
+
+    items: list[Suppression]
+
+
+@leads.get("/leads", **call(ListedLeads))
+def list_leads(query: LeadsQuery) -> Response:
+    """List the companies that were listed to the park, and where each stands."""
+    with working() as work:
+        found = lead_claims.list_leads(work, run_id=query.run_id)
+        return show(ListedLeads(items=[ListedLead.of(each) for each in found]))
+
+
+@leads.post("/leads/<uscc>/claim", **call(ListedLead))
+def claim_lead(path: ByUscc, header: Idempotent) -> Response:
+    """Claim a company for the park alone, for 30 days; one that it has already stays as it is."""
+    return command(
+        "leads.claim",
+        header,
+        None,
+        lambda work: ListedLead.of(lead_claims.claim_lead(work, uscc=path.uscc)),
+        about={"uscc": path.uscc},
+    )
+
+
+@leads.post("/leads/<uscc>/stage", **call(ListedLead))
+def move_lead(path: ByUscc, body: LeadStep, header: Idempotent) -> Response:
+    """Say how far a claimed company is."""
+    return command(
+        "leads.move",
+        header,
+        body,
+        lambda work: ListedLead.of(lead_claims.move_lead(work, uscc=path.uscc, stage=body.stage)),
+        about={"uscc": path.uscc},
+    )
+
+
+@leads.get("/lead-suppressions", **call(Suppressions))
+def list_lead_suppressions() -> Response:
+    """List the companies that asked not to be contacted (operators)."""
+    with working() as work:
+        found = lead_suppressions.list_suppressions(work)
+        return show(Suppressions(items=[Suppression.of(each) for each in found]))
+
+
+@leads.post("/lead-suppressions", **call(Suppression, status=201))
+def suppress_company(body: SuppressionWish, header: Idempotent) -> Response:
+    """Note that a company wants no contact: no list names it from now on, and a running claim ends (operators)."""
+    return command(
+        "leads.suppress",
+        header,
+        body,
+        lambda work: Suppression.of(
+            lead_suppressions.suppress_company(work, uscc=body.uscc, asked_on=body.asked_on, reason=body.reason)
+        ),
+        status=201,
+    )
+
+
+@leads.post("/lead-suppressions/<id>/lift", **call(Suppression))
+def lift_suppression(path: ById, header: Idempotent) -> Response:
+    """Let a company be listed again (operators)."""
+    return command(
+        "leads.lift_suppression",
+        header,
+        None,
+        lambda work: Suppression.of(lead_suppressions.lift_suppression(work, suppression_id=path.id)),
+        about={"id": str(path.id)},
+    )
