@@ -120,11 +120,11 @@ def note_rejected(session: Session, tenant_id: UUID, rows: Sequence[Mapping[str,
 class Intake:
     """Stores events that are new, piece by piece, while the caller reads the next ones: see ``intake``."""
 
-    def __init__(self, session: Session, tenant_id: UUID, now: datetime) -> None:
+    def __init__(self, session: Session, driver: Any, tenant_id: UUID, now: datetime) -> None:
         self._session = session
+        self._driver = driver
         self._tenant = tenant_id
         self._now = now
-        self._driver: Any = session.connection().connection.driver_connection
         self._sent: list[tuple[Any, int, dict[str, str]]] = []
 
     def send(self, events: Sequence[IncomingEvent]) -> None:
@@ -152,10 +152,10 @@ def intake(session: Session, tenant_id: UUID, now: datetime) -> Iterator[Intake]
 
     Nothing else may ask the database inside the block: it would wait for all that was sent.
     """
-    taking = Intake(session, tenant_id, now)
+    driver: Any = session.connection().connection.driver_connection
     try:
-        with taking._driver.pipeline():  # noqa: SLF001 - its own
-            yield taking
+        with driver.pipeline():
+            yield Intake(session, driver, tenant_id, now)
     except psycopg.Error as error:  # as the session raises it, for those who tell a lost connection from a fault
         raise DBAPIError.instance(_TAKE, None, error, psycopg.Error, hide_parameters=True) from error
 

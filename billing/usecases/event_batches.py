@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, bindparam, func, select
@@ -109,7 +109,8 @@ class Batch:
         first = self.events.setdefault(key, event)
         if first is event:
             self.places[key] = index
-            self._fresh.append((event, raw.get("data") or _NOTHING))  # type: ignore[attr-defined]  # read as a mapping
+            said = cast("Mapping[str, Mapping[str, object] | None]", raw)  # it was read as one
+            self._fresh.append((event, said.get("data") or _NOTHING))
         elif first.body_hash != event.body_hash:
             data = json.loads(first.data)
             stored = {"type": first.type, "subject": first.subject, "data": data, "corrects": first.corrects}

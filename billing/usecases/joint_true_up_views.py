@@ -18,7 +18,7 @@ from billing.store.adjustments import places_of
 from billing.store.joint_true_ups import JointTrueUp, JointTrueUpShare
 from billing.store.usage import RatedUsage
 from billing.usecases.joint_carry import reaches_year_end
-from billing.usecases.joint_years import YearView, year_at
+from billing.usecases.joint_years import JointYear, YearView, year_at
 from billing.usecases.joint_years import view_of as year_view
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
@@ -114,8 +114,7 @@ def read_year_end(work: Work, *, agreement_id: UUID, year: int | None = None) ->
     work.actor.require(Permission.READ_JOINT)
     found = year_at(work, agreement_id, year)
     settled = found.settlement()
-    at_end = reaches_year_end(found.part.end, found.part.year)
-    shares = true_up(found.terms, found.parties, settled, found.accounts, at_year_end=at_end)
+    shares = worked_out(found)
     used = year_of_use(found.terms, found.parties, found.part, found.accounts, found.outsider_minutes)
     alone = stand_alone(used)
     parks = [
@@ -163,10 +162,21 @@ def list_true_ups(
 def read_true_up(work: Work, *, true_up_id: UUID) -> TrueUpView:
     """Return a true-up; NotFound for one that the park is no party of."""
     work.actor.require(Permission.READ_JOINT)
-    row = store.true_up(work.session, true_up_id)
+    return view_of(work, true_up_row(work, true_up_id))
+
+
+def true_up_row(work: Work, true_up_id: UUID, *, lock: bool = False) -> JointTrueUp:
+    """Return a true-up as it is kept, for use cases that have asked for their own permission. Raises NotFound."""
+    row = store.true_up(work.session, true_up_id, lock=lock)
     if row is None:
         raise NotFound("joint.true_up_not_found", msg("没有找到该年度结算。请从列表中重新打开。"))
-    return view_of(work, row)
+    return row
+
+
+def worked_out(found: JointYear) -> tuple[TrueUpShare, ...]:
+    """Return what a year comes to by what was used so far, by park."""
+    at_end = reaches_year_end(found.part.end, found.part.year)
+    return true_up(found.terms, found.parties, found.settlement(), found.accounts, at_year_end=at_end)
 
 
 def view_of(work: Work, row: JointTrueUp) -> TrueUpView:

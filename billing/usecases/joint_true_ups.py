@@ -19,11 +19,11 @@ from billing.store import settlements, wallet_movements
 from billing.store.books import post_journal
 from billing.store.joint_true_ups import JOINT, JointTrueUp, JointTrueUpShare
 from billing.usecases.joint_carry import carry_on, reaches_year_end
-from billing.usecases.joint_true_up_views import TrueUpView, share_of, view_of
+from billing.usecases.joint_true_up_views import TrueUpView, share_of, true_up_row, view_of, worked_out
 from billing.usecases.joint_years import JointYear, open_year, year_at
 from billing.usecases.metering import note_event
 from billing.usecases.wallets import mover_of
-from tenants.kernel.errors import Conflict, NotFound
+from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -66,7 +66,7 @@ def propose_reversal(work: Work, *, true_up_id: UUID, reason: str) -> TrueUpView
     """Propose to undo an approved true-up. Raises Conflict for one that is not approved, or was undone or is asked for."""
     work.actor.require(Permission.WRITE_JOINT)
     person = work.actor.require_person()
-    old = _row(work, true_up_id)
+    old = true_up_row(work, true_up_id)
     with Faults() as faults:
         faults.take("reason", check_name, reason)
     found = year_at(work, old.agreement_id, old.year, lock=True)
@@ -126,12 +126,6 @@ def refuse_true_up(work: Work, *, true_up_id: UUID) -> TrueUpView:
     return view_of(work, row)
 
 
-def worked_out(found: JointYear) -> tuple[TrueUpShare, ...]:
-    """Return what a year comes to by what was used so far, by park."""
-    at_end = reaches_year_end(found.part.end, found.part.year)
-    return rules.true_up(found.terms, found.parties, found.settlement(), found.accounts, at_year_end=at_end)
-
-
 def _write(
     work: Work, found: JointYear, values: dict[str, Any], shares: Sequence[TrueUpShare], person: UUID
 ) -> JointTrueUp:
@@ -148,7 +142,7 @@ def _write(
         for each in shares
     ]
     store.insert_true_up(work.session, row, written)
-    return _row(work, true_up_id)
+    return true_up_row(work, true_up_id)
 
 
 def _settle(work: Work, row: JointTrueUp, found: JointYear, share: JointTrueUpShare) -> None:
@@ -218,15 +212,8 @@ def _check_none_waits(work: Work, agreement_id: UUID, year: int) -> None:
         raise Conflict("joint.proposed", msg("该年度已有待批准的结算。请先批准或不同意。"))
 
 
-def _row(work: Work, true_up_id: UUID, *, lock: bool = False) -> JointTrueUp:
-    row = store.true_up(work.session, true_up_id, lock=lock)
-    if row is None:
-        raise NotFound("joint.true_up_not_found", msg("没有找到该年度结算。请从列表中重新打开。"))
-    return row
-
-
 def _proposed(work: Work, true_up_id: UUID) -> JointTrueUp:
-    row = _row(work, true_up_id, lock=True)
+    row = true_up_row(work, true_up_id, lock=True)
     if row.status != "proposed":
         raise Conflict("joint.decided", msg("该结算已办理。请刷新后查看结果。"))
     return row

@@ -25,8 +25,6 @@ DEPTH = 10
 """How many times the length of a list the exploration reaches down."""
 LEASE = timedelta(days=30)
 """How long a claim holds; it ends by itself."""
-MOST_REVEALS = 20
-"""Switchboard numbers that a park may have unmasked a day."""
 
 
 class ClaimStage(StrEnum):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.formats.brief import read_brief
@@ -69,7 +69,7 @@ class _Task:
     arguments: tuple[object, ...]
     ending: Actor
     """Who ends the run: with a reach over all parks where the result depends on theirs."""
-    keep: Callable[[Work, EngineResult], None] = lambda _work, _result: None
+    keep: Callable[[Work, Any], None] = lambda _work, _result: None
     """Notes what of the result is more than files, in the transaction that ends the run."""
 
 
@@ -135,8 +135,7 @@ def _finish(workshop: WorkShop, task: _Task, run_id: UUID, result: EngineResult)
             task.keep(work, result)
 
 
-def _take_places(job: RunJob, given: Openings, work: Work, result: EngineResult) -> None:
-    assert isinstance(result, LeadsResult)  # noqa: S101 - for the type checker
+def _take_places(job: RunJob, given: Openings, work: Work, result: LeadsResult) -> None:
     lead_places.take_places(work, run_id=job.id, park_id=job.tenant_id, leads=result.leads, given=given)
 
 
