@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from uuid import UUID
 
 from flask import Response, request, url_for
 
@@ -17,15 +19,12 @@ from marketplace.web.joint import METHODS
 from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import say, show
-from tenants.kernel.errors import Problem
+from tenants.kernel.errors import Invalid, Problem
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
 pages = page_group("joint_year_end")
-
-MOST_USES = 20_000
-"""How many uses one file holds; a year of a busy centre has a tenth of it."""
 
 
 @pages.get("/joint/agreements/<agreement_id>/year-end")
@@ -50,7 +49,7 @@ def uses_file(agreement_id: str) -> Response:
     """Download a year's uses with their corrections."""
     with page_work() as work:
         year = views.read_year_end(work, agreement_id=id_of(agreement_id), year=_asked_year()).hours.year
-        uses = _all_uses(work, agreement_id, year)
+        uses = list(_all_uses(work, id_of(agreement_id), year))
     header = (msg("日期"), msg("使用者"), msg("时数"), msg("依据"), msg("报告指纹"), msg("登记时间"), msg("已更正"))
     rows = [
         (
@@ -112,8 +111,10 @@ def _decide(work: Work, agreement_id: str) -> None:
         use_cases.approve_true_up(work, true_up_id=id_of(field("true_up")))
     elif step == "reverse":
         use_cases.propose_reversal(work, true_up_id=id_of(field("true_up")), reason=field("reason"))
-    else:
+    elif step == "refuse":
         use_cases.refuse_true_up(work, true_up_id=id_of(field("true_up")))
+    else:
+        raise Invalid("form.step", msg("未识别所选操作，未做任何更改。请刷新页面后重试。"))
 
 
 def _page(agreement_id: str, refusal: Refusal | None) -> Response:
@@ -145,16 +146,12 @@ def _page(agreement_id: str, refusal: Refusal | None) -> Response:
     )
 
 
-def _all_uses(work: Work, agreement_id: str, year: int) -> list[UseView]:
-    found: list[UseView] = []
-    cursor = None
-    while len(found) < MOST_USES:
-        page = joint_uses.list_uses(work, agreement_id=id_of(agreement_id), year=year, limit=100, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return found
+def _all_uses(work: Work, agreement_id: UUID, year: int) -> Iterator[UseView]:
+    page = joint_uses.list_uses(work, agreement_id=agreement_id, year=year, limit=100)
+    yield from page.items
+    while page.next_cursor is not None:
+        page = joint_uses.list_uses(work, agreement_id=agreement_id, year=year, limit=100, cursor=page.next_cursor)
+        yield from page.items
 
 
 def _asked_year() -> int | None:

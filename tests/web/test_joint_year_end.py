@@ -29,6 +29,7 @@ def test_a_year_is_closed_and_downloaded_on_the_page(province: Province, signed_
     step = {"year": "2025", "true_up": true_up}
     assert 'value="approve"' in waiting
     assert officer.post(page, step | {"step": "approve"}).status_code == 403
+    assert approver.post(page, step | {"step": ""}).status_code == 422, "what was not asked is not done"
     assert approver.post(page, step | {"step": "approve"}).status_code == 303
     closed = park.get(f"{page}?year=2025").text
     assert "已关账" in closed
