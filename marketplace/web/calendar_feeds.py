@@ -10,6 +10,7 @@ from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.usecases import calendar_feeds as use_cases
+from services.usecases import instruments
 from tenants.kernel.errors import Problem
 
 pages = page_group("calendar_feeds")
@@ -62,13 +63,13 @@ def calendar(owner_id: str, feed_id: str, secret: str) -> Response:
 def _page(refusal: Refusal | None = None, address: str | None = None, status: int = 200) -> Response:
     with page_work() as work:
         page = use_cases.list_feeds(work, cursor=request.args.get("cursor"))
-        instruments = use_cases.own_instruments(work)
         is_park = work.actor.tenant_id is not None
+        own = () if is_park else instruments.list_instruments(work, own=True)
     return show(
         "calendar_feeds.html",
         status=status if refusal is None else refusal.status,
         page=page,
-        instruments=instruments,
+        instruments=own,
         is_park=is_park,
         address=address,
         refusal=refusal,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from flask import Response, request, url_for
 
 from marketplace.doors.current import current_market
@@ -12,12 +10,12 @@ from marketplace.doors.requests import takes_files
 from marketplace.doors.uploads import uploaded_file
 from marketplace.formats.quarantine import write_quarantine
 from marketplace.formats.tables import CSV
-from marketplace.web.pages import field, given, go, id_of, page_group, page_work, person
+from marketplace.web.pages import day_field, field, given, go, id_of, page_group, page_work, person
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.company_imports import REASONS, WARNINGS, ImportKind
 from services.usecases import company_imports as use_cases
-from tenants.kernel.errors import FieldError, Invalid, Problem
+from tenants.kernel.errors import Problem
 from tenants.kernel.messages import Message, msg
 
 pages = page_group("company_imports")
@@ -38,7 +36,7 @@ def bring() -> Response:
     """Bring a file in and lead to its progress."""
     person()
     try:
-        as_of = _day(field("as_of"))
+        as_of = day_field("as_of")
         with uploaded_file() as sent, page_work() as work:
             made = use_cases.start_import(
                 work,
@@ -114,11 +112,3 @@ def _page(refusal: Refusal | None) -> Response:
         most_mib=current_market().settings.max_upload_mib,
         typed=given() if refusal else {},
     )
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        wrong = msg("请填写日期，如 2026-03-31。")
-        raise Invalid("companies.invalid", wrong, errors=[FieldError("as_of", "companies.field", wrong)]) from error

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from flask import Response, url_for
 
-from marketplace.web.pages import field, given, go, id_of, page_group, page_work
+from marketplace.web.pages import day_field, field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.lead_allocation import ClaimStage, next_stages
 from services.usecases import lead_claims, lead_suppressions
-from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound, Problem
-from tenants.kernel.messages import Message, msg
+from tenants.kernel.errors import Conflict, Invalid, NotFound, Problem
+from tenants.kernel.messages import msg
 
 pages = page_group("leads")
-
-STAGES: dict[str, Message] = {
-    "suggested": msg("可认领"),
-    "claimed": msg("已认领"),
-    "contacted": msg("已联系"),
-    "visited": msg("已走访"),
-    "signed": msg("已签约"),
-    "lost": msg("未成"),
-    "released": msg("放弃认领"),
-    "expired": msg("认领到期"),
-    "suppressed": msg("不再联系"),
-}
-"""How each stage and status is called."""
 
 
 @pages.get("/leads")
@@ -70,7 +55,7 @@ def suppress() -> Response:
     try:
         with page_work() as work:
             lead_suppressions.suppress_company(
-                work, uscc=field("uscc"), asked_on=_day(field("asked_on")), reason=field("reason")
+                work, uscc=field("uscc"), asked_on=day_field("asked_on"), reason=field("reason")
             )
     except Problem as problem:
         return _suppressions(refusal_of(problem))
@@ -93,7 +78,6 @@ def _leads(refusal: Refusal | None = None) -> Response:
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         leads=found,
-        names=STAGES,
         steps={stage.value: [each.value for each in next_stages(stage)] for stage in ClaimStage},
     )
 
@@ -115,11 +99,3 @@ def _stage(text: str) -> ClaimStage:
         return ClaimStage(text)
     except ValueError:
         raise Invalid("leads.stage", msg("请从所列进展中选择。")) from None
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        wrong = msg("请填写日期，如 2026-03-01。")
-        raise Invalid("form.day", wrong, errors=[FieldError("asked_on", "form.day", wrong)]) from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 from flask import Response, url_for
 
 from marketplace.doors.measure_words import KINDS, STACKING, STATES
-from marketplace.web.pages import field, given, go, page_group, page_work
+from marketplace.web.pages import day_field, field, given, go, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.usecases import measures as use_cases
@@ -63,7 +62,7 @@ def end(slug: str) -> Response:
     """End a measure."""
     try:
         with page_work() as work:
-            use_cases.end_measure(work, slug=slug, on=_day("on"))
+            use_cases.end_measure(work, slug=slug, on=day_field("on"))
     except Problem as problem:
         return _measure(slug, refusal_of(problem))
     return go(url_for("measures.measure", slug=slug))
@@ -121,11 +120,3 @@ def _document(text: str) -> dict[str, Any]:
         wrong = msg("不是有效的 JSON 对象。请检查括号、引号和逗号。")
         raise Invalid("measure.json", wrong, errors=[FieldError("document", "measure.json", wrong)])
     return document
-
-
-def _day(name: str) -> date:
-    try:
-        return date.fromisoformat(field(name))
-    except ValueError:
-        wrong = msg("须为日期，例如 2026-12-31。")
-        raise Invalid("form.day", wrong, errors=[FieldError(name, "form.day", wrong)]) from None

@@ -51,6 +51,8 @@ class Section:
 SUBSIDIES = msg("补贴与资金")
 ACCOUNTS = msg("账务")
 ENERGY = msg("能源与碳")
+SERVICES = msg("服务办理")
+INSPECTION = msg("检测")
 SETTINGS = msg("设置")
 
 ENTRIES = (
@@ -77,11 +79,11 @@ ENTRIES = (
         section=ENERGY,
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
-    Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True),
-    Entry("leads.leads", msg("招商线索"), Permission.READ_ORDER, park_only=True),
-    Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION),
-    Entry("instruments.instruments", msg("仪器"), Permission.MANAGE_INSTRUMENT),
-    Entry("samples.samples", msg("送样"), Permission.REPORT_INSPECTION),
+    Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True, section=SERVICES),
+    Entry("leads.leads", msg("招商线索"), Permission.READ_ORDER, park_only=True, section=SERVICES),
+    Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION, section=INSPECTION),
+    Entry("instruments.instruments", msg("仪器管理"), Permission.MANAGE_INSTRUMENT, section=INSPECTION),
+    Entry("samples.samples", msg("送样"), Permission.REPORT_INSPECTION, section=INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),
     Entry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,7 +16,7 @@ from marketplace.doors.current import current_market
 from marketplace.doors.identity import person_actor
 from marketplace.doors.requests import NUL
 from tenants.kernel.context import Actor
-from tenants.kernel.errors import Invalid, NotAllowed, NotFound, Unauthenticated
+from tenants.kernel.errors import FieldError, Invalid, NotAllowed, NotFound, Unauthenticated
 from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
@@ -125,6 +126,15 @@ def id_of(text: str | None) -> UUID:
 def field(name: str) -> str:
     """Return one field of the sent form, without the white space around it."""
     return request.form.get(name, "").strip()
+
+
+def day_field(name: str) -> date:
+    """Return the day in one field of the sent form. Raises Invalid that names the field."""
+    try:
+        return date.fromisoformat(field(name))
+    except ValueError:
+        wrong = msg("请填写日期，如 2026-03-31。")
+        raise Invalid("form.day", wrong, errors=[FieldError(name, "form.day", wrong)]) from None
 
 
 def given() -> dict[str, Any]:

@@ -333,6 +333,17 @@ KINDS = {
     "samples": SAMPLES,
     "custody": CUSTODY,
     "invoice": INVOICE,
+    "lead": {
+        "suggested": msg("可认领"),
+        "claimed": msg("已认领"),
+        "contacted": msg("已联系"),
+        "visited": msg("已走访"),
+        "signed": msg("已签约"),
+        "lost": msg("未成"),
+        "released": msg("放弃认领"),
+        "expired": msg("认领到期"),
+        "suppressed": msg("不再联系"),
+    },
     "joint": {
         "signing": msg("待签署"),
         "signed": msg("待备案"),

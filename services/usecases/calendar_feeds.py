@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -59,14 +58,6 @@ class FeedView:
     created_at: datetime
     revoked_at: datetime | None
     last_read_at: datetime | None
-
-
-@dataclass(frozen=True)
-class OwnInstrument:
-    """An instrument of the acting provider, to choose from."""
-
-    id: UUID
-    name: str
 
 
 def create_feed(work: Work, *, name: str, instrument_id: UUID | None = None) -> NewFeed:
@@ -126,15 +117,6 @@ def revoke_feed(work: Work, *, feed_id: UUID) -> None:
         audit.record(work, "calendar_feed.revoke", "calendar_feed", feed_id)
     elif work.session.execute(select(CalendarFeed.id).where(*mine)).first() is None:
         raise NotFound("calendar_feed.not_found", msg("没有找到该日历地址。请从列表中重新打开。"))
-
-
-def own_instruments(work: Work) -> Sequence[OwnInstrument]:
-    """Return the acting provider's instruments by name; none for a park."""
-    work.actor.require(_right(work.actor))
-    if work.actor.tenant_id is not None:
-        return ()
-    query = select(Instrument.id, Instrument.name).where(Instrument.provider_id == _owner(work.actor))
-    return tuple(OwnInstrument(*row) for row in work.session.execute(query.order_by(Instrument.name, Instrument.id)))
 
 
 def read_feed(work: Work, *, owner_id: UUID, feed_id: UUID, secret: str) -> bytes:

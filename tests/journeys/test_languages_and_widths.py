@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events", "/carbon", "/factors", "/joint/agreements",
+        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/calendar-feeds",
     ),
     "park08": ("/catalogue",),
     "policy": (
@@ -36,9 +36,10 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables", "/company-imports",
+        "/reference-tables", "/company-imports", "/lead-suppressions",
     ),
-    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys"),
+    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys",
+        "/calendar-feeds"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
