@@ -34,6 +34,7 @@ class LineRow:
     included: int
     included_fen: int
     agreed_discount_fen: int
+    repeats: UUID | None
 
 
 def lock_counter(session: Session, legal_entity: str, year: int) -> int:
@@ -266,6 +267,7 @@ def lines_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> Sequence[Li
             RatedUsage.included,
             RatedUsage.discount_fen,
             RatedUsage.agreed_discount_fen,
+            RatedUsage.repeats,
         )
         .join(
             RatedUsage,
@@ -280,7 +282,7 @@ def lines_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> Sequence[Li
         .where(InvoiceLine.tenant_id == tenant_id, InvoiceLine.invoice_id == invoice_id)
         .order_by(InvoiceLine.line)
     )
-    return [LineRow(*row) for row in session.execute(query)]
+    return [LineRow(*tuple(row)) for row in session.execute(query)]
 
 
 def lock_open_invoices(session: Session, tenant_id: UUID) -> Sequence[Invoice]:

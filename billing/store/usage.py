@@ -154,6 +154,7 @@ class RatedUsage(TenantOwned, Base):
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("quantity >= 0", name="quantity"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
+        CheckConstraint("repeats IS NULL OR (gross_fen = 0 AND included = quantity)", name="repeats"),
         CheckConstraint(
             "agreed_discount_fen >= 0 AND (agreed_discount_fen > 0) = (agreed_discount_id IS NOT NULL)",
             name="agreed_discount",
@@ -177,11 +178,13 @@ class RatedUsage(TenantOwned, Base):
     awards: Mapped[list[Any]]
     payment_method: Mapped[Code]
     included: Mapped[int] = mapped_column(Integer, server_default="0")
-    """Units that cost nothing, as the park's plan includes them."""
+    """Units that cost nothing, as the park's plan includes them or as they repeat a delivery."""
     discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What they would have cost; ``gross_fen`` is without it."""
     agreed_discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What a discount took off the price before the subsidy; ``gross_fen`` is without it."""
     agreed_discount_id: Mapped[UUID | None] = mapped_column(ForeignKey("discounts.id"))
+    repeats: Mapped[UUID | None]
+    """The delivery that this one repeats for nothing; services owns that table, so this is no foreign key."""
     period: Mapped[str] = mapped_column(String(7))
     rated_at: Mapped[datetime]

@@ -41,7 +41,9 @@ class QuoteLineRequest:
     facts: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     included: int = 0
-    """How many of the units cost nothing, as the park's plan includes them."""
+    """How many of the units cost nothing, as the park's plan includes them or as they repeat a delivery."""
+    repeats: UUID | None = None
+    """The delivery that the line repeats for nothing."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def _line_view(
         later_fen=result.due_fen - result.payable_fen,
         awards=tuple(_award_view(award, names[award.programme]) for award in result.awards),
         included=line.included,
+        repeats=line.repeats,
         discount_fen=price.gross_fen(line.quantity) - charge.charge_fen if line.included else 0,
         agreed_discount_fen=charge.taken_off_fen,
         agreed_discount_id=None if charge.discount is None else charge.discount.id,

@@ -14,6 +14,7 @@ from billing.usecases.invoice_views import InvoiceLineView, InvoiceView
 from billing.usecases.issuers import IssuerView
 
 INCLUDED = "订阅包含"
+REPEATED = "再次交付免费"
 STATUS = {"draft": "草稿", "finalized": "待付款", "paid": "已付清", "void": "作废"}
 
 
@@ -89,16 +90,19 @@ def _line(line: InvoiceLineView, period: str, fund_names: Mapping[str, str]) -> 
 def notes_of(line: InvoiceLineView, period: str) -> Sequence[str]:
     """Return what stands below a line's title: another month than the invoice's, what was taken off, what paid it."""
     notes = [f"{line.period} 的用量"] if line.period != period else []
-    if line.included:
+    if line.repeats is not None:
+        notes.append(f"同样的需求 30 天内再次交付，减免 {format_yuan(line.repeated_fen)} 元")
+    elif line.included:
         notes.append(f"订阅包含 {line.included} 个单位，减免 {format_yuan(line.included_fen)} 元")
-    notes += [f"{name} {format_yuan(fen)} 元" for name, fen in reductions_of(line) if name != INCLUDED]
+    notes += [f"{name} {format_yuan(fen)} 元" for name, fen in reductions_of(line) if name not in {INCLUDED, REPEATED}]
     return [*notes, "已由钱包支付"] if line.paid else notes
 
 
 def reductions_of(priced: InvoiceLineView | InvoiceView) -> Sequence[tuple[str, int]]:
     """Return what was taken off the list price of a line or an invoice, by name, in the order in which it came off."""
     found = (
-        (INCLUDED, priced.included_fen),
+        (INCLUDED, priced.included_fen - priced.repeated_fen),
+        (REPEATED, priced.repeated_fen),
         ("协议折扣", priced.agreed_discount_fen),
         ("账单折扣", priced.discount_fen),
     )

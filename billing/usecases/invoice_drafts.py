@@ -83,6 +83,11 @@ class DraftView(DraftRow):
         return sum(line.included_fen for line in self.lines)
 
     @property
+    def repeated_fen(self) -> int:
+        """Return what of it is of deliveries that were repeated."""
+        return sum(line.repeated_fen for line in self.lines)
+
+    @property
     def agreed_discount_fen(self) -> int:
         """Return what discounts took off prices before any subsidy."""
         return sum(line.agreed_discount_fen for line in self.lines)

@@ -48,7 +48,7 @@ class InvoiceRow:
 class InvoiceLineView:
     """One delivered service. ``period`` differs from the invoice's for late usage; ``paid`` says the wallet paid it.
 
-    ``included`` units cost nothing and would have cost ``included_fen``; ``agreed_discount_fen`` came off the price before
+    ``included`` units cost nothing and would have cost ``included_fen``: by the plan, or as the line ``repeats`` a delivery; ``agreed_discount_fen`` came off the price before
     the subsidy, ``discount_fen`` is the line's part of the whole invoice's discount.
     """
 
@@ -72,6 +72,12 @@ class InvoiceLineView:
     event_source: str
     event_id: str
     used_at: datetime
+    repeats: UUID | None = None
+
+    @property
+    def repeated_fen(self) -> int:
+        """Return what the line would have cost if it did not repeat a delivery."""
+        return 0 if self.repeats is None else self.included_fen
 
     @property
     def list_fen(self) -> int:
@@ -99,6 +105,11 @@ class InvoiceView(InvoiceRow):
     def included_fen(self) -> int:
         """Return what the included units would have cost."""
         return sum(line.included_fen for line in self.lines)
+
+    @property
+    def repeated_fen(self) -> int:
+        """Return what of it is of deliveries that were repeated."""
+        return sum(line.repeated_fen for line in self.lines)
 
     @property
     def agreed_discount_fen(self) -> int:
@@ -170,6 +181,7 @@ def draft_line(
         event_source=usage.event_source,
         event_id=usage.event_id,
         used_at=used_at,
+        repeats=usage.repeats,
     )
 
 
@@ -223,4 +235,5 @@ def line_view(row: LineRow) -> InvoiceLineView:
         event_source=row.event_source,
         event_id=row.event_id,
         used_at=row.used_at,
+        repeats=row.repeats,
     )

@@ -18,12 +18,13 @@ from tenants.kernel.work import Work
 
 @dataclass(frozen=True)
 class Wanted:
-    """A line's units, ``included`` of which cost nothing."""
+    """A line's units, ``included`` of which cost nothing. What repeats a delivery costs nothing and is not counted."""
 
     offering: str
     units: int
     included: int = 0
     title: str = ""
+    repeats: UUID | None = None
 
 
 def split_included(
@@ -34,19 +35,23 @@ def split_included(
     Raises Conflict ``plan.limit`` when an offering's most in a month would be passed.
     """
     work.actor.require(Permission.ASK_QUOTE)
-    concerned = _concerned(entitlements, lines)
+    counted = [line for line in lines if line.repeats is None]
+    concerned = _concerned(entitlements, counted)
     if not concerned:
-        return tuple(0 for _ in lines)
+        return tuple(0 if line.repeats is None else line.units for line in lines)
     used = store.used_of(work.session, work.actor.require_tenant(), month_from, concerned)
     free = {slug: max(0, entitlements.included.get(slug, 0) - used[slug].included) for slug in concerned}
     found = []
     for line in lines:
+        if line.repeats is not None:
+            found.append(line.units)
+            continue
         included = min(free.get(line.offering, 0), line.units)
         if included:
             free[line.offering] -= included
         found.append(included)
     for slug in concerned:
-        _check_limit(entitlements, slug, used[slug], _sum(lines, slug))
+        _check_limit(entitlements, slug, used[slug], _sum(counted, slug))
     return tuple(found)
 
 
@@ -60,6 +65,7 @@ def count_order(
     """
     work.actor.require(Permission.PLACE_ORDER)
     tenant = work.actor.require_tenant()
+    lines = {line_id: line for line_id, line in lines.items() if line.repeats is None}
     concerned = _concerned(entitlements, tuple(lines.values()))
     if month_from is None or not concerned:
         return

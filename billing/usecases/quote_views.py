@@ -63,6 +63,9 @@ class AwardView:
         )
 
 
+_IDS = ("price_id", "agreed_discount_id", "repeats")
+
+
 @dataclass(frozen=True)
 class QuoteLineView:
     """One line. ``subsidy_fen`` is deducted now, so ``payable_fen`` is what the park pays for the order.
@@ -83,12 +86,14 @@ class QuoteLineView:
     later_fen: int
     awards: tuple[AwardView, ...]
     included: int = 0
-    """Units that the park's plan includes: they cost nothing."""
+    """Units that cost nothing: the park's plan includes them, or they repeat a delivery."""
     discount_fen: int = 0
     """What they would have cost."""
     agreed_discount_fen: int = 0
     """What a discount takes off before any subsidy: the list price is ``gross_fen`` and both."""
     agreed_discount_id: UUID | None = None
+    repeats: UUID | None = None
+    """The delivery that this one repeats, which is why it costs nothing."""
 
     @property
     def list_fen(self) -> int:
@@ -99,15 +104,14 @@ class QuoteLineView:
         """Return the line as JSON."""
         awards = [award.document() for award in self.awards]
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "awards"}
-        discount = None if self.agreed_discount_id is None else str(self.agreed_discount_id)
-        return {**plain, "price_id": str(self.price_id), "agreed_discount_id": discount, "awards": awards}
+        ids = {name: None if plain[name] is None else str(plain[name]) for name in _IDS}
+        return {**plain, **ids, "awards": awards}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> QuoteLineView:
         """Return the line that ``document`` wrote."""
         awards = tuple(AwardView.from_document(award) for award in document["awards"])
-        discount = document.get("agreed_discount_id")
-        ids = {"price_id": UUID(document["price_id"]), "agreed_discount_id": UUID(discount) if discount else None}
+        ids = {name: UUID(given) if (given := document.get(name)) else None for name in _IDS}
         return cls(**{**document, **ids, "awards": awards})
 
 

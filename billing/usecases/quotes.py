@@ -99,13 +99,14 @@ def confirm_quote(
     facts: Mapping[str, Any] | None = None,
     line_facts: Sequence[Mapping[str, Any]] | None = None,
     included: Sequence[int] | None = None,
+    repeats: Sequence[UUID | None] | None = None,
 ) -> QuoteView:
     """Return a quote as it stands now, which is as it was shown: the same prices, and the same money by the same rules.
 
-    ``facts`` and ``line_facts`` (of each line) are how the facts stand now, and ``included`` how many units of each line cost nothing;
-    without them those of the quote are taken.
+    ``facts`` and ``line_facts`` (of each line) are how the facts stand now, and ``included`` how many units of each line cost nothing,
+    ``repeats`` which delivery each repeats; without them those of the quote are taken.
 
-    Raises Conflict ``quote.expired``, ``price.changed``, ``quote.included_changed``, ``quote.discount_changed`` or
+    Raises Conflict ``quote.expired``, ``price.changed``, ``quote.included_changed``, ``quote.repeat_changed``, ``quote.discount_changed`` or
     ``quote.subsidy_changed``; the park then asks anew, sees the new amounts and confirms those.
     """
     work.actor.require(Permission.PLACE_ORDER)
@@ -115,12 +116,14 @@ def confirm_quote(
         raise Conflict("quote.expired", msg("报价已过期。请重新询价并确认。"))
     stated = shown.facts if facts is None else facts
     _check_prices(work, shown, stated)
+    again = [line.repeats for line in shown.lines] if repeats is None else repeats
+    _check_repeats(shown, again)
     for line, free in zip(shown.lines, included or [line.included for line in shown.lines], strict=True):
         if line.included != free:
             raise included_changed(line.title or line.offering, line.included, free)
     lines = [
-        QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title, line.included)
-        for line, own in zip(shown.lines, line_facts or [line.facts for line in shown.lines], strict=True)
+        QuoteLineRequest(line.offering, line.quantity, line.request, own, line.title, line.included, first)
+        for line, own, first in zip(shown.lines, line_facts or [line.facts for line in shown.lines], again, strict=True)
     ]
     now = evaluate(work, tenant_id=tenant_id, lines=lines, facts=stated, at=work.now).preview
     _check_discounts(shown, now)
@@ -167,6 +170,22 @@ def _check_prices(work: Work, shown: QuoteView, facts: Mapping[str, Any]) -> Non
                     old=format_yuan(line.gross_fen),
                     new=format_yuan(price.gross_fen(line.quantity, line.included)),
                 ),
+            )
+
+
+def _check_repeats(shown: Preview, now: Sequence[UUID | None]) -> None:
+    """Refuse a quote whose line has become a repeat since, or is none any more; in both directions, as for prices."""
+    for line, first in zip(shown.lines, now, strict=True):
+        title = line.title or line.offering
+        if line.repeats is None and first is not None:
+            raise Conflict(
+                "quote.repeat_changed",
+                msg("“{title}”同样的需求刚刚已交付，再次交付不收费。请重新询价并确认。", title=title),
+            )
+        if line.repeats is not None and first is None:
+            raise Conflict(
+                "quote.repeat_changed",
+                msg("“{title}”已不能免费再次交付：已满 30 天，或数据已更新。请重新询价并确认。", title=title),
             )
 
 

@@ -71,6 +71,8 @@ class DeliveredLine:
     agreed_discount_fen: int = 0
     """What a discount took off the price, which ``gross_fen`` is without."""
     agreed_discount_id: UUID | None = None
+    repeats: UUID | None = None
+    """The delivery that this one repeats for nothing."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ def _rated(
         "discount_fen": line.discount_fen,
         "agreed_discount_fen": line.agreed_discount_fen,
         "agreed_discount_id": line.agreed_discount_id,
+        "repeats": line.repeats,
         "period": month_name(event.time),
         "rated_at": work.now,
     }

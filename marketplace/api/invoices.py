@@ -78,7 +78,10 @@ class InvoiceLine(Answer):
     title: str
     quantity: Quantity
     list_fen: Amount = Field(description="Less included_fen and agreed_discount_fen it is gross_fen")
-    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    included: int = Field(
+        description="Units that cost nothing: the park's plan includes them, or they repeat a delivery"
+    )
+    repeats: UUID | None = Field(description="The earlier run that was delivered again")
     included_fen: Amount = Field(description="What they would have cost")
     agreed_discount_fen: Amount = Field(description="What a discount took off before any subsidy")
     gross_fen: Amount

@@ -89,10 +89,13 @@ class OrderLine(Answer):
     gross_fen: Amount
     subsidy_fen: Amount
     payable_fen: Amount
-    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    included: int = Field(
+        description="Units that cost nothing: the park's plan includes them, or they repeat a delivery"
+    )
     discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
     agreed_discount_fen: Amount = Field(description="What a discount takes off before any subsidy; likewise")
     list_fen: Amount = Field(description="The list price: gross_fen and both of these")
+    repeats: UUID | None = Field(description="The park's earlier run with the same answer, delivered again for nothing")
     awards: list[Award]
     status: LineStatus
     failure_code: str | None

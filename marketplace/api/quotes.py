@@ -74,10 +74,13 @@ class QuoteLine(Answer):
     subsidy_fen: Amount
     payable_fen: Amount
     later_fen: Amount
-    included: int = Field(description="Units that the park's plan includes: they cost nothing")
+    included: int = Field(
+        description="Units that cost nothing: the park's plan includes them, or they repeat a delivery"
+    )
     discount_fen: Amount = Field(description="What they would have cost; gross_fen is without it")
     agreed_discount_fen: Amount = Field(description="What a discount takes off before any subsidy; likewise")
     list_fen: Amount = Field(description="The list price: gross_fen and both of these")
+    repeats: UUID | None = Field(description="The park's earlier run with the same answer, delivered again for nothing")
     awards: list[Award]
     explanations: list[Explanation] = Field(
         default_factory=list, description="Why each award is what it is, as things stood when the quote was made"

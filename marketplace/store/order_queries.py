@@ -94,6 +94,16 @@ def order_ids(session: Session, line_ids: Collection[UUID]) -> dict[UUID, UUID]:
     return {row.id: row.order_id for row in found}
 
 
+def places_of_runs(session: Session, run_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, str]]:
+    """Return the id and the number of the order that each run was rented by, where the transaction sees it."""
+    query = (
+        select(OrderLine.run_id, Order.id, Order.number)
+        .join(Order, (Order.tenant_id == OrderLine.tenant_id) & (Order.id == OrderLine.order_id))
+        .where(OrderLine.run_id.in_(run_ids))
+    )
+    return {row.run_id: (row.id, row.number) for row in session.execute(query)}
+
+
 def locked_order(session: Session, order_id: UUID) -> Order | None:
     """Return an order under lock: whoever closes one of its lines holds this, so no line is closed twice."""
     fresh = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)

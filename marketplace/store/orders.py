@@ -49,12 +49,14 @@ class OrderLine(TenantOwned, Base):
     __table_args__ = (
         owned_reference("order_id", "orders"),
         owned_reference("run_id", "runs"),
+        owned_reference("repeats", "runs"),
         owned_reference("booking_id", "bookings"),
         owned_reference("site_month_id", "site_months"),
         owned_reference("sample_batch_id", "sample_batches"),
         one_of("status", ("placed", "delivered", "failed", "cancelled")),
         CheckConstraint("gross_fen = subsidy_fen + payable_fen", name="two_payers"),
         CheckConstraint("included >= 0 AND discount_fen >= 0", name="included"),
+        CheckConstraint("repeats IS NULL OR (gross_fen = 0 AND included = quantity)", name="repeats"),
         CheckConstraint(
             "agreed_discount_fen >= 0 AND (agreed_discount_fen > 0) = (agreed_discount_id IS NOT NULL)",
             name="agreed_discount",
@@ -76,12 +78,14 @@ class OrderLine(TenantOwned, Base):
     payable_fen: Mapped[Fen]
     awards: Mapped[list[Any]]
     included: Mapped[int] = mapped_column(Integer, server_default="0")
-    """Units that the park's plan includes: they cost nothing."""
+    """Units that cost nothing: the park's plan includes them, or they repeat a delivery."""
     discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What they would have cost; ``gross_fen`` is without it."""
     agreed_discount_fen: Mapped[Fen] = mapped_column(server_default="0")
     """What a discount took off the price before the subsidy; ``gross_fen`` is without it."""
     agreed_discount_id: Mapped[UUID | None] = mapped_column(ForeignKey("discounts.id"))
+    repeats: Mapped[UUID | None]
+    """The run that is delivered again, which is why the line costs nothing."""
     status: Mapped[Code]
     run_id: Mapped[UUID | None]
     booking_id: Mapped[UUID | None]

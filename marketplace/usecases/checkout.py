@@ -66,7 +66,8 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None 
     park = _ordering_park(work)
     rights = read_rights(work)
     checked = [_checked(work, rights, wish, f"lines[{index}]") for index, wish in enumerate(lines)]
-    free = _included(work, rights, [Wanted(offering.slug, plan.quantity) for offering, plan in checked])
+    wished = [Wanted(offering.slug, plan.quantity, repeats=plan.repeats) for offering, plan in checked]
+    free = _included(work, rights, wished)
     facts, line_facts = stated_facts(work, park, [offering for offering, _ in checked], (contract_no or "").strip())
     wanted = [
         quotes.QuoteLineRequest(
@@ -76,6 +77,7 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None 
             title=plan.title,
             facts=own,
             included=units,
+            repeats=plan.repeats,
         )
         for (offering, plan), own, units in zip(checked, line_facts, free, strict=True)
     ]
@@ -108,8 +110,7 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
         lines=dict(zip(line_ids, units, strict=True)),
     )
     for position, (line_id, line) in enumerate(zip(line_ids, quote.lines, strict=True)):
-        wish = LineWish(line.offering, line.request)
-        delivery = _start(work, rights, wish, line_id, f"lines[{position}]")
+        delivery = _start(work, rights, line, line_id, f"lines[{position}]")
         work.session.execute(
             insert(OrderLine).values(
                 tenant_id=park.id,
@@ -129,6 +130,7 @@ def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) ->
                 discount_fen=line.discount_fen,
                 agreed_discount_fen=line.agreed_discount_fen,
                 agreed_discount_id=line.agreed_discount_id,
+                repeats=line.repeats,
                 status=LineStatus.PLACED,
                 run_id=delivery.run_id,
                 booking_id=delivery.booking_id,
@@ -169,16 +171,16 @@ def _ordering_park(work: Work) -> ParkView:
 
 
 def _included(work: Work, rights: Rights, lines: Sequence[Wanted]) -> tuple[int, ...]:
-    """Return how many units of each line the park's plan includes now."""
+    """Return how many units of each line cost nothing now: those that the park's plan includes, and repeats."""
     if rights.month_from is None:
-        return tuple(0 for _ in lines)
+        return tuple(0 if line.repeats is None else line.units for line in lines)
     return plan_uses.split_included(
         work, entitlements=rights.entitlements, month_from=rights.month_from, lines=lines
     )  # fmt: skip
 
 
 def _wanted(line: quotes.QuoteLineView) -> Wanted:
-    return Wanted(line.offering, line.quantity, line.included, line.title)
+    return Wanted(line.offering, line.quantity, line.included, line.title, line.repeats)
 
 
 def _confirmed(
@@ -189,8 +191,14 @@ def _confirmed(
     known = {slug: _rentable(work, rights, slug) for slug in {line.offering for line in shown.lines}}
     offerings = [known[line.offering] for line in shown.lines]
     facts, line_facts = stated_facts(work, park, offerings, shown.contract_no or "")
+    again = [
+        deliveries.repeat_of(work, offering=offering, request=line.request)
+        for offering, line in zip(offerings, shown.lines, strict=True)
+    ]
     free = _included(work, rights, [_wanted(line) for line in shown.lines])
-    confirmed = quotes.confirm_quote(work, quote_id=quote_id, facts=facts, line_facts=line_facts, included=free)
+    confirmed = quotes.confirm_quote(
+        work, quote_id=quote_id, facts=facts, line_facts=line_facts, included=free, repeats=again
+    )
     return offerings, confirmed
 
 
@@ -217,10 +225,17 @@ def _claim_contract(
     )
 
 
-def _start(work: Work, rights: Rights, wish: LineWish, line_id: UUID, where: str) -> deliveries.Delivery:
-    offering, plan = _checked(work, rights, wish, where)
+def _start(
+    work: Work, rights: Rights, line: quotes.QuoteLineView, line_id: UUID, where: str
+) -> deliveries.Delivery:  # fmt: skip
+    """Begin a line's delivery; whether it repeats an earlier one is as confirmed, since that decided the price."""
+    offering, plan = _checked(work, rights, LineWish(line.offering, line.request), where)
     return deliveries.start_delivery(
-        work, offering=offering, plan=plan, order_line_id=line_id, priority=rights.entitlements.priority
+        work,
+        offering=offering,
+        plan=replace(plan, repeats=line.repeats),
+        order_line_id=line_id,
+        priority=rights.entitlements.priority,
     )
 
 

@@ -269,6 +269,7 @@ def _settle(
             discount_fen=line.discount_fen,
             agreed_discount_fen=line.agreed_discount_fen,
             agreed_discount_id=line.agreed_discount_id,
+            repeats=line.repeats,
         ),
         source=f"marketplace/{delivery}",
         event_id=event_id,

@@ -157,13 +157,22 @@ SUBSCRIPTIONS = (
         """
         SELECT l.tenant_id, l.id, l.included, u.included AS counted FROM order_lines l
         LEFT JOIN plan_uses u ON u.tenant_id = l.tenant_id AND u.order_line_id = l.id AND u.given_back_at IS NULL
-        WHERE (l.status IN ('placed', 'delivered') AND l.included <> coalesce(u.included, 0))
+        WHERE (l.status IN ('placed', 'delivered')
+                AND CASE WHEN l.repeats IS NULL THEN l.included ELSE 0 END <> coalesce(u.included, 0))
            OR (l.status NOT IN ('placed', 'delivered') AND u.order_line_id IS NOT NULL)
         UNION ALL
         SELECT r.tenant_id, r.order_line_id, r.included, l.included FROM rated_usage r
         JOIN order_lines l ON l.tenant_id = r.tenant_id AND l.id = r.order_line_id
-        WHERE (r.included, r.discount_fen, r.agreed_discount_fen, r.agreed_discount_id)
-            IS DISTINCT FROM (l.included, l.discount_fen, l.agreed_discount_fen, l.agreed_discount_id)
+        WHERE (r.included, r.discount_fen, r.agreed_discount_fen, r.agreed_discount_id, r.repeats)
+            IS DISTINCT FROM (l.included, l.discount_fen, l.agreed_discount_fen, l.agreed_discount_id, l.repeats)
+        """,
+    ),
+    Invariant(
+        "repeat-of-line",
+        "A line repeats what its run repeats, and costs nobody anything.",
+        """
+        SELECT l.tenant_id, l.id FROM order_lines l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+        WHERE l.repeats IS DISTINCT FROM r.repeats
         """,
     ),
     Invariant(

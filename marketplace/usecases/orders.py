@@ -8,7 +8,7 @@ from uuid import UUID
 from billing.usecases.clawback_cases import ClawbackRow, cases_by_line
 from billing.usecases.return_views import ReturnView, returns_by_line
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
-from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, titles_of
+from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, places_of_runs, titles_of
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
 from services.usecases import artefacts, bookings, runs, sample_views, site_months
@@ -67,6 +67,12 @@ def orders_of_lines(work: Work, *, line_ids: Collection[UUID]) -> dict[UUID, UUI
     return order_ids(work.session, line_ids) if line_ids else {}
 
 
+def orders_of_runs(work: Work, *, run_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, str]]:
+    """Return id and number of the order of each run, as far as the acting person's rows show them."""
+    work.actor.require(Permission.READ_ORDER)
+    return places_of_runs(work.session, run_ids) if run_ids else {}
+
+
 def order_not_found() -> NotFound:
     """Return the refusal for an order that is not there, or not the caller's."""
     return NotFound("order.not_found", msg("没有找到该订单。请核对订单编号。"))
@@ -115,6 +121,7 @@ def _line_view(
         included=line.included,
         discount_fen=line.discount_fen,
         agreed_discount_fen=line.agreed_discount_fen,
+        repeats=line.repeats,
         status=LineStatus(line.status),
         failure_code=line.failure_code,
         result_sha256=line.result_sha256,

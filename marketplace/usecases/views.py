@@ -32,6 +32,7 @@ class OrderLineView:
     included: int
     discount_fen: int
     agreed_discount_fen: int
+    repeats: UUID | None
     status: LineStatus
     failure_code: str | None
     result_sha256: str | None

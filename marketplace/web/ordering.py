@@ -15,7 +15,7 @@ from marketplace.doors.current import current_market
 from marketplace.doors.requests import MIB, takes_files
 from marketplace.doors.service_names import know_services
 from marketplace.rules.orders import PaymentMethod
-from marketplace.usecases import checkout, estimates, shop
+from marketplace.usecases import checkout, estimates, orders, shop
 from marketplace.web.brief_form import brief_choices, brief_place, brief_request
 from marketplace.web.explaining import tell
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
@@ -43,6 +43,7 @@ CHANGED = frozenset(
         "quote.expired",
         "price.changed",
         "quote.subsidy_changed",
+        "quote.repeat_changed",
         "fund.exhausted",
         "cap.reached",
         "cap.rolling_reached",
@@ -169,6 +170,8 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         exceeded = checkout.exceeded_budgets(work, quote_id=quote.id)
         slugs = {slug for line in quote.lines for award in line.awards for slug in award.by_fund}
         fund_names = funds.name_funds(work, slugs=slugs)
+        again = {line.repeats for line in quote.lines if line.repeats}
+        originals = orders.orders_of_runs(work, run_ids=again) if work.actor.may(Permission.READ_ORDER) else {}
         wallet = wallets.read_wallet(work, park_id=work.actor.require_tenant()) if may_read else None
     return show(
         "ordering/price.html",
@@ -178,6 +181,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         told=tuple(tuple(tell(each) for each in line) for line in explained),
         old=old,
         wallet=wallet,
+        originals=originals,
         exceeded=exceeded,
         fund_names=fund_names,
         same=parse_id(request.args.get("same", "")),

@@ -111,12 +111,16 @@ def _context(order_id: str) -> dict[str, Any]:
     with page_work() as work:
         order = use_cases.read_order(work, order_id=id_of(order_id))
         delivered = [line.id for line in order.lines if line.status == LineStatus.DELIVERED and line.subsidy_fen]
+        own = work.actor.tenant_id == order.park_id
+        originals = use_cases.orders_of_runs(work, run_ids={line.repeats for line in order.lines if line.repeats})
         words = acceptances.read_acceptances(work, order_line_ids=delivered) if delivered else {}
     return {
         "delivered": delivered,
         "acceptances": words,
         "acceptance_days": ACCEPTANCE_DAYS,
         "order": order,
+        "own": own,
+        "originals": originals,
         "moving": _is_moving(order),
         "twin_chart": twin_chart,
         "schedule_chart": schedule_chart,

@@ -7,10 +7,12 @@ is no chance of success in the result: without outcomes the data supports a rank
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Protocol
 
@@ -145,6 +147,20 @@ def check_registry(newest: date | None, eligible: int, today: date) -> None:
             msg("名录中只有 {count} 家企业符合所选行业，不足 {fewest} 家，本次不计费。请增加行业、放宽关键词，或减少排除的行业与环境限制。",
                 count=eligible, fewest=FEWEST_ELIGIBLE),
         )  # fmt: skip
+
+
+def fingerprint(brief: Brief, registry: str, tables: Iterable[str]) -> str:
+    """Return the hash of a question and its data: the same one means that the same was asked of the same rows.
+
+    ``registry`` names the registry with its expansions as it was, ``tables`` are the hashes of the positioning's tables.
+    The order of words and industries asks nothing, and a newer engine is no newer data.
+    """
+    asked = asdict(brief)
+    for name in ("divisions", "exclusions", "limits"):
+        asked[name] = sorted(set(asked[name]))
+    asked["keywords"] = sorted({word.casefold() for word in brief.keywords})
+    facts = {"brief": asked, "registry": registry, "tables": sorted(tables)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def brief_words(brief: Brief) -> tuple[str, ...]:

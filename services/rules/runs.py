@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 MOST_ATTEMPTS = 3
 """A run whose worker died is begun again, at most this often: what kills three workers will kill a fourth."""
+
+FREE_AGAIN = timedelta(days=30)
+"""How long after a delivery the same question on the same data is answered again for nothing."""
 
 
 class RunStatus(StrEnum):

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of
+from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of, owned_reference
 
 
 class Run(TenantOwned, Base):
@@ -17,6 +17,7 @@ class Run(TenantOwned, Base):
 
     __tablename__ = "runs"
     __table_args__ = (
+        owned_reference("repeats", "runs"),
         one_of("status", ("queued", "running", "succeeded", "failed", "cancelled")),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index(None, "tenant_id", "status"),
@@ -39,7 +40,9 @@ class Run(TenantOwned, Base):
     kpis: Mapped[dict[str, Any] | None]
     manifest_sha256: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str | None] = mapped_column(String(64))
-    """Hash of all that the answer depends on, where the engine can tell before it runs."""
+    """Hash of all that the answer depends on: of a twin told before it runs, of a lead list by the data that it used."""
+    repeats: Mapped[UUID | None]
+    """The run whose question this one asks again, on the same data and for nothing."""
     requested_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -55,9 +55,19 @@ def index_registry(work: Work, cache: Path) -> Path:
     return folder
 
 
+def registry_version(work: Work) -> str:
+    """Return what names the registry and its expansions as they are now: for use cases that asked for their permission."""
+    return str(work.session.execute(select(RegistryVersion.version)).scalar_one())
+
+
+def version_of(folder: Path) -> str:
+    """Return the version of the registry whose index lies in ``folder``."""
+    return folder.name.partition("-")[2]
+
+
 def _version(work: Work) -> str:
     """Return what names the registry as it is, and the form of its index."""
-    return f"{FORMAT}-{work.session.execute(select(RegistryVersion.version)).scalar_one()}"
+    return f"{FORMAT}-{registry_version(work)}"
 
 
 def _active(work: Work) -> Iterator[Row]:

@@ -19,7 +19,7 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import instruments, sample_requests, site_months, slots
+from services.usecases import instruments, lead_repeats, sample_requests, site_months, slots
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
 from services.usecases.schedule_requests import read_schedule_request
@@ -48,6 +48,8 @@ class DeliveryPlan:
     title: str
     fingerprint: str | None = None
     """Hash of all that an engine's answer depends on, where it can be told before."""
+    repeats: UUID | None = None
+    """The park's own run that answered the same on the same data lately: it is delivered again for nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     if offering.delivery is Way.LEADS:
         full, brief = read_brief(request)
         wanted = "、".join(DIVISIONS[division] for division in brief.divisions)
-        return _plan(offering, 1, full, f"{region_name(brief.region_code)}：{wanted}")
+        plan = _plan(offering, 1, full, f"{region_name(brief.region_code)}：{wanted}")
+        return replace(plan, repeats=lead_repeats.answered_before(work, brief=brief))
     if offering.delivery is Way.INSPECTION:
         return _plan_inspection(work, offering, request)
     if offering.delivery is Way.SAMPLES:
@@ -84,6 +87,14 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
         return _plan(offering, tests, full, what)
     full, what = site_months.plan_month(work, offering=offering, request=request)
     return _plan(offering, 1, full, what)
+
+
+def repeat_of(work: Work, *, offering: OfferingView, request: Mapping[str, Any]) -> UUID | None:
+    """Return the run that a planned request would repeat for nothing now, if any."""
+    work.actor.require(Permission.ASK_QUOTE)
+    if offering.delivery is not Way.LEADS:
+        return None
+    return lead_repeats.answered_before(work, brief=read_brief(request)[1])
 
 
 def start_delivery(
@@ -121,6 +132,7 @@ def start_delivery(
             progress=0,
             attempts=0,
             fingerprint=plan.fingerprint,
+            repeats=plan.repeats,
             requested_by=work.actor.user_id,
             created_at=work.now,
         )

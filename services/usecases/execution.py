@@ -25,16 +25,17 @@ from services.gateways.schedule import run_schedule
 from services.gateways.twin import run_twin
 from services.rules.catalogue import Delivery
 from services.rules.lead_allocation import Openings
+from services.rules.leads import fingerprint
 from services.rules.runs import MANIFEST
-from services.usecases import lead_places, runs
-from services.usecases.companies import EVENTS, index_registry
+from services.usecases import lead_places, lead_repeats, runs
+from services.usecases.companies import EVENTS, index_registry, version_of
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
 from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor, Reach
-from tenants.kernel.errors import Problem, Unavailable
+from tenants.kernel.errors import Conflict, Problem, Unavailable
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work, WorkShop
@@ -69,6 +70,8 @@ class _Task:
     arguments: tuple[object, ...]
     ending: Actor
     """Who ends the run: with a reach over all parks where the result depends on theirs."""
+    fingerprint: str | None = None
+    """Of the data that the engine is given, where it was not known when the run was ordered."""
     keep: Callable[[Work, Any], None] = lambda _work, _result: None
     """Notes what of the result is more than files, in the transaction that ends the run."""
 
@@ -97,7 +100,7 @@ def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, limits: RunLimits
     """Carry a run out once; False when it is queued again because its list is no longer open to the park."""
     with workshop.work(actor) as work:
         job = runs.begin_run(work, run_id=run_id)
-    if job is None:
+    if job is None or _deliver_again(workshop, actor, job):
         return True
     watch = _Watch(workshop, actor, run_id, stopping)
     try:
@@ -115,19 +118,33 @@ def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, limits: RunLimits
                 runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
         return True
     try:
-        _finish(workshop, task, run_id, outcome.value)
+        _finish(workshop, task, job, outcome.value)
     except lead_places.PlacesTakenError:
         with workshop.work(actor) as work:
             runs.hand_back(work, run_id=run_id, attempt=job.attempt)
         return False
+    except Conflict as problem:
+        with workshop.work(actor) as work:
+            runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
     return True
 
 
-def _finish(workshop: WorkShop, task: _Task, run_id: UUID, result: EngineResult) -> None:
+def _deliver_again(workshop: WorkShop, actor: Actor, job: RunJob) -> bool:
+    """End a run that repeats an earlier one with its files; False when an engine must work."""
+    if job.repeats is None:
+        return False
+    with workshop.work(replace(actor, reach=Reach.STAFF)) as work:
+        return lead_repeats.deliver_again(work, job=job)
+
+
+def _finish(workshop: WorkShop, task: _Task, job: RunJob, result: EngineResult) -> None:
     with workshop.work(task.ending) as work:
+        if task.fingerprint is not None:
+            lead_repeats.refuse_second_answer(work, job=job, asked=task.fingerprint)
         if runs.finish_run(
             work,
-            run_id=run_id,
+            run_id=job.id,
+            fingerprint=task.fingerprint,
             files=result.files,
             kpis=result.kpis,
             manifest_sha256=hashlib.sha256(result.files[MANIFEST]).hexdigest(),
@@ -189,9 +206,12 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
         folder = index_registry(work, INDEX_CACHE)
         brief, today = read_brief(job.request)[1], job.asked_at.astimezone(CHINA).date()
         tables = tables_in_use(work)
+        origins = [each.origin.sha256 for each in (tables.input_output, tables.demands) if each is not None]
+        asked = fingerprint(brief, version_of(folder), origins)
+        lead_repeats.refuse_second_answer(work, job=job, asked=asked)
     everyone = replace(actor, reach=Reach.STAFF)
     with workshop.work(everyone) as work:
         given = lead_places.read_openings(work, park_id=job.tenant_id, request=job.request)
     events = folder / EVENTS
     told = (brief, folder, today, events if events.exists() else None, tables, given)
-    return _Task(run_leads, told, everyone, partial(_take_places, job, given))
+    return _Task(run_leads, told, everyone, asked, partial(_take_places, job, given))

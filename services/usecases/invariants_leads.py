@@ -51,5 +51,14 @@ LEADS = (
         HAVING 5 * count(*) FILTER (WHERE l.explored) < count(*) OR r.status <> 'succeeded'
         """,
     ),
+    Invariant(
+        "lead-repeat",
+        "What is delivered again was delivered and was no repeat, at most 30 days before it was ordered again.",
+        """
+        SELECT r.tenant_id, r.id FROM runs r JOIN runs f ON f.tenant_id = r.tenant_id AND f.id = r.repeats
+        WHERE f.status <> 'succeeded' OR f.repeats IS NOT NULL OR f.fingerprint IS NULL OR f.delivery <> r.delivery
+           OR r.created_at >= f.finished_at + interval '720 hours'
+        """,
+    ),
 )
 """Checked over the whole database by ``marketplace check``."""

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.gateways.reference_tables import MOST_BYTES, ReferenceTables, read_demands, read_input_output
-from services.store.reference_tables import ReferenceTable
+from services.store.reference_tables import KINDS, ReferenceTable
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id
@@ -25,6 +25,7 @@ from tenants.usecases import audit
 __all__ = [
     "MOST_BYTES",
     "ReferenceTableView",
+    "hashes_in_use",
     "import_reference_table",
     "list_reference_tables",
     "tables_in_use",
@@ -126,14 +127,23 @@ def tables_in_use(work: Work) -> ReferenceTables:
     )
 
 
+def hashes_in_use(work: Work) -> tuple[str, ...]:
+    """Return the hashes of the tables that count now, without their files: for use cases that asked for their permission."""
+    newest = (_newest_first(kind).with_only_columns(ReferenceTable.sha256) for kind in KINDS)
+    return tuple(found for query in newest if (found := work.session.execute(query).scalar()) is not None)
+
+
 def _newest(work: Work, kind: TableKind) -> ReferenceTable | None:
-    query = (
+    return work.session.execute(_newest_first(kind)).scalar_one_or_none()
+
+
+def _newest_first(kind: str) -> Select[ReferenceTable]:
+    return (
         select(ReferenceTable)
         .where(ReferenceTable.kind == kind, ReferenceTable.withdrawn_at.is_(None))
         .order_by(ReferenceTable.year.desc(), ReferenceTable.imported_at.desc(), ReferenceTable.id.desc())
         .limit(1)
     )
-    return work.session.execute(query).scalar_one_or_none()
 
 
 def _view_of(work: Work, table_id: UUID) -> ReferenceTableView:

@@ -53,6 +53,8 @@ class RunJob:
     request: dict[str, Any]
     attempt: int
     asked_at: datetime
+    repeats: UUID | None = None
+    """The run that was delivered before and is delivered again."""
 
 
 def begin_run(work: Work, *, run_id: UUID) -> RunJob | None:
@@ -71,7 +73,7 @@ def begin_run(work: Work, *, run_id: UUID) -> RunJob | None:
             progress=0,
             started_at=func.coalesce(Run.started_at, work.now),
         )
-        .returning(Run.id, Run.tenant_id, Run.delivery, Run.request, Run.attempts, Run.created_at)
+        .returning(Run.id, Run.tenant_id, Run.delivery, Run.request, Run.attempts, Run.created_at, Run.repeats)
     )
     row = work.session.execute(begun).one_or_none()
     if row is None:
@@ -87,7 +89,7 @@ def begin_run(work: Work, *, run_id: UUID) -> RunJob | None:
             ),
         )
         return None
-    return RunJob(row.id, row.tenant_id, Delivery(row.delivery), row.request, row.attempts, row.created_at)
+    return RunJob(row.id, row.tenant_id, Delivery(row.delivery), row.request, row.attempts, row.created_at, row.repeats)
 
 
 def report_progress(work: Work, *, run_id: UUID, stage: str, percent: int) -> bool:
@@ -114,10 +116,17 @@ def hand_back(work: Work, *, run_id: UUID, attempt: int) -> None:
 
 
 def finish_run(
-    work: Work, *, run_id: UUID, files: Mapping[str, bytes], kpis: Mapping[str, Any], manifest_sha256: str
+    work: Work,
+    *,
+    run_id: UUID,
+    files: Mapping[str, bytes],
+    kpis: Mapping[str, Any],
+    manifest_sha256: str,
+    fingerprint: str | None = None,
 ) -> bool:
     """Store a run's files, figures and hash, and tell it, all at once; False when it had ended before.
 
+    ``fingerprint`` is of what the answer depended on, where that was known no sooner.
     The row's status decides: of two workers that come with a result, one finds it no longer running.
     """
     work.actor.require(Permission.EXECUTE_RUN)
@@ -130,6 +139,7 @@ def finish_run(
             progress=100,
             kpis=dict(kpis),
             manifest_sha256=manifest_sha256,
+            fingerprint=func.coalesce(fingerprint, Run.fingerprint),
             finished_at=work.now,
         )
         .returning(Run.tenant_id)

@@ -59,6 +59,23 @@ def test_one_park_claims_a_company_and_another_meets_it_again_when_it_is_freed(
     assert one.post("/leads/91330100MA00000000/claim").status_code == 404, "not listed to the park"
 
 
+def test_the_same_brief_again_costs_nothing_and_another_parks_does(
+    province: Province, parks: tuple[Caller, Caller]
+) -> None:
+    one, other = parks
+    run, mine = delivered(province, one)
+    assert other.post("/quotes", {"lines": [LEADS]}).get_json()["lines"][0]["repeats"] is None
+    again = {"offering": "ai-leads", "request": LEADS["request"] | {"industries": ["38", "C39"]}}
+    (line,) = one.post("/quotes", {"lines": [again]}).get_json()["lines"]
+    assert (line["repeats"], line["payable_fen"], line["subsidy_fen"]) == (run, 0, 0)
+    assert line["list_fen"] == line["discount_fen"] > 0
+    second, theirs = delivered(province, one)
+    assert second != run
+    assert theirs == mine
+    files = [one.get(f"/runs/{each}").get_json()["manifest_sha256"] for each in (run, second)]
+    assert files[0] == files[1]
+
+
 def test_who_wants_no_contact_is_on_no_list(province: Province, parks: tuple[Caller, Caller]) -> None:
     one, other = parks
     _, mine = delivered(province, one)

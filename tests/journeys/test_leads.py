@@ -56,3 +56,37 @@ def test_a_lead_is_claimed_moved_on_and_no_longer_to_be_contacted(enter: Enter, 
     one.reload()
     expect(one.locator(f"[id='{CODE}']")).to_contain_text("Not to be contacted")
     expect(one.locator("tbody button")).to_have_count(0)
+
+
+def ask_list(page: Page) -> None:
+    """Fill the brief in and go to the price."""
+    page.goto("/rent/ai-leads")
+    page.locator("#f-industries").select_option(["13", "17"])
+    page.locator("#f-area_mu").fill("120")
+    page.locator("#f-area_mu").press("Enter")
+    page.wait_for_url("**/quotes/*")
+
+
+@pytest.mark.timeout(300)
+def test_a_park_opens_its_leads_from_the_order_and_the_same_brief_again_is_free(enter: Enter) -> None:
+    page = enter("park05")
+    ask_list(page)
+    page.get_by_role("button", name="确认下单").click()
+    page.wait_for_url("**/orders/*")
+    expect(page.locator("#result-hash")).to_be_visible(timeout=180_000)
+    seal, first = page.locator("#result-hash").text_content(), page.url
+    page.get_by_role("link", name="在招商线索中认领企业").click()
+    page.wait_for_url("**/leads")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 900})
+    ask_list(page)
+    expect(page.get_by_text("再次交付不收费，也不占用补贴")).to_be_visible()
+    page.get_by_role("button", name="确认下单，支付 ¥0.00").press("Enter")
+    page.wait_for_url("**/orders/*")
+    assert page.url != first
+    expect(page.locator("#result-hash")).to_have_text(str(seal), timeout=60_000)
+    page.get_by_role("link", name="打开此前的订单").click()
+    page.wait_for_url(first)
+    page.goto("/language/en")
+    ask_list(page)
+    expect(page.get_by_text("delivering it again costs nothing")).to_be_visible()
