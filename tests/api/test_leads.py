@@ -14,7 +14,10 @@ from tests.support.province import Province
 from tests.support.services import import_demo_companies
 from tests.support.web import Caller
 
-LEADS = {"offering": "ai-leads", "request": {"region_code": "510104", "industries": ["39", "38"], "area_mu": 120}}
+LEADS: dict[str, Any] = {
+    "offering": "ai-leads",
+    "request": {"region_code": "510104", "industries": ["39", "38"], "area_mu": 120},
+}
 
 
 @pytest.fixture
