@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response
@@ -13,7 +14,8 @@ from marketplace.api.calls import call, command, noun, show
 from marketplace.api.fields import Answer, Body, ById, Idempotent, Moment, Parameters
 from marketplace.doors.identity import working
 from services.rules.lead_allocation import ClaimStage, LeadStatus
-from services.usecases import lead_claims, lead_suppressions
+from services.rules.lead_outcomes import LostReason, Outcome
+from services.usecases import lead_claims, lead_outcomes, lead_suppressions
 
 leads = noun("leads", "Companies listed to a park, and who has claimed them.")
 
@@ -33,13 +35,19 @@ class LeadsQuery(Parameters):
 
 
 class ListedLead(Answer):
-    """A company that was listed to the park. ``lease_ends_at``: until when it is the park's alone."""
+    """A company that was listed to the park. ``lease_ends_at``: until when it is the park's alone.
+
+    ``outcome`` is what the park has recorded last; null before it has, and after it took that back.
+    """
 
     uscc: str
     name: str
     listed_at: Moment
     status: LeadStatus
     lease_ends_at: Moment | None
+    outcome: Outcome | None
+    lost_reason: LostReason | None
+    outcome_at: Moment | None
 
 
 class ListedLeads(Answer):
@@ -52,6 +60,37 @@ class LeadStep(Body):
     """How far it is. ``released`` and ``lost`` free the company for other parks at once."""
 
     stage: ClaimStage
+
+
+class OutcomeRecord(Body):
+    """What came of a company. ``reason`` goes with ``lost`` and with nothing else; ``withdrawn`` takes the last record back."""
+
+    outcome: Outcome
+    reason: LostReason | None = None
+
+
+class LeadOutcome(Answer):
+    """A record, with what the park had been shown: the newest list that named the company, its place and score there.
+
+    ``model`` is the card of what ranked that list; null where expansions and distance alone did.
+    """
+
+    number: int
+    outcome: Outcome
+    reason: LostReason | None
+    recorded_by: UUID
+    recorded_at: Moment
+    run_id: UUID | None
+    position: int | None
+    explored: bool | None
+    score: Decimal | None
+    model: dict[str, Any] | None
+
+
+class LeadOutcomes(Answer):
+    """Records, the newest first; it counts, and the others stay."""
+
+    items: list[LeadOutcome]
 
 
 class SuppressionWish(Body):
@@ -111,6 +150,28 @@ def move_lead(path: ByUscc, body: LeadStep, header: Idempotent) -> Response:
         lambda work: ListedLead.of(lead_claims.move_lead(work, uscc=path.uscc, stage=body.stage)),
         about={"uscc": path.uscc},
     )
+
+
+@leads.post("/leads/<uscc>/outcomes", **call(ListedLead))
+def record_outcome(path: ByUscc, body: OutcomeRecord, header: Idempotent) -> Response:
+    """Record what came of a company, claimed or not; a further record corrects a wrong one, and none is ever removed."""
+    return command(
+        "leads.outcome",
+        header,
+        body,
+        lambda work: ListedLead.of(
+            lead_claims.record_outcome(work, uscc=path.uscc, outcome=body.outcome, reason=body.reason)
+        ),
+        about={"uscc": path.uscc},
+    )
+
+
+@leads.get("/leads/<uscc>/outcomes", **call(LeadOutcomes))
+def list_outcomes(path: ByUscc) -> Response:
+    """List what the park has recorded of a company, corrected records too."""
+    with working() as work:
+        found = lead_outcomes.list_outcomes(work, uscc=path.uscc)
+        return show(LeadOutcomes(items=[LeadOutcome.of(each) for each in found]))
 
 
 @leads.get("/lead-suppressions", **call(Suppressions))

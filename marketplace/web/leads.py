@@ -8,9 +8,11 @@ from marketplace.web.pages import day_field, field, given, go, id_of, page_group
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.lead_allocation import ClaimStage, next_stages
-from services.usecases import lead_claims, lead_suppressions
+from services.rules.lead_outcomes import LostReason, Outcome, outcome_of
+from services.usecases import lead_claims, lead_outcomes, lead_suppressions
 from tenants.kernel.errors import Conflict, Invalid, NotFound, Problem
 from tenants.kernel.messages import msg
+from tenants.usecases import people
 
 pages = page_group("leads")
 
@@ -41,6 +43,27 @@ def move(uscc: str) -> Response:
     except (Conflict, NotFound, Invalid) as problem:
         return _leads(refusal_of(problem))
     return go(url_for("leads.leads", _anchor=uscc))
+
+
+@pages.post("/leads/<uscc>/outcome")
+def record(uscc: str) -> Response:
+    """Record what came of a company: one click, whose button names the outcome, and the reason where there is one."""
+    try:
+        outcome, reason = _outcome(field("outcome"))
+        with page_work() as work:
+            lead_claims.record_outcome(work, uscc=uscc, outcome=outcome, reason=reason)
+    except (Conflict, NotFound, Invalid) as problem:
+        return _leads(refusal_of(problem))
+    return go(url_for("leads.leads", _anchor=uscc))
+
+
+@pages.get("/leads/<uscc>/outcomes")
+def outcomes(uscc: str) -> Response:
+    """Show what the park has recorded of a company, and what it had been shown."""
+    with page_work() as work:
+        found = lead_outcomes.list_outcomes(work, uscc=uscc)
+        names = people.colleague_names(work, user_ids={each.recorded_by for each in found})
+    return show("leads/outcomes.html", uscc=uscc, outcomes=found, names=names)
 
 
 @pages.get("/lead-suppressions")
@@ -78,7 +101,9 @@ def _leads(refusal: Refusal | None = None) -> Response:
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         leads=found,
-        steps={stage.value: [each.value for each in next_stages(stage)] for stage in ClaimStage},
+        steps={stage.value: _steps(stage) for stage in ClaimStage},
+        outcomes=_AT_ONCE,
+        reasons=[each.value for each in LostReason],
     )
 
 
@@ -92,6 +117,24 @@ def _suppressions(refusal: Refusal | None = None) -> Response:
         typed=given() if refusal else {},
         suppressions=found,
     )
+
+
+_AT_ONCE = (Outcome.VISITED.value, Outcome.SIGNED.value)
+"""Outcomes with a button of their own, also for who has not claimed the company or skips a step."""
+
+
+def _steps(stage: ClaimStage) -> list[str]:
+    """Return the steps of a claim that have a button; losing has one for each reason instead."""
+    return [each.value for each in next_stages(stage) if outcome_of(each) is not Outcome.LOST]
+
+
+def _outcome(text: str) -> tuple[Outcome, LostReason | None]:
+    """Return what a button says: an outcome, and after a colon the reason."""
+    outcome, _, reason = text.partition(":")
+    try:
+        return Outcome(outcome), LostReason(reason) if reason else None
+    except ValueError:
+        raise Invalid("leads.outcome", msg("请从所列结果中选择。")) from None
 
 
 def _stage(text: str) -> ClaimStage:

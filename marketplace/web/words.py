@@ -344,6 +344,22 @@ KINDS = {
         "expired": msg("认领到期"),
         "suppressed": msg("不再联系"),
     },
+    "outcome": {
+        "contacted": msg("联系成功"),
+        "visited": msg("走访成功"),
+        "signed": msg("签约落地"),
+        "lost": msg("未落地"),
+        "withdrawn": msg("撤回记录"),
+    },
+    "lost": {
+        "no_plan": msg("近期没有扩张计划"),
+        "price": msg("价格或政策不合"),
+        "location": msg("区位或交通不合"),
+        "supply": msg("用地、用能或配套不足"),
+        "elsewhere": msg("选择了其他地区"),
+        "unreachable": msg("联系不上"),
+        "other": msg("其他原因"),
+    },
     "joint": {
         "signing": msg("待签署"),
         "signed": msg("待备案"),

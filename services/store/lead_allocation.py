@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Date,
     ForeignKeyConstraint,
     Index,
+    Numeric,
     SmallInteger,
     String,
     UniqueConstraint,
@@ -56,6 +58,8 @@ class ListedLead(TenantOwned, Base):
     position: Mapped[int] = mapped_column(SmallInteger)
     explored: Mapped[bool] = mapped_column(Boolean)
     """From beyond the top ranks."""
+    score: Mapped[Decimal | None] = mapped_column(Numeric(14, 6))
+    """None on lists from before it was kept."""
 
 
 class LeadClaim(Base):

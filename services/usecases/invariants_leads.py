@@ -60,5 +60,17 @@ LEADS = (
            OR r.created_at >= f.finished_at + interval '720 hours'
         """,
     ),
+    Invariant(
+        "lead-outcomes",
+        "Outcomes are numbered one after the other, never back in time, and name a list that really had the company there.",
+        """
+        SELECT o.tenant_id, o.uscc, o.number FROM lead_outcomes o
+        WHERE (o.number > 1 AND NOT EXISTS (SELECT FROM lead_outcomes b WHERE b.tenant_id = o.tenant_id
+                AND b.uscc = o.uscc AND b.number = o.number - 1 AND b.recorded_at <= o.recorded_at))
+           OR (o.run_id IS NOT NULL AND NOT EXISTS (SELECT FROM listed_leads l WHERE l.tenant_id = o.tenant_id
+                AND l.run_id = o.run_id AND l.uscc = o.uscc AND l.position = o.position AND l.explored = o.explored
+                AND l.score IS NOT DISTINCT FROM o.score))
+        """,
+    ),
 )
 """Checked over the whole database by ``marketplace check``."""

@@ -11,11 +11,14 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import aliased
 
 from services.rules.lead_allocation import LEASE, OPEN_STAGES, ClaimStage, LeadStatus, ends_lease, may_become, status_of
+from services.rules.lead_outcomes import STAGE_AFTER, LostReason, Outcome, outcome_of
 from services.store.companies import Company
 from services.store.lead_allocation import LeadClaim, LeadPlace, LeadSuppression, ListedLead
+from services.store.lead_outcomes import LeadOutcome
+from services.usecases.lead_outcomes import note_outcome
 from services.usecases.lead_places import lock_companies
 from tenants.kernel.database import AnyRow
-from tenants.kernel.errors import Conflict, NotFound
+from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -29,13 +32,19 @@ MOST_SHOWN = 1000
 
 @dataclass(frozen=True)
 class LeadView:
-    """A company that was listed to the acting park. ``lease_ends_at`` is of the park's own running claim."""
+    """A company that was listed to the acting park. ``lease_ends_at`` is of the park's own running claim.
+
+    ``outcome`` is what the park has recorded last, None before it has and after it took that back.
+    """
 
     uscc: str
     name: str
     listed_at: datetime
     status: LeadStatus
     lease_ends_at: datetime | None
+    outcome: Outcome | None = None
+    lost_reason: LostReason | None = None
+    outcome_at: datetime | None = None
 
 
 def list_leads(work: Work, *, run_id: UUID | None = None) -> tuple[LeadView, ...]:
@@ -76,6 +85,8 @@ def claim_lead(work: Work, *, uscc: str) -> LeadView:
 def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
     """Say how far a claimed company is; ``released`` and ``lost`` free it for the other parks at once.
 
+    What a step says of the company is recorded as its outcome.
+
     Raises NotFound for a company that was not listed to the park, Conflict ``leads.not_claimed`` without a running claim
     of its own and ``leads.stage`` for a step that does not follow.
     """
@@ -87,6 +98,34 @@ def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
         return _lead(work, uscc)
     if not may_become(ClaimStage(claim.stage), stage):
         raise Conflict("leads.stage", msg("该线索目前不能这样更新。请刷新页面后重试。"))
+    _move(work, claim, uscc, stage)
+    if (outcome := outcome_of(stage)) is not None:
+        note_outcome(work, uscc=uscc, outcome=outcome)
+    return _lead(work, uscc)
+
+
+def record_outcome(work: Work, *, uscc: str, outcome: Outcome, reason: LostReason | None = None) -> LeadView:
+    """Record what came of a listed company, claimed or not, also after the claim: signing takes longer than a lease.
+
+    A further record corrects a wrong one. A running claim of the park follows it: ``lost`` frees the company at once. The
+    same again changes nothing. Raises NotFound for a company that was not listed to the park, Invalid for ``lost`` without a
+    reason or a reason without it.
+    """
+    work.actor.require(Permission.CLAIM_LEAD)
+    if (outcome is Outcome.LOST) is (reason is None):
+        wrong = msg("未成时请选择原因，其他结果不带原因。")
+        raise Invalid("leads.reason", wrong, errors=[FieldError("reason", "leads.reason", wrong)])
+    lock_companies(work, [uscc])
+    _lead(work, uscc)
+    if note_outcome(work, uscc=uscc, outcome=outcome, reason=reason):
+        claim = _running(work, uscc)
+        stage = STAGE_AFTER[outcome]
+        if claim is not None and claim.stage != stage:
+            _move(work, claim, uscc, stage)
+    return _lead(work, uscc)
+
+
+def _move(work: Work, claim: AnyRow, uscc: str, stage: ClaimStage) -> None:
     ends = {"ends_at": work.now} if ends_lease(stage) else {}
     work.session.execute(
         update(LeadClaim)
@@ -94,21 +133,24 @@ def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
         .values(stage=stage, changed_by=work.actor.user_id, changed_at=work.now, **ends)
     )
     audit.record(work, "leads.move", "lead_claim", claim.id, uscc=uscc, stage=stage)
-    return _lead(work, uscc)
 
 
 def running_claim(work: Work, uscc: str) -> AnyRow:
     """Return the acting park's claim whose lease runs; Conflict ``leads.not_claimed`` where there is none."""
+    row = _running(work, uscc)
+    if row is None:
+        raise Conflict("leads.not_claimed", msg("请先认领该企业；认领 30 天后自动结束。"))
+    return row
+
+
+def _running(work: Work, uscc: str) -> AnyRow | None:
     query = select(LeadClaim.id, LeadClaim.stage).where(
         LeadClaim.park_id == work.actor.require_tenant(),
         LeadClaim.uscc == uscc,
         LeadClaim.claimed_at <= work.now,
         LeadClaim.ends_at > work.now,
     )
-    row = work.session.execute(query).one_or_none()
-    if row is None:
-        raise Conflict("leads.not_claimed", msg("请先认领该企业；认领 30 天后自动结束。"))
-    return row
+    return work.session.execute(query).one_or_none()
 
 
 def _suppressed() -> Conflict:
@@ -132,13 +174,22 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
         .subquery()
     )
     claim = aliased(LeadClaim, newest)
+    latest = (
+        select(LeadOutcome)
+        .where(LeadOutcome.tenant_id == park_id)
+        .ext(distinct_on(LeadOutcome.uscc))
+        .order_by(LeadOutcome.uscc, LeadOutcome.number.desc())
+        .subquery()
+    )
+    record = aliased(LeadOutcome, latest)
     query = (
         select(
             LeadPlace.uscc, Company.name, LeadPlace.listed_at, claim.stage, claim.ends_at,
-            LeadSuppression.id.is_not(None).label("suppressed"),
+            LeadSuppression.id.is_not(None).label("suppressed"), record.outcome, record.reason, record.recorded_at,
         )
         .outerjoin(Company, Company.uscc == LeadPlace.uscc)
         .outerjoin(claim, claim.uscc == LeadPlace.uscc)
+        .outerjoin(record, record.uscc == LeadPlace.uscc)
         .outerjoin(LeadSuppression, and_(LeadSuppression.uscc == LeadPlace.uscc, LeadSuppression.lifted_at.is_(None)))
         .where(LeadPlace.park_id == park_id)
     )  # fmt: skip
@@ -155,10 +206,14 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
 def _view(row: AnyRow, now: datetime) -> LeadView:
     stage = None if row.stage is None else ClaimStage(row.stage)
     held = stage in (*OPEN_STAGES, ClaimStage.SIGNED) and row.ends_at > now
+    recorded = row.outcome not in {None, Outcome.WITHDRAWN}
     return LeadView(
         uscc=row.uscc,
         name=row.name or row.uscc,
         listed_at=row.listed_at,
         status=status_of(stage, row.ends_at, now, suppressed=row.suppressed),
         lease_ends_at=row.ends_at if held else None,
+        outcome=Outcome(row.outcome) if recorded else None,
+        lost_reason=LostReason(row.reason) if recorded and row.reason else None,
+        outcome_at=row.recorded_at if recorded else None,
     )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +77,7 @@ def take_places(work: Work, *, run_id: UUID, park_id: UUID, leads: Sequence[Lead
             "uscc": each.company.uscc,
             "position": each.rank,
             "explored": each.explored,
+            "score": Decimal(str(each.score)) if math.isfinite(each.score) else None,
         }
         for each in leads
     ]

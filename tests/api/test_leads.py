@@ -79,6 +79,27 @@ def test_the_same_brief_again_costs_nothing_and_another_parks_does(
     assert files[0] == files[1]
 
 
+def test_what_came_of_a_company_is_recorded_with_what_was_shown(
+    province: Province, parks: tuple[Caller, Caller]
+) -> None:
+    one, other = parks
+    run, mine = delivered(province, one)
+    code = mine[2]["uscc"]
+    assert mine[2]["outcome"] is None
+    wrong = one.post(f"/leads/{code}/outcomes", {"outcome": "lost"})
+    assert (wrong.status_code, wrong.get_json()["errors"][0]["field"]) == (422, "reason")
+    signed = one.post(f"/leads/{code}/outcomes", {"outcome": "signed"})
+    assert (signed.status_code, signed.get_json()["outcome"]) == (200, "signed")
+    lost = one.post(f"/leads/{code}/outcomes", {"outcome": "lost", "reason": "price"}).get_json()
+    assert (lost["outcome"], lost["lost_reason"]) == ("lost", "price")
+    last, first = one.get(f"/leads/{code}/outcomes").get_json()["items"]
+    assert (last["number"], first["outcome"], first["run_id"], first["position"]) == (2, "signed", run, 3)
+    assert float(first["score"]) > 0
+    assert first["recorded_by"]
+    assert other.get(f"/leads/{code}/outcomes").get_json()["items"] == []
+    assert other.post(f"/leads/{code}/outcomes", {"outcome": "signed"}).status_code == 404
+
+
 def test_who_wants_no_contact_is_on_no_list(province: Province, parks: tuple[Caller, Caller]) -> None:
     one, other = parks
     _, mine = delivered(province, one)

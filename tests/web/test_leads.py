@@ -45,6 +45,20 @@ def test_a_company_is_claimed_moved_on_and_freed(listed: None, signed_in: Enter)
     assert other.post(f"/leads/{CODE}/claim").status_code == 303
 
 
+def test_an_outcome_is_one_click_and_a_wrong_one_another(listed: None, signed_in: Enter) -> None:
+    park = signed_in("admin1")
+    assert park.post(f"/leads/{CODE}/outcome", {"outcome": "nothing"}).status_code == 422
+    assert park.post(f"/leads/{CODE}/outcome", {"outcome": "lost"}).status_code == 422
+    assert park.post(f"/leads/{CODE}/outcome", {"outcome": "signed"}).status_code == 303
+    assert park.post(f"/leads/{CODE}/outcome", {"outcome": "lost:price"}).status_code == 303
+    page = park.get("/leads").text
+    assert "未落地" in page
+    told = park.get(f"/leads/{CODE}/outcomes").text
+    assert "签约落地" in told
+    assert "价格或政策不合" in told
+    assert "签约落地" not in signed_in("admin2").get(f"/leads/{CODE}/outcomes").text
+
+
 def test_an_operator_notes_who_wants_no_contact(listed: None, signed_in: Enter) -> None:
     operator, park = signed_in("operator"), signed_in("admin1")
     assert park.get("/lead-suppressions").status_code == 403
