@@ -124,7 +124,8 @@ def _files(work: Work, job: RunJob) -> dict[str, bytes]:
 def _list_again(work: Work, job: RunJob) -> None:
     """List the same companies: their places are the park's for good, so none is taken."""
     first = aliased(ListedLead)
-    again = select(first.tenant_id, literal(job.id), first.uscc, first.position, first.explored).where(
+    again = select(first.tenant_id, literal(job.id), first.uscc, first.position, first.explored, first.score).where(
         first.tenant_id == job.tenant_id, first.run_id == job.repeats
     )
-    work.session.execute(insert(ListedLead).from_select(["tenant_id", "run_id", "uscc", "position", "explored"], again))
+    columns = ["tenant_id", "run_id", "uscc", "position", "explored", "score"]
+    work.session.execute(insert(ListedLead).from_select(columns, again))
