@@ -25,6 +25,7 @@ NOUNS = (
     "joint_true_ups",
     "briefs",
     "leads",
+    "lead_models",
     "reference_tables",
     "company_imports",
     "twin_estimates",

@@ -39,6 +39,8 @@ QUEUES: Mapping[str, str] = {
     "invoice_batch.queued": ENGINES,
     "invoices.run": MONEY,
     "company_import.queued": ENGINES,
+    "lead_edition.queued": ENGINES,
+    "lead_edition.due": ENGINES,
 }
 """Which queue the job of an event waits in; an event that is not named here starts no job."""
 

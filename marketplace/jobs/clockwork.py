@@ -19,7 +19,7 @@ from marketplace.usecases import (
     standing_orders,
     subscription_fees,
 )
-from services.usecases import site_alarms, site_months, watching, work_orders
+from services.usecases import lead_editions, site_alarms, site_months, watching, work_orders
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
@@ -220,6 +220,18 @@ def _each_thing(
             log.exception("monitoring failed: %s", name % each)
 
 
+def measure_lead_edition(market: Marketplace) -> None:
+    """Let a worker hold the ranking model in force against what came since."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        lead_editions.ask_measurement(work)
+
+
+def refit_lead_model(market: Marketplace) -> None:
+    """Let a worker fit the ranking model anew, unless one is being fitted or nothing has come since the last."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        lead_editions.refit_when_due(work)
+
+
 def check_invariants(market: Marketplace) -> None:
     """Check every money and isolation invariant, of metered events the recent ones, and say loudly what is broken."""
     _tell_broken(market, invariants.check_recent)
@@ -259,6 +271,8 @@ CHORES = (
     Chore("charge_minimums", "12 * * * *", charge_minimums),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("roll_up_meters", "* * * * *", roll_up_meters),
+    Chore("measure_lead_edition", "50 19 * * 1", measure_lead_edition),
+    Chore("refit_lead_model", "20 20 1 * *", refit_lead_model),
     Chore("forget_what_is_over", "25 19 * * *", forget_what_is_over),
     Chore("check_invariants", "17 * * * *", check_invariants),
     Chore("check_everything", "40 19 * * *", check_everything),

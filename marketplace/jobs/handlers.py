@@ -12,7 +12,7 @@ from uuid import UUID
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
 from marketplace.usecases import fulfilment, invoice_batches, monitoring, simulations, subscription_fees
-from services.usecases import company_imports, execution
+from services.usecases import company_imports, execution, lead_editions
 from tenants.kernel.context import Actor
 
 Payload = Mapping[str, str | int | None]
@@ -104,6 +104,23 @@ def import_companies(market: Marketplace, actor: Actor, payload: Payload) -> Non
     )
 
 
+def fit_lead_edition(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Fit the ranking model anew."""
+    lead_editions.carry_out_refit(
+        market.workshop,
+        actor,
+        edition_id=_id(payload, "edition_id"),
+        cache=execution.INDEX_CACHE,
+        limits=market.run_limits,
+        stopping=market.stopping.is_set,
+    )
+
+
+def measure_lead_edition(market: Marketplace, actor: Actor, payload: Payload) -> None:  # noqa: ARG001 - a handler
+    """Hold the ranking model in force against what came since."""
+    lead_editions.measure(market.workshop, actor, cache=execution.INDEX_CACHE, limits=market.run_limits)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run.queued": execute_run,
     "subscription.period_started": charge_subscription,
@@ -120,6 +137,8 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice_batch.queued": run_invoice_batch,
     "invoices.run": run_invoices,
     "company_import.queued": import_companies,
+    "lead_edition.queued": fit_lead_edition,
+    "lead_edition.due": measure_lead_edition,
 }
 
 

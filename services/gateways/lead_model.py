@@ -30,6 +30,8 @@ ROUNDS = 120
 _SHORTLIST = 5000
 _DRAWN_ACTIVE, _DRAWN_OTHER = 15_000, 8_000
 """Pairs drawn for a window of companies that had moved before, and of others."""
+Samples = list[tuple[Floats, Floats, Floats]]
+"""Features, labels and weights, a window each."""
 _RIDGE = 3.0
 _MOST_STEPS = 60
 _CLOSE = 1e-7
@@ -108,6 +110,8 @@ class Ranker:
     """Of the chosen method's lists of the last window, by rank; empty where outcomes support none."""
     linear: Linear | None = None
     trees: Any = None
+    edition: tuple[int, str] | None = None
+    """Number and hash of the kept edition that it is; None for one that was fitted for a single list."""
 
     def score(self, history: History, where: int, rows: Ints | None = None) -> Floats:
         """Return a score of every company for a city, higher is better; who cannot move there has the lowest.
@@ -149,23 +153,24 @@ class Ranker:
 
 def fit_ranker(pool: Pool, day: int, seed: int = 0) -> Ranker:
     """Return the ranker for questions of ``day`` (an ordinal); the heuristic where outcomes support no more."""
-    edges = _edges(pool, day)
+    edges = window_edges(pool, day)
     windows = list(pairwise(edges))
     positives = len(later_pairs(pool, edges[0], day)[0]) if windows else 0
     length = edges[1] - edges[0] if windows else 0
     if len(windows) < 2 or positives < LEAST_POSITIVES:
         return Ranker("heuristic", {}, positives, length)
     samples = [
-        _sample(pool, begin, end, np.random.default_rng([seed, place])) for place, (begin, end) in enumerate(windows)
+        sample_window(pool, begin, end, np.random.default_rng([seed, place]))
+        for place, (begin, end) in enumerate(windows)
     ]
-    linear, trees = _fit(samples[:-1], seed)
+    linear, trees = fit_models(samples[:-1], seed)
     lists = judge(pool, *windows[-1], linear, trees)
     scores = {name: score_lists(found) for name, found in lists.items()}
     method = max(METHODS, key=lambda name: scores[name].ndcg)
     chances = chances_by_rank(lists[method], length)
     if method == "heuristic":
         return Ranker(method, scores, positives, length, chances)
-    linear, trees = _fit(samples, seed)
+    linear, trees = fit_models(samples, seed)
     return Ranker(method, scores, positives, length, chances, linear, trees if method == "boosted" else None)
 
 
@@ -195,7 +200,7 @@ def _shortlist(plain: Floats, straight: Floats) -> Ints:
     return np.union1d(best_first(plain, _SHORTLIST), best_first(straight, _SHORTLIST))
 
 
-def _edges(pool: Pool, day: int) -> list[int]:
+def window_edges(pool: Pool, day: int) -> list[int]:
     """Return the ends of the windows, the last being ``day``; at least two of moves stay before the first, as history."""
     if not len(pool.moved_on):
         return [day]
@@ -207,10 +212,21 @@ def _edges(pool: Pool, day: int) -> list[int]:
     return [day - length * place for place in range(count, -1, -1)]
 
 
-def _sample(pool: Pool, begin: int, end: int, chance: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Return features, labels and weights of a window: all that moved, and a part of all pairs that might have."""
+def sample_window(
+    pool: Pool,
+    begin: int,
+    end: int,
+    chance: np.random.Generator,
+    *,
+    positives: tuple[Ints, Ints] | None = None,
+    lost: tuple[Ints, Ints] | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """Return features, labels and weights of a window: all that moved, and a part of all pairs that might have.
+
+    ``positives`` are given where more than moves counts; ``lost`` are pairs of which it is known that nothing came.
+    """
     history = History(pool, begin)
-    who, to = later_pairs(pool, begin, end)
+    who, to = later_pairs(pool, begin, end) if positives is None else positives
     born = (pool.registry.founded < begin) & pool.registry.active
     who, to = who[born[who]], to[born[who]]
     targets = np.unique(pool.moved_to[pool.moved_on < end])
@@ -225,6 +241,9 @@ def _sample(pool: Pool, begin: int, end: int, chance: np.random.Generator) -> tu
         picked = chance.integers(0, whole, drawn) if whole > drawn else np.arange(whole)
         groups.append(group[picked // len(targets)] * len(pool.cities) + targets[picked % len(targets)])
         weights.append(np.full(len(picked), whole / len(picked)))
+    if lost is not None:
+        groups.append(lost[0] * len(pool.cities) + lost[1])
+        weights.append(np.ones(len(lost[0])))
     keys, weight = np.concatenate(groups), np.concatenate(weights)
     good = (pool.city[keys // len(pool.cities)] != keys % len(pool.cities)) & ~np.isin(
         keys, who * len(pool.cities) + to
@@ -236,7 +255,8 @@ def _sample(pool: Pool, begin: int, end: int, chance: np.random.Generator) -> tu
     return features, np.repeat([1.0, 0.0], [len(who), len(keys)]), np.concatenate([np.ones(len(who)), weight])
 
 
-def _fit(samples: list[tuple[Floats, Floats, Floats]], seed: int) -> tuple[Linear, Any]:
+def fit_models(samples: Samples, seed: int) -> tuple[Linear, Any]:
+    """Return the log-linear model of some windows' samples, and the trees on top of it."""
     features, labels, weights = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     linear = _fit_linear(features, labels, weights)
     with warnings.catch_warnings():

@@ -122,11 +122,17 @@ def _method(ledger: Ledger, ranking: Ranking, ranker: Ranker | None, today: date
         chosen = [Statement(f"排序依据为异地扩张经历与到园区的距离：得分 = {FORMULA}。", (formula,))]
     else:
         moves = card("expansions", str(ranker.positives))
+        kept = (
+            []
+            if ranker.edition is None
+            else [card("edition", str(ranker.edition[0])), card("edition_sha256", ranker.edition[1][:16])]
+        )
         old = (
             card("heuristic ndcg@50", f"{plain.ndcg:.3f}"),
             card("heuristic precision@50", f"{100 * plain.precision:.1f}%"),
         )
         chosen = [
+            *([Statement(f"所用模型为第 {kept[0].value} 版（SHA-256 {kept[1].value}）。", tuple(kept))] if kept else []),
             Statement(f"排序依据为用 {moves.value} 次有日期的异地扩张拟合的{_METHODS[ranker.method]}。", (moves,)),
             Statement(f"同一回测中只看扩张次数与距离的 nDCG@50 为 {old[0].value}、命中率 {old[1].value}。", old),
         ]  # fmt: skip

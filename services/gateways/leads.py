@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from services.gateways.expansion_files import ExpansionFile, read_expansion_file
+from services.gateways.lead_editions import load_model
 from services.gateways.lead_index import LeadIndex, open_index
 from services.gateways.lead_model import Ranker, fit_ranker
 from services.gateways.lead_scoring import FittedScorer
@@ -24,6 +25,7 @@ from services.gateways.positions import locate
 from services.gateways.reference_tables import ReferenceTables
 from services.rules.industries import DIVISIONS
 from services.rules.lead_allocation import Openings
+from services.rules.lead_editions import GivenEdition
 from services.rules.leads import Brief, Lead, Ranking
 from services.rules.positioning.decision import position
 from services.rules.positioning.structure import structure_of
@@ -53,19 +55,21 @@ def run_leads(
     events: Path | None = None,
     tables: ReferenceTables | None = None,
     openings: Openings | None = None,
+    edition: GivenEdition | None = None,
     *,
     progress: Progress,
 ) -> LeadsResult:
     """Rank the companies of the index in ``folder`` for ``brief`` and write the documents.
 
     Of the file of expansions ``events`` those before ``today`` count; ``tables`` are what the positioning stands on beside
-    the registry, ``openings`` what is open to the park (everything, unless given). The stages reported are prepare, fit, rank, report
+    the registry, ``openings`` what is open to the park (everything, unless given). ``edition`` ranks where it is given and there
+    are expansions; else a ranker is fitted for this list. The stages reported are prepare, fit, rank, report
     and done. Raises Conflict when the registry is too old or too thin, Invalid for a file of expansions that is none.
     """
     progress("prepare", 0.0)
     index = open_index(folder)
     history = None if events is None else read_expansion_file(events)
-    ranking, ranker = _rank(brief, index, history, today, openings, progress)
+    ranking, ranker = _rank(brief, index, history, today, openings, edition, progress)
     progress("report", 0.9)
     positioning = _position(brief, index, today, tables or ReferenceTables())
     files = render_documents(brief, ranking, today, ranker, positioning)
@@ -104,6 +108,7 @@ def _rank(
     history: ExpansionFile | None,
     today: date,
     openings: Openings | None,
+    edition: GivenEdition | None,
     progress: Progress,
 ) -> tuple[Ranking, Ranker | None]:
     """Rank by what the dated expansions before ``today`` teach; by their number and distance where they teach too little."""
@@ -111,7 +116,10 @@ def _rank(
         return rank_registry(brief, index.registry, index.scopes, locate, today, None, openings), None
     progress("fit", 0.1)
     pool = build_pool(index.registry, history.expansions, locate, today, brief.region_code)
-    ranker = fit_ranker(pool, today.toordinal())
+    if edition is None:
+        ranker = fit_ranker(pool, today.toordinal())
+    else:
+        ranker = replace(load_model(edition.content), edition=(edition.number, edition.sha256))
     progress("rank", 0.85)
     scorer = FittedScorer(pool, ranker, brief.region_code, today) if ranker.scores else None
     return rank_registry(brief, pool.with_moves(), index.scopes, locate, today, scorer, openings), ranker
@@ -121,6 +129,7 @@ def _card(ranker: Ranker) -> dict[str, object]:
     """Return the method that ranks, and how each one did on the last window, which it had not seen."""
     return {
         "method": ranker.method,
+        **({} if ranker.edition is None else {"edition": ranker.edition[0], "edition_sha256": ranker.edition[1]}),
         "expansions": ranker.positives,
         "window_days": ranker.window_days,
         "back_test": {

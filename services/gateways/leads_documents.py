@@ -219,7 +219,8 @@ def _basis(ranker: Ranker | None, leads: Sequence[Lead]) -> str:
         basis = f"排序依据：{plain}。在{told}中，拟合的模型没有更好，故不采用（nDCG@50 为 {of.ndcg:.3f}）。"
     else:
         basis = (
-            f"排序依据：用 {ranker.positives} 次有日期的异地扩张拟合的{_METHODS[ranker.method]}。"
+            f"排序依据：用 {ranker.positives} 次有日期的异地扩张拟合的{_METHODS[ranker.method]}"
+            f"{'' if ranker.edition is None else f'（模型第 {ranker.edition[0]} 版）'}。"
             f"在{told}中（当时均未见过），前 50 名的 nDCG 为 {of.ndcg:.3f}、命中率 {100 * of.precision:.1f}%；"
             f"只看扩张次数与距离为 {heuristic.ndcg:.3f}、{100 * heuristic.precision:.1f}%。"
         )

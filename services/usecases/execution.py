@@ -27,7 +27,7 @@ from services.rules.catalogue import Delivery
 from services.rules.lead_allocation import Openings
 from services.rules.leads import fingerprint
 from services.rules.runs import MANIFEST
-from services.usecases import lead_places, lead_repeats, runs
+from services.usecases import lead_editions, lead_places, lead_repeats, runs
 from services.usecases.companies import EVENTS, index_registry, version_of
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
@@ -205,7 +205,7 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
             return _Task(run_schedule, (read_schedule_request(work, job.request, tenant_id=job.tenant_id)[1],), actor)
         folder = index_registry(work, INDEX_CACHE)
         brief, today = read_brief(job.request)[1], job.asked_at.astimezone(CHINA).date()
-        tables = tables_in_use(work)
+        tables, edition = tables_in_use(work), lead_editions.edition_in_force(work)
         origins = [each.origin.sha256 for each in (tables.input_output, tables.demands) if each is not None]
         asked = fingerprint(brief, version_of(folder), origins)
         lead_repeats.refuse_second_answer(work, job=job, asked=asked)
@@ -213,5 +213,5 @@ def _prepare(workshop: WorkShop, actor: Actor, job: RunJob) -> _Task:
     with workshop.work(everyone) as work:
         given = lead_places.read_openings(work, park_id=job.tenant_id, request=job.request)
     events = folder / EVENTS
-    told = (brief, folder, today, events if events.exists() else None, tables, given)
+    told = (brief, folder, today, events if events.exists() else None, tables, given, edition)
     return _Task(run_leads, told, everyone, asked, partial(_take_places, job, given))

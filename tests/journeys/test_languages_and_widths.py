@@ -36,7 +36,7 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables", "/company-imports", "/lead-suppressions",
+        "/reference-tables", "/company-imports", "/lead-suppressions", "/lead-models",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys",
         "/calendar-feeds"),
