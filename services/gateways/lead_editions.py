@@ -76,7 +76,7 @@ def fit_edition(
     period = Period(date.fromordinal(begin), day)
     training = list(pairwise(window_edges(pool, begin)))
     positives = len(_positives(pool, signed, training[0][0], day.toordinal())[0]) if training else 0
-    card = {
+    card: dict[str, Any] = {
         "day": day.isoformat(),
         "trained": [date.fromordinal(training[0][0]).isoformat(), period.begin.isoformat()] if training else None,
         "held_out": [period.begin.isoformat(), period.end.isoformat()],
