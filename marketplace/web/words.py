@@ -369,7 +369,7 @@ KINDS = {
         "failed": msg("拟合失败"),
     },
     "edition_step": {
-        "put_in_force": msg("采用"),
+        "put_in_force": msg("投入采用"),
         "superseded": msg("被替换"),
         "refused": msg("不予采用"),
         "measured": msg("复测"),

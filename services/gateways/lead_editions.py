@@ -131,18 +131,19 @@ def measure_editions(
     progress("prepare", 0.0)
     pool = _pool(folder, events, period.end)
     progress("judge", 0.5)
-    rankers = {HEURISTIC: Ranker("heuristic", {}, 0, 0), IN_FORCE: load_model(in_force)}
-    if predecessor is not None:
-        rankers[PREDECESSOR] = load_model(predecessor)
-    lists = _lists(pool, _rows(pool, told.signed), period, rankers)
+    loaded = {IN_FORCE: load_model(in_force), PREDECESSOR: None if predecessor is None else load_model(predecessor)}
+    known = {name: ranker for name, ranker in loaded.items() if ranker is not None}
+    lists = _lists(pool, _rows(pool, told.signed), period, {HEURISTIC: Ranker("heuristic", {}, 0, 0), **known})
     return {name: score_lists(found) for name, found in lists.items()}
 
 
-def load_model(content: bytes) -> Ranker:
-    """Return the ranker that an edition's bytes are. Raises ValueError for another form or other features."""
+def load_model(content: bytes) -> Ranker | None:
+    """Return the ranker that an edition's bytes are; None where an older program wrote them, in another form or of other
+    features: then lists are ranked as if there were none, until the next fit.
+    """
     document = json.loads(content)
     if document["format"] != FORMAT or document["features"] != list(FEATURES):
-        raise ValueError(f"edition of form {document['format']}")
+        return None
     linear = Linear(
         **{name: np.array(document["linear"][name]) for name in _LINEAR}, intercept=document["linear"]["intercept"]
     )

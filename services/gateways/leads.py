@@ -116,10 +116,11 @@ def _rank(
         return rank_registry(brief, index.registry, index.scopes, locate, today, None, openings), None
     progress("fit", 0.1)
     pool = build_pool(index.registry, history.expansions, locate, today, brief.region_code)
-    if edition is None:
+    kept = None if edition is None else load_model(edition.content)
+    if edition is None or kept is None:
         ranker = fit_ranker(pool, today.toordinal())
     else:
-        ranker = replace(load_model(edition.content), edition=(edition.number, edition.sha256))
+        ranker = replace(kept, edition=(edition.number, edition.sha256))
     progress("rank", 0.85)
     scorer = FittedScorer(pool, ranker, brief.region_code, today) if ranker.scores else None
     return rank_registry(brief, pool.with_moves(), index.scopes, locate, today, scorer, openings), ranker

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_once
 from services.gateways.lead_editions import Fitted, fit_edition, measure_editions
 from services.gateways.sandbox import Limits, run_limited
 from services.rules.lead_editions import (
+    IN_FORCE,
     MOST_ATTEMPTS,
     RESTORABLE,
     EditionStatus,
@@ -271,7 +272,7 @@ def _judge(work: Work, edition_id: UUID, period: Period, scores: Mapping[str, Li
     told: dict[str, Any] = {name: vars(each) for name, each in scores.items()}
     told |= {"period": [period.begin.isoformat(), period.end.isoformat()]}
     _step(work, edition_id, EditionStep.MEASURED, "", told)
-    if not is_worse(scores):
+    if IN_FORCE not in scores or not is_worse(scores):
         return False
     _replace(work, current.follows_id, EditionStatus.ROLLED_BACK, EditionStep.PUT_IN_FORCE, "rolled_back", told)
     return True

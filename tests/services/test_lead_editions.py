@@ -126,6 +126,9 @@ def test_a_fit_is_scored_on_what_it_has_not_seen_and_its_bytes_are_what_was_scor
     assert card["scores"][NEW]["ndcg"] > card["scores"][HEURISTIC]["ndcg"]
     assert fit(files).model == first.model, "the same data, the same bytes"
     loaded = engine.load_model(first.model)
+    assert loaded is not None
+    older = json.dumps(json.loads(first.model) | {"features": ["prior"]}).encode()
+    assert engine.load_model(older) is None, "written for other features, it ranks nothing"
     assert (loaded.method, loaded.positives) == (card["method"], card["positives"])
     assert [asdict(each) for each in loaded.chances] == card["chances"]
     assert all(each.hits >= 10 for each in loaded.chances), "a chance is printed only where outcomes support it"

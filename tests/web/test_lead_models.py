@@ -20,6 +20,7 @@ SCORES = {"ndcg": 0.0622, "precision": 0.03, "recall": 0.3, "places": 51, "posit
 
 
 def test_a_fit_is_started_watched_and_its_card_is_read(province: Province, signed_in: Enter, tmp_path: Path) -> None:
+    province.park(1)
     operator, park = signed_in("operator"), signed_in("admin1")
     import_demo_companies(province.workshop, province.workshop.clock.now().date(), 300)
     assert park.get("/lead-models").status_code == 403
