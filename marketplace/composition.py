@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 from marketplace import tables
 from marketplace.gateways.queue import QueueOutbox, queue_app
 from marketplace.settings import Settings
+from services.gateways.language_model import LanguageModel
 from services.usecases.execution import RunLimits
+from services.usecases.lead_wording import PitchWriting
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import connect
 from tenants.kernel.work import WorkShop
@@ -31,6 +33,8 @@ class Marketplace:
     run_limits: RunLimits
     stopping: Event = field(default_factory=Event)
     """Set when this process is told to go: what takes long stops at the next chance and leaves its job to another."""
+    pitch_writing: PitchWriting | None = None
+    """Who may word the pitches of lead lists, where the operator has switched that on."""
 
     def close(self) -> None:
         """Give back the connections."""
@@ -59,4 +63,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Marketplace:
         queue=queue_app(settings.database_url),
         workshop=WorkShop(engine, moment, QueueOutbox()),
         run_limits=RunLimits(cpu_seconds=settings.run_minutes * 60, wall_seconds=settings.run_minutes * 60),
+        pitch_writing=_pitch_writing(settings),
     )
+
+
+def _pitch_writing(settings: Settings) -> PitchWriting | None:
+    if not settings.pitch_model_url:
+        return None
+    model = LanguageModel(settings.pitch_model_url, settings.pitch_model_name, settings.pitch_model_key)
+    return PitchWriting(model, settings.pitch_model_seconds)

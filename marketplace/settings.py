@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from services.gateways.language_model import endpoint_fault
 
 SECRET_LENGTH = 32
 LARGEST = 65_535
@@ -41,6 +43,14 @@ class Settings:
     """``DATABASE_POOL``: connections each process keeps."""
     log_format: str = "json"
     """``LOG_FORMAT``: ``json`` for collectors, ``console`` for people."""
+    pitch_model_url: str = ""
+    """``PITCH_MODEL_URL``: a chat endpoint that may word the pitches of lead lists; nothing is sent anywhere while it is empty."""
+    pitch_model_name: str = ""
+    """``PITCH_MODEL_NAME``: the model that it is asked for."""
+    pitch_model_key: str = field(default="", repr=False)
+    """``PITCH_MODEL_KEY``: what it is shown as a bearer token."""
+    pitch_model_seconds: int = 60
+    """``PITCH_MODEL_SECONDS``: how long a run may talk to it in all."""
 
     @property
     def is_demo(self) -> bool:
@@ -69,6 +79,7 @@ class Settings:
         log_format = given.get("LOG_FORMAT", "json")
         if log_format not in {"json", "console"}:
             raise SettingsError(f"LOG_FORMAT is {log_format!r}; use 'json' or 'console'.")
+        url_of_model, model, key_of_model = _pitch_model(given)
         return cls(
             database_url=driver_url(url),
             database_owner_url=driver_url(given.get("DATABASE_OWNER_URL") or url),
@@ -76,11 +87,31 @@ class Settings:
             mode=mode,
             host=host,
             log_format=log_format,
-            **{name: _whole(given, name, getattr(cls, name)) for name in _WHOLE_NUMBERS},
+            pitch_model_url=url_of_model,
+            pitch_model_name=model,
+            pitch_model_key=key_of_model,
+            port=_whole(given, "port", cls.port),
+            max_upload_mib=_whole(given, "max_upload_mib", cls.max_upload_mib),
+            run_minutes=_whole(given, "run_minutes", cls.run_minutes),
+            database_pool=_whole(given, "database_pool", cls.database_pool),
+            pitch_model_seconds=_whole(given, "pitch_model_seconds", cls.pitch_model_seconds),
         )
 
 
-_WHOLE_NUMBERS = ("port", "max_upload_mib", "run_minutes", "database_pool")
+def _pitch_model(given: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return address, model and key of the endpoint that words pitches; nothing of it where there is none."""
+    url = given.get("PITCH_MODEL_URL", "").strip()
+    if not url:
+        return "", "", ""
+    fault = endpoint_fault(url)
+    if fault is not None:
+        raise SettingsError(f"PITCH_MODEL_URL {fault}.")
+    name, key = given.get("PITCH_MODEL_NAME", "").strip(), given.get("PITCH_MODEL_KEY", "").strip()
+    if not name:
+        raise SettingsError("PITCH_MODEL_NAME is not set; name the model that PITCH_MODEL_URL is asked for.")
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError("PITCH_MODEL_KEY holds characters that no key has.")
+    return url, name, key
 
 
 def _whole(given: Mapping[str, str], name: str, default: int) -> int:

@@ -22,7 +22,12 @@ Handler = Callable[[Marketplace, Actor, Payload], None]
 def execute_run(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Run the engine of a queued run."""
     execution.execute_run(
-        market.workshop, actor, run_id=_id(payload, "run_id"), limits=market.run_limits, stopping=market.stopping.is_set
+        market.workshop,
+        actor,
+        run_id=_id(payload, "run_id"),
+        limits=market.run_limits,
+        stopping=market.stopping.is_set,
+        writing=market.pitch_writing,
     )
 
 

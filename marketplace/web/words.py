@@ -58,6 +58,7 @@ STAGES = {
     "extend": msg("测算扩容后的一年"),
     "grid": msg("校核变压器与电压"),
     "report": msg("编写报告"),
+    "pitches": msg("润色推介语"),
     "read": msg("读取企业名录"),
     "score": msg("为企业评分"),
     "rank": msg("为企业排序"),
@@ -267,6 +268,7 @@ COLUMNS = {
 KPIS = {
     "leads": msg("清单企业"),
     "eligible": msg("符合条件的企业"),
+    "model_pitches": msg("语言模型改写的推介语（段）"),
     "companies": msg("比较过的企业"),
     "refused_rows": msg("名录中未能读取的行"),
     "as_of": msg("名录截至"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.gateways.office_files import Deck, pages, render_docx
 from services.gateways.sectioned_documents import Section, Sheet, render_pdf
-from services.rules.evidence import marked
+from services.rules.evidence import LANGUAGE_MODEL, marked
 
 MOST_LETTERS = 50
 _SLIDE_LIST, _SLIDE_STORIES, _SLIDE_REASONS = 20, 6, 2
@@ -44,12 +44,29 @@ def _told(statements: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(marked(each["text"], each["evidence"]) for each in statements)
 
 
+_BY_MODEL = "（本段推介语由语言模型改写，所述内容均出自所引证据。）"
+
+
+def _pitch(lead: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is said to a company, and by whom where that was no template."""
+    by_model = lead["pitch"]["by"] == LANGUAGE_MODEL
+    return (*_told(lead["pitch"]["sentences"]), *((_BY_MODEL,) if by_model else ()))
+
+
+def _wording(report: Report) -> tuple[str, ...]:
+    """Return who worded the pitches, where a language model worded any."""
+    models = [lead["pitch"].get("model", "") for lead in report["leads"] if lead["pitch"]["by"] == LANGUAGE_MODEL]
+    if not models:
+        return ()
+    return (f"推介语中有 {len(models)} 段由语言模型（{models[0]}）改写，并逐段注明；其余由模板生成。",)
+
+
 def _preface(report: Report) -> list[Section]:
     """Return what the park asked, how the list was made, and what else the report tells."""
     return [
         Section("园区与招商需求", _told(report["brief"])),
         *(_section(each) for each in report["sections"]),
-        Section("为什么是这些企业", _told(report["basis"])),
+        Section("为什么是这些企业", (*_told(report["basis"]), *_wording(report))),
     ]
 
 
@@ -91,7 +108,7 @@ def _letters(report: Report) -> list[Section]:
         Section(
             f"致：{lead['name']}",
             (
-                "".join(_told(lead["pitch"]["sentences"])),
+                "".join(_pitch(lead)),
                 f"园区可提供的条件如下。{offer}",
                 "诚邀贵公司到园区考察洽谈。",
             ),
@@ -144,7 +161,7 @@ def _deck(report: Report, made_on: date) -> bytes:
         for sheet in section.tables:
             for part in pages(sheet, 18, 100):
                 deck.table(section.heading, part)
-    texts("为什么是这些企业", _told(report["basis"]))
+    texts("为什么是这些企业", (*_told(report["basis"]), *_wording(report)))
     listed = _list_table(report["leads"][:_SLIDE_LIST], _SLIDE_REASONS)
     shown += [cell for row in listed.rows for cell in row]
     for part in pages(listed, 22, 110):
@@ -152,7 +169,7 @@ def _deck(report: Report, made_on: date) -> bytes:
     for lead in report["leads"][:_SLIDE_STORIES]:
         texts(
             lead["name"],
-            [*_told([lead["standing"]]), *_told(lead["pitch"]["sentences"]), "".join(_told(report["offer"]))],
+            [*_told([lead["standing"]]), *_pitch(lead), "".join(_told(report["offer"]))],
         )
     for part in pages(evidence_sheet(report, shown), 17, 120):
         deck.table("证据", part, size=9)

@@ -23,14 +23,12 @@ from services.gateways.brief_text import brief_facts
 from services.gateways.lead_model import Ranker
 from services.gateways.sectioned_documents import Section
 from services.rules.companies import Company
-from services.rules.evidence import Fact, Ledger, Statement
+from services.rules.evidence import TEMPLATE, Fact, Ledger, Statement
 from services.rules.industries import DIVISIONS
 from services.rules.leads import EXPLORATION, Brief, Lead, Ranking, Reason
 from services.rules.ranking.measures import Chance
 from tenants.rules.regions import region_name
 
-TEMPLATE, LANGUAGE_MODEL = "template", "language_model"
-"""Who worded a pitch."""
 FORMULA = "3·ln(1 + 异地扩张次数) − ln(距离 + 20)"
 _BRIEF, _REGISTRY, _LIST, _MODEL = "招商需求", "企业名录", "招商线索", "排序模型"
 _OURS = frozenset({"意向产业", "经营范围关键词", "招商扶持预算", "排除的行业", "环境限制"})

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
+TEMPLATE, LANGUAGE_MODEL = "template", "language_model"
+"""Who worded a pitch."""
+
 
 @dataclass(frozen=True)
 class Fact:

@@ -29,6 +29,7 @@ from services.rules.leads import fingerprint
 from services.rules.runs import MANIFEST
 from services.usecases import lead_editions, lead_places, lead_repeats, runs
 from services.usecases.companies import EVENTS, index_registry, version_of
+from services.usecases.lead_wording import PitchWriter, PitchWriting
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
 from services.usecases.schedule_requests import read_schedule_request
@@ -83,30 +84,41 @@ def execute_run(
     run_id: UUID,
     limits: RunLimits,
     stopping: Callable[[], bool] = lambda: False,
+    writing: PitchWriting | None = None,
 ) -> None:
     """Carry out a queued run to its end, or one whose worker died; an ended one is left alone.
 
     What the engine refuses, and what exceeds the limits, fails the run with a code and words; nothing is charged then.
     Anything else (the database is away, the disk is full) is raised: the job is retried and the run begun again. So is
     Unavailable ``worker.stopping`` when ``stopping`` says that this worker is told to go: the next one takes the run,
-    and the attempt does not count.
+    and the attempt does not count. ``writing`` lets a language model word the pitches of lead lists.
     """
     actor.require(Permission.EXECUTE_RUN)
-    if not any(_carry_out(workshop, actor, run_id, limits, stopping) for _ in range(MOST_RANKINGS)):
+    host = _Host(limits, stopping, None if writing is None else PitchWriter(writing))
+    if not any(_carry_out(workshop, actor, run_id, host) for _ in range(MOST_RANKINGS)):
         raise Unavailable("leads.contended", msg("名单中的企业正被其他园区占用，稍后自动重新计算。"))
 
 
-def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, limits: RunLimits, stopping: Callable[[], bool]) -> bool:
+@dataclass(frozen=True)
+class _Host:
+    """What the worker gives a run: limits, the wish to stop, and who words pitches."""
+
+    limits: RunLimits
+    stopping: Callable[[], bool]
+    writer: PitchWriter | None
+
+
+def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, host: _Host) -> bool:
     """Carry a run out once; False when it is queued again because its list is no longer open to the park."""
     with workshop.work(actor) as work:
         job = runs.begin_run(work, run_id=run_id)
     if job is None or _deliver_again(workshop, actor, job):
         return True
-    watch = _Watch(workshop, actor, run_id, stopping)
+    watch = _Watch(workshop, actor, run_id, host.stopping)
     try:
         task = _prepare(workshop, actor, job)
         outcome = run_limited(
-            task.engine, *task.arguments, limits=limits, progress=watch.progress, cancelled=watch.cancelled
+            task.engine, *task.arguments, limits=host.limits, progress=watch.progress, cancelled=watch.cancelled
         )
     except Problem as problem:
         if watch.left:
@@ -117,8 +129,12 @@ def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, limits: RunLimits
             with workshop.work(actor) as work:
                 runs.fail_run(work, run_id=run_id, code=problem.code, detail=words_of(problem))
         return True
+    result = outcome.value
+    if host.writer is not None and isinstance(result, LeadsResult):
+        watch.progress("pitches", 0.95)
+        result = host.writer.reword(result, limits=host.limits, cancelled=watch.cancelled)
     try:
-        _finish(workshop, task, job, outcome.value)
+        _finish(workshop, task, job, result)
     except lead_places.PlacesTakenError:
         with workshop.work(actor) as work:
             runs.hand_back(work, run_id=run_id, attempt=job.attempt)
