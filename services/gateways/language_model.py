@@ -12,8 +12,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -58,17 +60,12 @@ class LanguageModel:
         limit = min(seconds, self.call_seconds)
         if limit <= 0:
             raise LanguageModelError("no time left")
-        connection = self._connection(limit)
-        cut = threading.Timer(limit, _cut, [connection])
-        cut.daemon = True
-        cut.start()
+        ends_at = time.monotonic() + limit
         try:
-            return self._asked(connection, system, user, time.monotonic() + limit)
+            with _connected(self._connection(limit), ends_at) as connection:
+                return self._asked(connection, system, user, ends_at)
         except (OSError, HTTPException, ValueError, RecursionError) as fault:
             raise LanguageModelError(f"no answer ({type(fault).__name__})") from None
-        finally:
-            cut.cancel()
-            connection.close()
 
     def _connection(self, limit: float) -> HTTPConnection:
         parts = urlsplit(self.url)
@@ -90,17 +87,21 @@ class LanguageModel:
             headers["Authorization"] = f"Bearer {self.key}"
         path = urlsplit(self.url).path.rstrip("/").removesuffix(_PATH) + _PATH
         connection.request("POST", path, json.dumps(body, ensure_ascii=False).encode(), headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise LanguageModelError(f"status {response.status}")
-        content = bytearray()
-        while part := response.read1(MOST_BYTES):
-            content += part
-            if len(content) > MOST_BYTES:
-                raise LanguageModelError("the answer is too long")
-            if time.monotonic() > ends_at:
-                raise LanguageModelError("the answer is too slow")
-        return _content(bytes(content))
+        with connection.getresponse() as response:
+            if response.status != HTTPStatus.OK:
+                raise LanguageModelError(f"status {response.status}")
+            return _content(_read(response, ends_at))
+
+
+def _read(response: HTTPResponse, ends_at: float) -> bytes:
+    content = bytearray()
+    while part := response.read1(MOST_BYTES):
+        content += part
+        if len(content) > MOST_BYTES:
+            raise LanguageModelError("the answer is too long")
+        if time.monotonic() > ends_at:
+            raise LanguageModelError("the answer is too slow")
+    return bytes(content)
 
 
 def _content(answer: bytes) -> str:
@@ -114,7 +115,23 @@ def _content(answer: bytes) -> str:
     return text
 
 
-def _cut(connection: HTTPConnection) -> None:
+@contextlib.contextmanager
+def _connected(connection: HTTPConnection, ends_at: float) -> Iterator[HTTPConnection]:
+    """Connect until the block ends, or ``ends_at``: a time-out of the socket begins anew with every byte."""
+    connection.connect()
+    line = connection.sock
+    cut = threading.Timer(max(0.0, ends_at - time.monotonic()), _cut, [line])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield connection
+    finally:
+        cut.cancel()
+        connection.close()
+        line.close()
+
+
+def _cut(line: socket.socket) -> None:
     """End a conversation that takes too long: whoever waits for a byte of it is told so by the system."""
-    with contextlib.suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)

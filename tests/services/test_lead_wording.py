@@ -156,7 +156,7 @@ def test_nothing_that_looks_like_a_persons_is_sent() -> None:
         ("", False),
     ],
 )
-def test_an_answer_stands_as_one_paragraph_or_not_at_all(text: str, stands: bool) -> None:  # noqa: FBT001 - a case
+def test_an_answer_stands_as_one_paragraph_or_not_at_all(text: str, stands: bool) -> None:
     told = may_stand(text, LEAD, frozenset())
     assert (told is not None) is stands
     assert told is None or (told.endswith("。") and "\n" not in told)

@@ -31,7 +31,7 @@ def chat(say: Say) -> Iterator[Endpoint]:
     made = Endpoint("")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             made.asked.append(body)
             made.headers.append(dict(self.headers.items()))
@@ -107,7 +107,7 @@ def dripping_headers(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None
         time.sleep(0.05)
 
 
-def silent(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:  # noqa: ARG001 - that is the point
+def silent(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
     """Say nothing for longer than anybody waits."""
     time.sleep(5)
 
