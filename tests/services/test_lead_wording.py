@@ -7,7 +7,8 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import UUID
@@ -20,17 +21,19 @@ from marketplace.composition import build
 from marketplace.settings import Settings, SettingsError
 from services.gateways.language_model import LanguageModel, LanguageModelError, endpoint_fault
 from services.gateways.lead_pitches import may_stand, question
+from services.gateways.leads import LeadsResult
+from services.gateways.leads_documents import render_documents
 from services.gateways.sandbox import Limits
-from services.usecases import artefacts, execution, runs
+from services.usecases import artefacts, deliveries, execution, runs
 from services.usecases.invariants import INVARIANTS
 from services.usecases.invariants_leads import LEADS
-from services.usecases.lead_wording import PitchWriting
+from services.usecases.lead_wording import PitchWriter, PitchWriting
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
-from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.test_lead_allocation import REQUEST
+from tests.services.test_lead_files import BRIEF, NO_POSITIONING, RANKING, TODAY
 from tests.support import chat
 from tests.support.invariants import broken
 from tests.support.services import build_world, import_demo_companies, order, park_person
@@ -84,6 +87,11 @@ def test_nobody_there_is_no_answer() -> None:
         url = endpoint.url
     with pytest.raises(LanguageModelError):
         model_at(url).complete("s", "u", seconds=1)
+
+
+def test_a_line_that_is_not_encrypted_is_no_https() -> None:
+    with chat.chat(chat.good) as endpoint, pytest.raises(LanguageModelError):
+        model_at(endpoint.url.replace("http://", "https://")).complete("s", "u", seconds=2)
 
 
 @pytest.mark.parametrize(
@@ -189,11 +197,11 @@ def _files(workshop: WorkShop, park_id: UUID, run_id: UUID) -> tuple[runs.RunVie
         return runs.read_run(work, run_id=run_id), files
 
 
-def writers(files: dict[str, bytes]) -> list[str]:
+def writers(files: Mapping[str, bytes]) -> list[str]:
     return [lead["pitch"]["by"] for lead in json.loads(files["report.json"])["leads"]]
 
 
-def words(files: dict[str, bytes]) -> str:
+def words(files: Mapping[str, bytes]) -> str:
     """Return the texts of letters and slides."""
     slides = Presentation(io.BytesIO(files["deck.pptx"])).slides
     frames = (shape.text_frame.text for slide in slides for shape in slide.shapes if shape.has_text_frame)
@@ -229,27 +237,38 @@ def test_good_answers_stand_and_every_file_says_who_wrote_them(
     assert "期待" not in logged
 
 
+@pytest.fixture(scope="module")
+def made() -> LeadsResult:
+    """A list as an engine makes it."""
+    files = render_documents(BRIEF, RANKING, TODAY, None, NO_POSITIONING)
+    return LeadsResult({}, {"manifest.json": b'{"outputs": {}}', **files}, RANKING.leads)
+
+
+def reworded(made: LeadsResult, url: str, call_seconds: float, seconds: float) -> LeadsResult:
+    writer = PitchWriter(PitchWriting(model_at(url, call_seconds), seconds))
+    return writer.reword(made, limits=LIMITS, cancelled=lambda: False)
+
+
 @pytest.mark.parametrize("say", BAD)
-def test_a_bad_endpoint_leaves_the_templates_words_and_delays_no_longer_than_its_budget(
-    workshop: WorkShop, world: None, say: chat.Say
-) -> None:
-    plain_run, _ = delivered(workshop, None)
-    assert plain_run.finished_at is not None
-    begun = time.monotonic()
-    delivered(workshop, None)
-    without = time.monotonic() - begun
+def test_a_bad_endpoint_leaves_the_list_as_it_is_within_the_budget(made: LeadsResult, say: chat.Say) -> None:
     with chat.chat(say) as endpoint:
         begun = time.monotonic()
-        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url, 0.5), 1.5))
-        assert time.monotonic() - begun < without + 1.5 + 4, "the budget, and what another list takes more or less"
+        assert reworded(made, endpoint.url, 0.5, 1.5) is made
+        assert time.monotonic() - begun < 1.5 + 1
         assert endpoint.asked
-    assert run.status == "succeeded"
-    assert set(writers(files)) == {"template"}
-    assert "pitches" not in json.loads(files["manifest.json"])
-    assert "语言模型" not in words(files)
 
 
-def test_some_pitches_may_stand_while_others_do_not(workshop: WorkShop, world: None) -> None:
+def test_the_budget_is_of_the_whole_run_however_often_its_list_is_made(made: LeadsResult) -> None:
+    with chat.chat(chat.silent) as endpoint:
+        writer = PitchWriter(PitchWriting(model_at(endpoint.url, 10), 1))
+        begun = time.monotonic()
+        for _ in range(5):
+            assert writer.reword(made, limits=LIMITS, cancelled=lambda: False) is made
+        assert time.monotonic() - begun < 1 + 1
+        assert len(endpoint.asked) == 1
+
+
+def test_some_pitches_may_stand_while_others_do_not(made: LeadsResult) -> None:
     count = 0
 
     def say(body: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
@@ -258,34 +277,55 @@ def test_some_pitches_may_stand_while_others_do_not(workshop: WorkShop, world: N
         (chat.good, chat.inventing, chat.broken)[count % 3](body, handler)
 
     with chat.chat(say) as endpoint:
-        _, files = delivered(workshop, PitchWriting(model_at(endpoint.url), 60))
-    by = writers(files)
+        result = reworded(made, endpoint.url, 10, 60)
+    by = writers(result.files)
+    assert by.count("language_model") == result.kpis["model_pitches"]
     assert by.count("language_model") in (16, 17)
     assert by.count("template") == 50 - by.count("language_model")
-    assert words(files).count("98765") == 0
+    assert "98765" not in words(result.files)
 
 
-def test_a_run_that_is_cancelled_meanwhile_delivers_nothing_and_one_whose_worker_goes_is_finished_at_once(
-    workshop: WorkShop, world: None
-) -> None:
+def test_a_bad_endpoint_never_fails_a_run(workshop: WorkShop, world: None) -> None:
+    with chat.chat(chat.dripping) as endpoint:
+        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url, 0.5), 1.5))
+        assert endpoint.asked
+    assert run.status == "succeeded"
+    assert set(writers(files)) == {"template"}
+    assert "pitches" not in json.loads(files["manifest.json"])
+    assert "语言模型" not in words(files)
+
+
+def test_a_run_whose_worker_is_told_to_go_is_finished_at_once(workshop: WorkShop, world: None) -> None:
     with chat.chat(chat.silent) as endpoint:
         begun = time.monotonic()
         run, files = delivered(
-            workshop, PitchWriting(model_at(endpoint.url, 30), 30), stopping=lambda: bool(endpoint.asked)
+            workshop, PitchWriting(model_at(endpoint.url, 300), 300), stopping=lambda: bool(endpoint.asked)
         )
-        assert time.monotonic() - begun < 25
+        assert time.monotonic() - begun < 60
     assert run.status == "succeeded"
     assert set(writers(files)) == {"template"}
 
 
-def test_a_fault_in_making_the_files_again_leaves_the_template(
-    workshop: WorkShop, world: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise Conflict("x", "x")  # type: ignore[arg-type]  # words do not matter here
+def test_a_run_that_is_cancelled_while_it_is_worded_delivers_nothing(workshop: WorkShop, world: None) -> None:
+    park_id = new_id()
+    run_id = order(workshop, park_id, "leads", REQUEST).run_id
+    assert run_id is not None
 
-    monkeypatch.setattr("services.usecases.lead_wording.run_limited", refuse)
+    def say(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
+        with workshop.work(park_person(park_id)) as work:
+            deliveries.cancel_delivery(work, run_id=run_id)
+        chat.silent(_, handler)
+
+    worker = system_actor("worker", tenant_id=park_id)
+    with chat.chat(say) as endpoint:
+        writing = PitchWriting(model_at(endpoint.url, 300), 300)
+        execution.execute_run(workshop, worker, run_id=run_id, limits=LIMITS, writing=writing)
+        assert len(endpoint.asked) == 1
+    run, files = _files(workshop, park_id, run_id)
+    assert (run.status, files) == ("cancelled", {})
+
+
+def test_a_fault_in_making_the_files_again_leaves_the_template(made: LeadsResult) -> None:
+    spoiled = replace(made, files={**made.files, "manifest.json": b"no manifest"})
     with chat.chat(chat.good) as endpoint:
-        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url), 60))
-    assert run.status == "succeeded"
-    assert set(writers(files)) == {"template"}
+        assert reworded(spoiled, endpoint.url, 10, 60) is spoiled
