@@ -53,8 +53,8 @@ def test_an_endpoint_that_fails_does_so_in_time_and_tells_no_secret(say: chat.Sa
     with chat.chat(say) as endpoint:
         begun = time.monotonic()
         with pytest.raises(LanguageModelError) as refused:
-            model_at(endpoint.url).complete("s", "u", seconds=0.6)
-        assert time.monotonic() - begun < 1.5
+            model_at(endpoint.url).complete("s", "u", seconds=2)
+        assert time.monotonic() - begun < 2 + 3
     assert KEY not in str(refused.value)
     assert KEY not in repr(model_at(endpoint.url))
 
@@ -253,18 +253,18 @@ def reworded(made: LeadsResult, url: str, call_seconds: float, seconds: float) -
 def test_a_bad_endpoint_leaves_the_list_as_it_is_within_the_budget(made: LeadsResult, say: chat.Say) -> None:
     with chat.chat(say) as endpoint:
         begun = time.monotonic()
-        assert reworded(made, endpoint.url, 0.5, 1.5) is made
-        assert time.monotonic() - begun < 1.5 + 1
+        assert reworded(made, endpoint.url, 2, 5) is made
+        assert time.monotonic() - begun < 5 + 3
         assert endpoint.asked
 
 
 def test_the_budget_is_of_the_whole_run_however_often_its_list_is_made(made: LeadsResult) -> None:
     with chat.chat(chat.silent) as endpoint:
-        writer = PitchWriter(PitchWriting(model_at(endpoint.url, 10), 1))
+        writer = PitchWriter(PitchWriting(model_at(endpoint.url, 10), 3))
         begun = time.monotonic()
         for _ in range(5):
             assert writer.reword(made, limits=LIMITS, cancelled=lambda: False) is made
-        assert time.monotonic() - begun < 1 + 1
+        assert time.monotonic() - begun < 3 + 3
         assert len(endpoint.asked) == 1
 
 
@@ -287,7 +287,7 @@ def test_some_pitches_may_stand_while_others_do_not(made: LeadsResult) -> None:
 
 def test_a_bad_endpoint_never_fails_a_run(workshop: WorkShop, world: None) -> None:
     with chat.chat(chat.dripping) as endpoint:
-        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url, 0.5), 1.5))
+        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url, 5), 10))
         assert endpoint.asked
     assert run.status == "succeeded"
     assert set(writers(files)) == {"template"}

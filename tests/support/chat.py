@@ -109,7 +109,7 @@ def dripping_headers(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None
 
 def silent(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
     """Say nothing for longer than anybody waits."""
-    time.sleep(5)
+    time.sleep(8)
 
 
 def garbage(_: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
