@@ -12,9 +12,17 @@ from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Answer, Body, ById, Idempotent, Instant, Moment, Parameters, Slug
 from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.requests import takes_files
+from marketplace.usecases import inspection_search
+from services.rules.slots import MOST_SLOTS
 from services.usecases import bookings as use_cases
+from services.usecases import slot_search
+from services.usecases.slot_search import LONGEST_METHOD, MOST_TOGETHER
 
 bookings = noun("bookings", "Inspection slots, and who took them.")
+
+
+Region = Field(None, pattern=r"^\d{2}(\d{2}(\d{2})?)?$", description="Beginning of a division code")
+Method = Field(None, max_length=LONGEST_METHOD, description="Part of the name of a method or standard")
 
 
 class SlotSearch(Body):
@@ -23,7 +31,9 @@ class SlotSearch(Body):
     offering: Slug
     from_: Instant = Field(alias="from")
     to: Instant
-    region: str | None = Field(None, pattern=r"^\d{2}(\d{2}(\d{2})?)?$", description="Beginning of a division code")
+    region: str | None = Region
+    method: str | None = Method
+    instrument_id: UUID | None = None
     limit: int = Field(100, ge=1, le=1000, strict=True)
 
 
@@ -42,6 +52,68 @@ class Slots(Answer):
     """Free slots, earliest first."""
 
     items: list[Slot]
+    next_cursor: str | None = None
+
+
+MOST_FEN = 10**12
+
+
+class InspectionSearch(Body):
+    """What an instrument is wanted for, when, and what an hour may cost."""
+
+    from_: Instant = Field(alias="from")
+    to: Instant
+    offering: Slug | None = None
+    region: str | None = Region
+    method: str | None = Method
+    most_payable_fen: int | None = Field(
+        None, ge=0, le=MOST_FEN, strict=True, description="The most an hour may cost the park after its subsidy"
+    )
+    limit: int = Field(50, ge=1, le=200, strict=True)
+
+
+class Inspection(Answer):
+    """An instrument that fits, when it is free first, and what an hour costs the park now; null without a price."""
+
+    instrument_id: UUID
+    instrument_name: str
+    offering: str
+    region_code: str
+    methods: list[str]
+    starts_at: Moment
+    ends_at: Moment = Field(description="End of the shortest booking")
+    gross_fen: int | None
+    payable_fen: int | None
+
+
+class Inspections(Answer):
+    """Instruments, the one that is free first on top."""
+
+    items: list[Inspection]
+    next_cursor: str | None = None
+
+
+class TogetherSearch(Body):
+    """Which instruments are wanted at once, for how many slots each, and when."""
+
+    instrument_ids: list[UUID] = Field(min_length=2, max_length=MOST_TOGETHER)
+    from_: Instant = Field(alias="from")
+    to: Instant
+    slots: int = Field(1, ge=1, le=MOST_SLOTS, strict=True)
+    limit: int = Field(20, ge=1, le=200, strict=True)
+
+
+class Together(Answer):
+    """A time at which all of them are free; it ends when the longest booking does."""
+
+    starts_at: Moment
+    ends_at: Moment
+
+
+class Togethers(Answer):
+    """Times, earliest first."""
+
+    items: list[Together]
     next_cursor: str | None = None
 
 
@@ -75,9 +147,63 @@ def search_slots(body: SlotSearch) -> Response:
     """Find free slots."""
     with working() as work:
         found = use_cases.search_slots(
-            work, offering=body.offering, from_=body.from_, to=body.to, region=body.region, limit=body.limit
+            work,
+            offering=body.offering,
+            from_=body.from_,
+            to=body.to,
+            region=body.region,
+            method=body.method,
+            instrument_id=body.instrument_id,
+            limit=body.limit,
         )
         return Response(Slots(items=[Slot.of(slot) for slot in found]).model_dump_json(), mimetype="application/json")
+
+
+@bookings.post("/slots/instruments", **call(Inspections))
+def search_instruments(body: InspectionSearch) -> Response:
+    """Find instruments by method, region, days and price after subsidy, with the first free slot of each."""
+    with working() as work:
+        found = inspection_search.find_inspections(
+            work,
+            from_=body.from_,
+            to=body.to,
+            offering=body.offering,
+            method=body.method,
+            region=body.region,
+            most_payable_fen=body.most_payable_fen,
+            limit=body.limit,
+        )
+        items = [
+            Inspection(
+                instrument_id=each.instrument.id,
+                instrument_name=each.instrument.name,
+                offering=each.instrument.offering,
+                region_code=each.instrument.region_code,
+                methods=list(each.instrument.methods),
+                starts_at=each.first.starts_at,
+                ends_at=each.first.ends_at,
+                gross_fen=each.gross_fen,
+                payable_fen=each.payable_fen,
+            )
+            for each in found
+        ]
+        return Response(Inspections(items=items).model_dump_json(), mimetype="application/json")
+
+
+@bookings.post("/slots/together", **call(Togethers))
+def search_together(body: TogetherSearch) -> Response:
+    """Find the times at which several instruments are free."""
+    with working() as work:
+        found = slot_search.search_together(
+            work,
+            instrument_ids=body.instrument_ids,
+            from_=body.from_,
+            to=body.to,
+            slots=body.slots,
+            limit=body.limit,
+        )
+        items = [Together.of(each) for each in found]
+        return Response(Togethers(items=items).model_dump_json(), mimetype="application/json")
 
 
 @bookings.get("/bookings/<id>", **call(Booking))

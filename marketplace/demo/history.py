@@ -18,7 +18,7 @@ from marketplace.demo.documents import bank_statement, leads_brief, week_of_park
 from marketplace.demo.seeder import Seeder, derived
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import checkout, fulfilment
-from services.usecases import bookings, execution, slots
+from services.usecases import bookings, execution, slot_search
 from services.usecases.execution import RunLimits
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor, system_actor
@@ -134,7 +134,7 @@ def _free_slot(seeder: Seeder, admin: Actor, key: str) -> dict[str, Any] | None:
     def look(work: Work) -> dict[str, Any]:
         now = seeder.clock.now()
         try:
-            free = slots.search_slots(
+            free = slot_search.search_slots(
                 work, offering="shared-inspection", from_=now + timedelta(days=1), to=now + timedelta(days=8)
             )
         except Problem:

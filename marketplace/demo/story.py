@@ -19,7 +19,7 @@ from marketplace.demo.theatre import Play, Theatre
 from marketplace.rules.orders import OrderStatus
 from marketplace.usecases import invariants, orders
 from marketplace.usecases.views import OrderView
-from services.usecases import artefacts, bookings, slots
+from services.usecases import artefacts, bookings, slot_search
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Problem
@@ -137,7 +137,7 @@ def _deliver(stage: Stage, play: Play, admin: Actor, order: OrderView) -> None:
     now = play.clock.now()
     free = play.do(
         admin,
-        lambda work: slots.search_slots(
+        lambda work: slot_search.search_slots(
             work, offering=INSPECTION, from_=now + timedelta(days=1), to=now + timedelta(days=8)
         ),
     )

@@ -79,6 +79,7 @@ ENTRIES = (
         section=ENERGY,
     ),
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
+    Entry("slot_search.search", msg("查找检测时段"), Permission.READ_CATALOGUE, park_only=True, section=SERVICES),
     Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("leads.leads", msg("招商线索"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION, section=INSPECTION),

@@ -25,7 +25,7 @@ from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, 
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
-from services.usecases import artefacts, bookings, briefs, sample_views, sites, twin_models
+from services.usecases import artefacts, bookings, briefs, instruments, sample_views, sites, twin_models
 from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -55,6 +55,8 @@ WEATHER_FILE = "weather.epw"
 """What a weather file sent with the form is called in the request."""
 MOST_ROWS = 12
 """Faults of a file that are listed one by one."""
+MOST_SLOTS_SHOWN = 500
+"""Free slots of a week that the form offers; whoever looks for more narrows the search to an instrument."""
 _ROW = re.compile(r"\.(?:csv|epw)\[(\d+)\]\.(\w+)$")
 
 
@@ -236,8 +238,12 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
     if offering.delivery == "inspection":
         monday = monday_of(request.values.get("week"), work.now)
         week_end = monday + timedelta(days=7)
-        slots = bookings.search_slots(work, offering=offering.slug, from_=monday, to=week_end, limit=500)
-        return {"week": make_week(slots, monday, work.now)}
+        chosen = parse_id(request.values.get("instrument", ""))
+        slots = bookings.search_slots(
+            work, offering=offering.slug, from_=monday, to=week_end, instrument_id=chosen, limit=MOST_SLOTS_SHOWN
+        )
+        offered = instruments.list_instruments(work, offering=offering.slug)
+        return {"week": make_week(slots, offered, monday, work.now), "instrument": chosen}
     return {
         "sites": sites.list_sites(work, open_only=True),
         "months": rentable_months(work.now),

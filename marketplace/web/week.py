@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
+from services.rules.slots import Hours
 from services.usecases.bookings import SlotView
+from services.usecases.instruments import InstrumentView
 from tenants.kernel.clock import CHINA
 
 DAYS = 7
@@ -18,6 +21,7 @@ class InstrumentGrid:
 
     name: str
     region_code: str
+    hours: Hours
     times: tuple[tuple[str, tuple[SlotView | None, ...]], ...]
 
 
@@ -48,20 +52,25 @@ def monday_of(text: str | None, now: datetime) -> datetime:
     return datetime.combine(monday, time(), CHINA).astimezone(UTC)
 
 
-def make_week(slots: Sequence[SlotView], monday: datetime, now: datetime) -> Week:
-    """Return the grid of a week's free slots."""
+def make_week(
+    slots: Sequence[SlotView], instruments: Iterable[InstrumentView], monday: datetime, now: datetime
+) -> Week:
+    """Return the grid of a week's free slots of these instruments."""
     first = monday.astimezone(CHINA).date()
     days = tuple(first + timedelta(days=number) for number in range(DAYS))
-    by_instrument: dict[tuple[str, str], dict[str, dict[date, SlotView]]] = {}
+    by_instrument: dict[UUID, dict[str, dict[date, SlotView]]] = {}
     for slot in slots:
         local = slot.starts_at.astimezone(CHINA)
-        key = (slot.instrument_name, slot.region_code)
-        by_instrument.setdefault(key, {}).setdefault(f"{local:%H:%M}", {})[local.date()] = slot
+        by_instrument.setdefault(slot.instrument_id, {}).setdefault(f"{local:%H:%M}", {})[local.date()] = slot
     grids = tuple(
         InstrumentGrid(
-            name, region, tuple((at, tuple(free.get(day) for day in days)) for at, free in sorted(times.items()))
+            each.name,
+            each.region_code,
+            each.hours,
+            tuple((at, tuple(free.get(day) for day in days)) for at, free in sorted(by_instrument[each.id].items())),
         )
-        for (name, region), times in sorted(by_instrument.items())
+        for each in instruments
+        if each.id in by_instrument
     )
     this_monday = monday_of(None, now)
     earlier = (first - timedelta(days=DAYS)).isoformat() if monday > this_monday else None

@@ -16,7 +16,7 @@ from services.rules.slots import Span
 from services.store.bookings import Booking
 from services.store.entering import enter_file, free_reservation
 from services.usecases.artefacts import check_size
-from services.usecases.slots import SlotView, search_slots
+from services.usecases.slot_search import SlotView, search_slots
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.outbox import Event

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from marketplace.doors.logs import configure
+from tests.benchmarks.bookings import bench_bookings
 from tests.benchmarks.checkout import bench_checkout
 from tests.benchmarks.events import bench_events
 from tests.benchmarks.figures import HEAD, Figure
@@ -70,6 +71,7 @@ def _replay() -> list[Figure]:
 
 
 ALONE: dict[str, Callable[[], list[Figure]]] = {
+    "bookings": bench_bookings,
     "holds": _holds,
     "ingest": _ingest,
     "invoices": bench_invoices,

@@ -15,7 +15,7 @@ from marketplace.jobs.handlers import HANDLERS
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import fulfilment
 from marketplace.usecases.views import OrderView
-from services.usecases import bookings, runs, slots
+from services.usecases import bookings, runs, slot_search
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, NotFound
 from tests.support import plays
@@ -300,7 +300,7 @@ def test_an_inspection_booked_months_ahead_is_not_cancelled_before_its_day(play:
     far = play.clock.now() + timedelta(days=60)
     slot = play.do(
         park,
-        lambda work: slots.search_slots(work, offering=plays.INSPECTION, from_=far, to=far + timedelta(days=7)),
+        lambda work: slot_search.search_slots(work, offering=plays.INSPECTION, from_=far, to=far + timedelta(days=7)),
     )[0]
     order = plays.order(play, park, inspection(slot))
     play.clock.instant = slot.starts_at

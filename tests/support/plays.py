@@ -30,7 +30,7 @@ from marketplace.settings import DEMO_SECRET, Settings
 from marketplace.tables import metadata
 from marketplace.usecases import checkout, invariants, orders, subscription_fees
 from marketplace.usecases.views import OrderView
-from services.usecases import runs, slots
+from services.usecases import runs, slot_search
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Problem
@@ -205,15 +205,16 @@ def finish(play: Play, park: Actor, run_id: UUID) -> bool:
     )
 
 
-def free_slots(play: Play, park: Actor) -> Sequence[slots.SlotView]:
+def free_slots(play: Play, park: Actor) -> Sequence[slot_search.SlotView]:
     """Return the free slots of the coming days."""
     first = play.clock.now() + timedelta(days=1)
     return play.do(
-        park, lambda work: slots.search_slots(work, offering=INSPECTION, from_=first, to=first + timedelta(days=2))
+        park,
+        lambda work: slot_search.search_slots(work, offering=INSPECTION, from_=first, to=first + timedelta(days=2)),
     )
 
 
-def inspection(slot: slots.SlotView) -> Wish:
+def inspection(slot: slot_search.SlotView) -> Wish:
     """Return the wish for a slot."""
     request = {"instrument_id": str(slot.instrument_id), "starts_at": slot.starts_at.isoformat(), "purpose": "检测"}
     return Wish(INSPECTION, request)
