@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy import BindParameter, ColumnElement, Uuid, any_, bindparam, exists, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, Range
 
-from services.rules.slots import LONGEST_BUFFER, LONGEST_SEARCH, IsOpen, Span, free_starts
+from services.rules.slots import LONGEST_SEARCH, IsOpen, Span, free_starts
 from services.store.bookings import Reservation
 from services.store.catalogue import Instrument
 from services.usecases.instruments import InstrumentView, instrument_view, read_instrument, visible
@@ -32,7 +33,7 @@ from tenants.kernel.work import Work
 MOST_FOUND = 1000
 MOST_TOGETHER = 8
 """Instruments that one search may want at once."""
-FIRST_STRETCH = timedelta(days=2)
+FIRST_STRETCH = timedelta(days=1)
 """How far ahead a search looks first; each further stretch is twice as long."""
 LONGEST_METHOD = 100
 
@@ -253,19 +254,26 @@ def _counted(instrument: InstrumentView, span: Span, busy: Busy, is_open: IsOpen
 
 def _taken(work: Work, instruments: Sequence[InstrumentView], from_: datetime, to: datetime) -> Busy:
     """Return the busy times of each unit; buffers reach a little beyond the span that is looked at."""
-    around = timedelta(minutes=LONGEST_BUFFER)
+    before = max(each.hours.before_minutes for each in instruments)
+    after = max(each.hours.after_minutes for each in instruments)
+    near = Range(from_ - timedelta(minutes=before), to + timedelta(minutes=after), bounds="[)")
     query = select(
         Reservation.instrument_id, Reservation.unit, func.lower(Reservation.during), func.upper(Reservation.during)
     ).where(
-        Reservation.provider_id.in_({instrument.provider_id for instrument in instruments}),
-        Reservation.instrument_id.in_([instrument.id for instrument in instruments]),
+        Reservation.provider_id == any_(_ids(instrument.provider_id for instrument in instruments)),
+        Reservation.instrument_id == any_(_ids(instrument.id for instrument in instruments)),
         Reservation.active,
-        Reservation.during.overlaps(Range(from_ - around, to + around, bounds="[)")),
+        Reservation.during.overlaps(near),
     )
     taken: dict[tuple[UUID, int], list[tuple[datetime, datetime]]] = {}
     for instrument_id, unit, starts_at, ends_at in work.session.execute(query):
         taken.setdefault((instrument_id, unit), []).append((starts_at, ends_at))
     return taken
+
+
+def _ids(ids: Iterable[UUID]) -> BindParameter[Any]:
+    """Return ids as one parameter, however many they are."""
+    return bindparam(None, sorted(set(ids)), ARRAY(Uuid))
 
 
 def _known_until(begin: datetime, to: datetime, is_open: IsOpen) -> datetime:

@@ -101,7 +101,12 @@ def _free_units(work: Work, instrument: InstrumentView, span: Span) -> list[int]
 def _slot_taken(work: Work, instrument: InstrumentView, span: Span) -> Conflict:
     """Return the refusal of a taken time, with up to three free ones nearest to it."""
     earliest = max(work.now, span.starts_at - NEARBY)
-    free = free_slots(work, [instrument], earliest, max(span.starts_at, earliest) + NEARBY, MOST_FOUND)
+    latest = max(span.starts_at, earliest) + NEARBY
+    day = max(earliest, span.starts_at - timedelta(days=1))
+    free = [*free_slots(work, [instrument], day, span.starts_at, MOST_FOUND)] if day < span.starts_at else []
+    free += free_slots(work, [instrument], max(span.starts_at, earliest), latest, 3)
+    if not free:
+        free += free_slots(work, [instrument], earliest, day, MOST_FOUND)
     nearest = sorted(sorted(free, key=lambda slot: abs(slot.starts_at - span.starts_at))[:3], key=lambda s: s.starts_at)
     if not nearest:
         return Conflict(

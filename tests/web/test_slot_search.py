@@ -13,7 +13,9 @@ Enter = Callable[[str], Visitor]
 
 
 def test_a_park_finds_by_method_and_price(province: Province, signed_in: Enter) -> None:
-    park = signed_in("park01")
+    province.fund()
+    province.park(1)
+    park = signed_in("admin1")
     page = park.get("/slots")
     assert page.status_code == 200
     assert f"instrument={province.instrument}" in page.text
@@ -28,7 +30,9 @@ def test_two_instruments_are_priced_at_one_time(province: Province, signed_in: E
     with province.workshop.work(system_actor("test")) as work:
         first = instruments.read_instrument(work, instrument_id=province.instrument)
         other = instruments.add_instrument(work, offering=first.offering, name="第二台", region_code="510104")
-    park = signed_in("park01")
+    province.fund()
+    province.park(1)
+    park = signed_in("admin1")
     chosen = f"instrument_id={province.instrument}&instrument_id={other.id}"
     page = park.get(f"/slots/together?{chosen}&slots=2")
     assert page.status_code == 200
