@@ -10,12 +10,12 @@ from uuid import UUID
 from flask import Response
 from pydantic import Field
 
-from marketplace.api.calls import call, command, noun, show
-from marketplace.api.fields import Answer, Body, ById, Idempotent, Moment, Parameters
+from marketplace.api.calls import call, command, noun, read, show
+from marketplace.api.fields import Answer, Body, ById, Idempotent, Moment, Paged, Parameters
 from marketplace.doors.identity import working
 from services.rules.lead_allocation import ClaimStage, LeadStatus
 from services.rules.lead_outcomes import LostReason, Outcome
-from services.usecases import lead_claims, lead_outcomes, lead_suppressions
+from services.usecases import lead_claims, lead_contacts, lead_outcomes, lead_suppressions
 
 leads = noun("leads", "Companies listed to a park, and who has claimed them.")
 
@@ -48,6 +48,7 @@ class ListedLead(Answer):
     outcome: Outcome | None
     lost_reason: LostReason | None
     outcome_at: Moment | None
+    contact: str | None = Field(description="The company's switchboard, masked")
 
 
 class ListedLeads(Answer):
@@ -120,6 +121,51 @@ class Suppressions(Answer):
     items: list[Suppression]
 
 
+class ShownContact(Answer):
+    """A company's number, as of when the registry has it, and how many of the day's numbers the park was shown."""
+
+    uscc: str
+    name: str
+    number: str
+    as_of: date
+    shown_today: int
+    per_day: int
+
+
+class ContactShowing(Answer):
+    """That a park was shown a company's number: who saw it first that day, when, and on which claim."""
+
+    id: UUID
+    park_id: UUID
+    uscc: str
+    name: str
+    claim_id: UUID
+    day: date
+    shown_by: UUID
+    shown_at: Moment
+
+
+class ContactShowings(Answer):
+    """Showings, the newest first."""
+
+    items: list[ContactShowing]
+    next_cursor: str | None
+
+
+class ContactLimit(Answer):
+    """How many numbers a park may be shown a day; ``set_by`` is null where nobody has set it."""
+
+    per_day: int
+    set_by: UUID | None
+    set_at: Moment | None
+
+
+class ContactLimitWish(Body):
+    """How many numbers a park may be shown a day; 0 shows none."""
+
+    per_day: Annotated[int, Field(ge=0, le=1000)]
+
+
 @leads.get("/leads", **call(ListedLeads))
 def list_leads(query: LeadsQuery) -> Response:
     """List the companies that were listed to the park, and where each stands."""
@@ -172,6 +218,38 @@ def list_outcomes(path: ByUscc) -> Response:
     with working() as work:
         found = lead_outcomes.list_outcomes(work, uscc=path.uscc)
         return show(LeadOutcomes(items=[LeadOutcome.of(each) for each in found]))
+
+
+@leads.post("/leads/<uscc>/contact", **call(ShownContact))
+def show_lead_contact(path: ByUscc) -> Response:
+    """Show the switchboard of a company that the park has claimed; who saw it is noted, and the day's are limited.
+
+    The same company on the same claim counts once a day. The answer is kept nowhere, so there is no key for it.
+    """
+    return read(ShownContact, lambda work: lead_contacts.show_contact(work, uscc=path.uscc))
+
+
+@leads.get("/lead-contacts", **call(ContactShowings))
+def list_lead_contacts(query: Paged) -> Response:
+    """List which numbers were shown: to the park, for operators to all parks."""
+    return read(ContactShowings, lambda work: lead_contacts.list_showings(work, limit=query.limit, cursor=query.cursor))
+
+
+@leads.get("/lead-contact-limit", **call(ContactLimit))
+def read_lead_contact_limit() -> Response:
+    """Read how many numbers a park may be shown a day."""
+    return read(ContactLimit, lead_contacts.read_contact_limit)
+
+
+@leads.post("/lead-contact-limit", **call(ContactLimit))
+def set_lead_contact_limit(body: ContactLimitWish, header: Idempotent) -> Response:
+    """Set how many numbers a park may be shown a day (operators)."""
+    return command(
+        "leads.set_contact_limit",
+        header,
+        body,
+        lambda work: ContactLimit.of(lead_contacts.set_contact_limit(work, per_day=body.per_day)),
+    )
 
 
 @leads.get("/lead-suppressions", **call(Suppressions))

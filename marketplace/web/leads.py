@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from marketplace.web.pages import day_field, field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.lead_allocation import ClaimStage, next_stages
 from services.rules.lead_outcomes import LostReason, Outcome, outcome_of
-from services.usecases import lead_claims, lead_outcomes, lead_suppressions
+from services.usecases import lead_claims, lead_contacts, lead_outcomes, lead_suppressions
+from tenants.kernel.context import Reach
 from tenants.kernel.errors import Conflict, Invalid, NotFound, Problem
 from tenants.kernel.messages import msg
-from tenants.usecases import people
+from tenants.usecases import onboarding, people
 
 pages = page_group("leads")
 
@@ -66,6 +67,35 @@ def outcomes(uscc: str) -> Response:
     return show("leads/outcomes.html", uscc=uscc, outcomes=found, names=names)
 
 
+@pages.post("/leads/<uscc>/contact")
+def show_contact(uscc: str) -> Response:
+    """Show a claimed company's number. It stands on this answer only, never in an address or the session."""
+    try:
+        with page_work() as work:
+            shown = lead_contacts.show_contact(work, uscc=uscc)
+    except (Conflict, NotFound) as problem:
+        return _leads(refusal_of(problem))
+    return _leads(shown=shown)
+
+
+@pages.get("/lead-contacts")
+def contacts() -> Response:
+    """Show which numbers were shown, and to whom."""
+    return _contacts()
+
+
+@pages.post("/lead-contacts/limit")
+def limit_contacts() -> Response:
+    """Set how many numbers a park may be shown a day."""
+    wanted = field("per_day")
+    try:
+        with page_work() as work:
+            lead_contacts.set_contact_limit(work, per_day=int(wanted) if wanted.isdecimal() and len(wanted) < 6 else -1)
+    except (Conflict, Invalid) as problem:
+        return _contacts(refusal_of(problem))
+    return go(url_for("leads.contacts"))
+
+
 @pages.get("/lead-suppressions")
 def suppressions() -> Response:
     """Show the companies that asked not to be contacted."""
@@ -93,9 +123,10 @@ def lift(suppression_id: str) -> Response:
     return go(url_for("leads.suppressions"))
 
 
-def _leads(refusal: Refusal | None = None) -> Response:
+def _leads(refusal: Refusal | None = None, shown: lead_contacts.ShownContact | None = None) -> Response:
     with page_work() as work:
         found = lead_claims.list_leads(work)
+        limit, seen = lead_contacts.read_contact_limit(work), lead_contacts.shown_today(work)
     return show(
         "leads/leads.html",
         status=200 if refusal is None else refusal.status,
@@ -104,6 +135,30 @@ def _leads(refusal: Refusal | None = None) -> Response:
         steps={stage.value: _steps(stage) for stage in ClaimStage},
         outcomes=_AT_ONCE,
         reasons=[each.value for each in LostReason],
+        shown=shown,
+        limit=limit,
+        seen=seen,
+    )
+
+
+def _contacts(refusal: Refusal | None = None) -> Response:
+    with page_work() as work:
+        found = lead_contacts.list_showings(work, cursor=request.args.get("cursor"))
+        limit = lead_contacts.read_contact_limit(work)
+        staff = work.actor.reach is Reach.STAFF
+        known = people.person_names if staff else people.colleague_names
+        names = known(work, user_ids={each.shown_by for each in found.items})
+        parks = onboarding.park_names(work, park_ids={each.park_id for each in found.items}) if staff else {}
+    return show(
+        "leads/contacts.html",
+        status=200 if refusal is None else refusal.status,
+        refusal=refusal,
+        typed=given() if refusal else {"per_day": limit.per_day},
+        showings=found,
+        limit=limit,
+        staff=staff,
+        names=names,
+        parks=parks,
     )
 
 

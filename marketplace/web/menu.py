@@ -128,6 +128,7 @@ ENTRIES = (
     Entry("company_imports.imports", msg("企业名录"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("reference_tables.tables", msg("定位数据表"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("lead_models.editions", msg("排序模型"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
+    Entry("leads.contacts", msg("线索电话"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("leads.suppressions", msg("不再联系名单"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),
     Entry("measures.measures", msg("匹配项目"), Permission.MANAGE_CATALOGUE, staff_only=True, section=SETTINGS),
     Entry("calendar_feeds.feeds", msg("日历订阅"), Permission.READ_ORDER, park_only=True, section=SETTINGS),

@@ -20,7 +20,6 @@ from typing import IO, TextIO
 
 from services.rules.companies import Company
 from services.rules.company_cells import (
-    EMPTY,
     capital_in,
     count_in,
     day_in,
@@ -31,10 +30,10 @@ from services.rules.company_cells import (
     name_in,
     region_in,
     region_of_parts,
-    switchboard_in,
     uscc_in,
 )
 from services.rules.personal_data import REMOVED, TITLES, free_text, is_slipped, place, without_persons
+from services.rules.switchboards import switchboard_in
 from tenants.kernel.errors import Invalid
 from tenants.kernel.messages import msg
 
@@ -55,12 +54,15 @@ ALIASES = {
     "capital_fen": ("capital_fen",),
     "status": ("status", "经营状态", "登记状态", "企业状态", "营业状态", "经营状况"),
     "scope": ("scope", "经营范围", "主营业务", "经营(业务)范围"),
-    "switchboard": ("switchboard", "总机", "总机电话", "固定电话", "固话", "座机", "座机号码", "企业总机", "公司总机"),
+    "switchboard": (
+        "switchboard", "总机", "总机电话", "总机号码", "企业总机", "公司总机", "固定电话", "固话", "座机", "座机号码", "公司电话", "企业电话",
+        "单位电话", "联系电话", "电话", "电话号码", "400电话", "800电话", "客服电话", "服务热线", "客服热线", "company_phone",
+    ),
     "expansions": ("expansions", "异地扩张次数", "异地投资次数", "异地分支机构数", "prior_expansions"),
     "as_of": ("as_of", "数据日期", "更新日期", "数据截至", "数据截止日期", "更新时间"),
 }  # fmt: skip
 """What a column is called, per field, after NFKC and without blanks. Columns of other names are not read, those of people
-above all."""
+above all. Of telephones all columns are read, in this order; only an organisation's number is kept."""
 REQUIRED = ("name", "uscc", "region")
 FIELDS = ("name", "uscc", "region", "industry", "founded_on", "capital", "capital_fen", "status", "scope", "switchboard",
           "expansions", "as_of")  # fmt: skip
@@ -130,6 +132,7 @@ class CompanyFile:
         region_parts = _parts_of(columns)
         width, own = len(header), [(name, at) for name, at in columns.items() if name in FIELDS]
         wan = columns.get("capital_wan")
+        phones = _phones(header)
         for number, cells in enumerate(self.table, start=start + 1):
             here = len(cells)
             values = {name: cell_text(cells[at]) if at < here else "" for name, at in own}
@@ -139,6 +142,8 @@ class CompanyFile:
                 )
             if wan is not None:
                 values["capital"] = _in_wan(cell_text(cells[wan]) if wan < here else "")
+            if len(phones) > 1:
+                values["switchboard"] = ";".join(filter(None, (cell_text(cells[at]) for at in phones if at < here)))
             if not any(values.values()):
                 continue
             beyond = here > width and any(cell_text(cell) for cell in cells[width:])
@@ -173,7 +178,7 @@ class CompanyFile:
 
     def _columns(self, header: list[str]) -> dict[str, int]:
         columns = _found(header)
-        taken = set(columns.values())
+        taken = {*columns.values(), *_phones(header)}
         self.dropped = tuple(
             title
             for at, title in enumerate(header)
@@ -206,9 +211,8 @@ def read_company(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, 
         raise ValueError("bad_name")
     capital_fen, odd = _capital(values)
     warnings += odd
-    phone = values.get("switchboard", "")
-    switchboard = switchboard_in(phone) if phone else ""
-    if phone and not switchboard and phone.lower() not in EMPTY:
+    phone = switchboard_in(values.get("switchboard", ""))
+    if phone.dropped:
         warnings.append("switchboard_dropped")
     code, fault = _code_in(values["uscc"])
     company = Company(
@@ -222,7 +226,7 @@ def read_company(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, 
         active=is_active(values["status"]) if "status" in values else True,
         founded_on=founded_on,
         capital_fen=capital_fen,
-        switchboard=switchboard,
+        switchboard=phone.number,
     )
     if fault:
         raise ValueError(fault)
@@ -266,6 +270,10 @@ def _found(header: list[str]) -> dict[str, int]:
                 columns[name] = header.index(alias)
                 break
     return columns
+
+
+def _phones(header: list[str]) -> list[int]:
+    return [header.index(alias) for alias in ALIASES["switchboard"] if alias in header]
 
 
 def _missing(columns: dict[str, int]) -> list[str]:

@@ -19,7 +19,7 @@ Locate = Callable[[str], Position | None]
 class Company:
     """A row of the registry. ``industry_code`` is of GB/T 4754, or empty; ``expansions`` counts sites in other cities.
 
-    ``switchboard`` is the company's landline, or empty; it ranks nobody.
+    ``switchboard`` is the company's own number, or empty; it ranks nobody, and no engine is given it.
     """
 
     uscc: str

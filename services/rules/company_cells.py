@@ -1,4 +1,4 @@
-"""What the cells of a company registry say: codes, regions, days, capital, landlines. Pure; nothing is repaired by guessing.
+"""What the cells of a company registry say: codes, regions, days, capital. Pure; nothing is repaired by guessing.
 
 A ``ValueError`` carries the reason, as a stable code, for which a row is set aside.
 """
@@ -46,11 +46,6 @@ _CAPITAL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
-_LANDLINE = re.compile(
-    r"(?:\+?86-?)?\(?(?P<area>010|02[0-9]|0[3-9][0-9]{2})\)?-?(?P<number>[2-8][0-9]{6,7})(?:(?:-|转|\*|x)(?P<extension>[0-9]{1,6}))?"
-    r"|(?P<service>[48]00)-?(?P<first>[0-9]{3,4})-?(?P<last>[0-9]{3,4})",
-    re.ASCII | re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -224,21 +219,6 @@ def fen_in(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) > MOST_CAPITAL_FEN:
         raise ValueError("bad_capital")
     return int(text)
-
-
-@lru_cache(maxsize=1_000)
-def switchboard_in(text: str) -> str:
-    """Return the first landline of a cell as ``010-12345678-123``, empty when there is none; mobiles are not taken."""
-    for each in re.split(r"[;,/、，；]", unicodedata.normalize("NFKC", text)):
-        found = _LANDLINE.fullmatch("".join(each.split()))
-        if found:
-            if found["service"]:
-                digits = found["first"] + found["last"]
-                if len(digits) == 7:
-                    return f"{found['service']}-{digits[:3]}-{digits[3:]}"
-                continue
-            return "-".join(filter(None, (found["area"], found["number"], found["extension"])))
-    return ""
 
 
 _BRACKETS = str.maketrans("()", "（）")

@@ -1,6 +1,6 @@
 """A synthetic company registry for the demo and the tests: made up from word parts, with valid credit codes.
 
-No name, code or person in it is taken from a real register. The same arguments give the same bytes.
+No name, code or person in it is taken from a real register, and no number rings: no place has the area code 0600. The same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tenants.rules.uscc import inner_check_digit
 
 HEADER = (
     "企业名称", "统一社会信用代码", "行政区划代码", "行业代码", "成立日期", "注册资本", "经营状态", "经营范围", "异地扩张次数", "数据日期",
+    "总机",
 )  # fmt: skip
 CITIES = (
     "110000", "120000", "310000", "500000", "320100", "320200", "320500", "330100", "330200", "340100", "350100",
@@ -92,6 +93,11 @@ def demo_uscc(region_code: str, number: int) -> str:
     return code + outer_check_digit(code)
 
 
+def demo_switchboard(number: int) -> str:
+    """Return a number that is nobody's, empty for every tenth company: registries do not know all."""
+    return "" if number % 10 == 9 else f"0600-{20_000_000 + number}"
+
+
 def _moves(chance: random.Random, row: tuple[object, ...], as_of: date) -> Iterator[tuple[object, ...]]:
     name, code, city, founded, times = row[0], row[1], str(row[2]), date.fromisoformat(str(row[4])), int(str(row[8]))
     first = max(founded, as_of - timedelta(days=3650)).toordinal() + 1
@@ -120,5 +126,5 @@ def _row(chance: random.Random, number: int, as_of: date, *, at_home: bool) -> t
     capital = chance.choice((100, 200, 500, 1000, 2000, 5000))
     return (
         name, demo_uscc(city, number), city, industry, founded_on.isoformat(), f"{capital}万元人民币", chance.choice(_STATUS),
-        scope, expansions, as_of.isoformat(),
+        scope, expansions, as_of.isoformat(), demo_switchboard(number),
     )  # fmt: skip

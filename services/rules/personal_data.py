@@ -19,9 +19,9 @@ from services.rules.company_cells import (
     industry_in,
     is_plain_uscc,
     region_in,
-    switchboard_in,
 )
 from services.rules.industries import DIVISIONS
+from services.rules.switchboards import switchboard_in
 
 REMOVED = "*"
 """Stands for a cell that may be a person's: no column takes it, so the row is set aside for what it was."""
@@ -156,6 +156,12 @@ def _status(text: str) -> str:
     return next((word for word in (*INACTIVE, *ACTIVE) if word in text), REMOVED)
 
 
+def _switchboard(text: str) -> str:
+    """Return a cell's switchboard, and the sign that something else stood there: a mobile, above all."""
+    found = switchboard_in(text)
+    return ";".join(filter(None, (found.number, REMOVED if found.dropped else "")))
+
+
 _STATUSES = frozenset({*ACTIVE, *INACTIVE, "存续（在营、开业、在册）", "在营（开业）企业", "存续(在营、开业、在册)"})
 _FORMS: Mapping[str, Callable[[str], str]] = {
     "uscc": _code,
@@ -168,5 +174,5 @@ _FORMS: Mapping[str, Callable[[str], str]] = {
     "capital_fen": _number,
     "expansions": _number,
     "status": _status,
-    "switchboard": lambda text: switchboard_in(text) or REMOVED,
+    "switchboard": _switchboard,
 }

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from services.rules.companies import Company as Row
 from services.rules.company_imports import MOST_SHOWN, ImportKind
 from services.rules.expansions import Expansion
+from services.rules.switchboards import masked
 from services.store.companies import CompanySource
 from services.store.company_imports import ImportPart
 
@@ -31,6 +32,19 @@ ON CONFLICT (uscc) DO UPDATE SET
        EXCLUDED.capital_fen, EXCLUDED.expansions, EXCLUDED.scope, EXCLUDED.status, EXCLUDED.as_of)
 WHERE companies.as_of <= EXCLUDED.as_of
 """  # noqa: S608 - our own column names
+# A newer row that gives no number says nothing against the one that is known, which keeps its own day and source.
+_MERGE_CONTACTS = """
+WITH told AS (
+    SELECT DISTINCT ON (uscc) uscc, switchboard, masked, as_of, source_id FROM incoming_companies
+    WHERE source_id = :source AND switchboard <> '' ORDER BY uscc, as_of DESC, switchboard),
+kept AS (
+    INSERT INTO company_contacts (uscc, masked, as_of, source_id) SELECT uscc, masked, as_of, source_id FROM told
+    ON CONFLICT (uscc) DO UPDATE
+    SET (masked, as_of, source_id) = (EXCLUDED.masked, EXCLUDED.as_of, EXCLUDED.source_id)
+    WHERE company_contacts.as_of <= EXCLUDED.as_of RETURNING uscc)
+INSERT INTO company_switchboards (uscc, number) SELECT uscc, switchboard FROM told JOIN kept USING (uscc)
+ON CONFLICT (uscc) DO UPDATE SET number = EXCLUDED.number
+"""
 _MERGE_EXPANSIONS = f"""
 INSERT INTO company_expansions ({MOVES}, source_id)
 SELECT DISTINCT {MOVES}, source_id FROM incoming_expansions WHERE source_id = :source
@@ -81,10 +95,11 @@ def part_done(session: Session, part: ImportPart) -> None:
 
 def stage_companies(session: Session, source_id: UUID, rows: Iterable[tuple[int, Row]]) -> None:
     """Write rows of a registry beside it; a row-by-row insert is several times slower."""
-    _copy(session, f"incoming_companies (source_id, row, {COLUMNS})", (
+    _copy(session, f"incoming_companies (source_id, row, {COLUMNS}, switchboard, masked)", (
         (
             source_id, number, item.uscc, item.name, item.region_code, item.industry_code, item.founded_on,
             item.capital_fen, item.expansions, item.scope, "active" if item.active else "inactive", item.as_of,
+            item.switchboard, masked(item.switchboard),
         )
         for number, item in rows
     ))  # fmt: skip
@@ -115,6 +130,8 @@ def merge(session: Session, kind: ImportKind, source_id: UUID) -> Merged:
     distinct = session.execute(text(_DISTINCT[kind]), given).scalar_one()
     statement = _MERGE_COMPANIES if kind is ImportKind.COMPANIES else _MERGE_EXPANSIONS
     written: Any = session.execute(text(statement), given)
+    if kind is ImportKind.COMPANIES:
+        session.execute(text(_MERGE_CONTACTS), given)
     return Merged(distinct, written.rowcount)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Date, ForeignKey, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from services.rules.switchboards import LONGEST
 from services.store.companies import REGISTRY
 from tenants.kernel.database import Base, Code, Fen, Name
 
@@ -56,6 +57,8 @@ class IncomingCompany(Base):
     scope: Mapped[str] = mapped_column(Text)
     status: Mapped[Code]
     as_of: Mapped[date] = mapped_column(Date)
+    switchboard: Mapped[str] = mapped_column(String(LONGEST))
+    masked: Mapped[str] = mapped_column(String(LONGEST))
 
 
 class IncomingExpansion(Base):

@@ -43,6 +43,19 @@ LEADS = (
         """,
     ),
     Invariant(
+        "lead-contact",
+        "A number is shown on a running claim of the park, once a day, one after the other and never beyond the day's limit.",
+        # Of two transactions at the same moment the later one may have begun earlier: hence the minute.
+        """
+        SELECT v.tenant_id, v.id::text FROM lead_contact_showings v
+        LEFT JOIN lead_claims c ON c.id = v.claim_id AND c.park_id = v.tenant_id AND c.uscc = v.uscc
+        WHERE c.id IS NULL OR v.shown_at < c.claimed_at OR v.shown_at > c.ends_at + interval '1 minute'
+           OR v.day <> (v.shown_at AT TIME ZONE 'Asia/Shanghai')::date OR v.place > v.per_day
+        UNION ALL
+        SELECT tenant_id, day::text FROM lead_contact_showings GROUP BY tenant_id, day HAVING max(place) <> count(*)
+        """,
+    ),
+    Invariant(
         "lead-explored",
         "A fifth of every list comes from beyond the top ranks, and only a succeeded run has a list.",
         """

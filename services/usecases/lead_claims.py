@@ -14,6 +14,7 @@ from services.rules.lead_allocation import LEASE, OPEN_STAGES, ClaimStage, LeadS
 from services.rules.lead_outcomes import STAGE_AFTER, LostReason, Outcome, outcome_of
 from services.store.companies import Company
 from services.store.lead_allocation import LeadClaim, LeadPlace, LeadSuppression, ListedLead
+from services.store.lead_contacts import CompanyContact
 from services.store.lead_outcomes import LeadOutcome
 from services.usecases.lead_outcomes import note_outcome
 from services.usecases.lead_places import lock_companies
@@ -35,6 +36,7 @@ class LeadView:
     """A company that was listed to the acting park. ``lease_ends_at`` is of the park's own running claim.
 
     ``outcome`` is what the park has recorded last, None before it has and after it took that back.
+    ``contact`` is the company's switchboard, masked; None where none is known or it asked not to be contacted.
     """
 
     uscc: str
@@ -45,6 +47,7 @@ class LeadView:
     outcome: Outcome | None = None
     lost_reason: LostReason | None = None
     outcome_at: datetime | None = None
+    contact: str | None = None
 
 
 def list_leads(work: Work, *, run_id: UUID | None = None) -> tuple[LeadView, ...]:
@@ -62,9 +65,9 @@ def claim_lead(work: Work, *, uscc: str) -> LeadView:
     work.actor.require(Permission.CLAIM_LEAD)
     park_id = work.actor.require_tenant()
     lock_companies(work, [uscc])
-    lead = _lead(work, uscc)
+    lead = listed_lead(work, uscc)
     if lead.status is LeadStatus.SUPPRESSED:
-        raise _suppressed()
+        raise suppressed_company()
     if lead.lease_ends_at is not None:
         return lead
     claim_id = new_id()
@@ -79,7 +82,7 @@ def claim_lead(work: Work, *, uscc: str) -> LeadView:
     if not rows_written(work.session, made):
         raise Conflict("leads.claimed", msg("该企业已被其他园区认领，认领最长 30 天。请先联系名单中的其他企业。"))
     audit.record(work, "leads.claim", "lead_claim", claim_id, uscc=uscc)
-    return _lead(work, uscc)
+    return listed_lead(work, uscc)
 
 
 def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
@@ -92,16 +95,16 @@ def move_lead(work: Work, *, uscc: str, stage: ClaimStage) -> LeadView:
     """
     work.actor.require(Permission.CLAIM_LEAD)
     lock_companies(work, [uscc])
-    _lead(work, uscc)
+    listed_lead(work, uscc)
     claim = running_claim(work, uscc)
     if claim.stage == stage:
-        return _lead(work, uscc)
+        return listed_lead(work, uscc)
     if not may_become(ClaimStage(claim.stage), stage):
         raise Conflict("leads.stage", msg("该线索目前不能这样更新。请刷新页面后重试。"))
     _move(work, claim, uscc, stage)
     if (outcome := outcome_of(stage)) is not None:
         note_outcome(work, uscc=uscc, outcome=outcome)
-    return _lead(work, uscc)
+    return listed_lead(work, uscc)
 
 
 def record_outcome(work: Work, *, uscc: str, outcome: Outcome, reason: LostReason | None = None) -> LeadView:
@@ -116,13 +119,13 @@ def record_outcome(work: Work, *, uscc: str, outcome: Outcome, reason: LostReaso
         wrong = msg("未成时请选择原因，其他结果不带原因。")
         raise Invalid("leads.reason", wrong, errors=[FieldError("reason", "leads.reason", wrong)])
     lock_companies(work, [uscc])
-    _lead(work, uscc)
+    listed_lead(work, uscc)
     if note_outcome(work, uscc=uscc, outcome=outcome, reason=reason):
         claim = _running(work, uscc)
         stage = STAGE_AFTER[outcome]
         if claim is not None and claim.stage != stage:
             _move(work, claim, uscc, stage)
-    return _lead(work, uscc)
+    return listed_lead(work, uscc)
 
 
 def _move(work: Work, claim: AnyRow, uscc: str, stage: ClaimStage) -> None:
@@ -153,11 +156,13 @@ def _running(work: Work, uscc: str) -> AnyRow | None:
     return work.session.execute(query).one_or_none()
 
 
-def _suppressed() -> Conflict:
+def suppressed_company() -> Conflict:
+    """Return the refusal of a company that asked not to be contacted."""
     return Conflict("leads.suppressed", msg("该企业已要求不再联系。请从名单中选择其他企业。"))
 
 
-def _lead(work: Work, uscc: str) -> LeadView:
+def listed_lead(work: Work, uscc: str) -> LeadView:
+    """Return where a company stands for the acting park. Raises NotFound for one that was not listed to it."""
     found = _leads(work, uscc=uscc)
     if not found:
         raise NotFound("leads.not_found", msg("该企业不在贵园区的名单中。请从招商线索中选择。"))
@@ -186,8 +191,10 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
         select(
             LeadPlace.uscc, Company.name, LeadPlace.listed_at, claim.stage, claim.ends_at,
             LeadSuppression.id.is_not(None).label("suppressed"), record.outcome, record.reason, record.recorded_at,
+            CompanyContact.masked,
         )
         .outerjoin(Company, Company.uscc == LeadPlace.uscc)
+        .outerjoin(CompanyContact, CompanyContact.uscc == LeadPlace.uscc)
         .outerjoin(claim, claim.uscc == LeadPlace.uscc)
         .outerjoin(record, record.uscc == LeadPlace.uscc)
         .outerjoin(LeadSuppression, and_(LeadSuppression.uscc == LeadPlace.uscc, LeadSuppression.lifted_at.is_(None)))
@@ -216,4 +223,5 @@ def _view(row: AnyRow, now: datetime) -> LeadView:
         outcome=Outcome(row.outcome) if recorded else None,
         lost_reason=LostReason(row.reason) if recorded and row.reason else None,
         outcome_at=row.recorded_at if recorded else None,
+        contact=None if row.suppressed else row.masked,
     )

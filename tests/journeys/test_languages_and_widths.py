@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/calendar-feeds", "/slots",
+        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots",
     ),
     "park08": ("/catalogue",),
     "policy": (
@@ -36,7 +36,7 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables", "/company-imports", "/lead-suppressions", "/lead-models",
+        "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys",
         "/calendar-feeds"),

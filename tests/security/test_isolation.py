@@ -113,6 +113,7 @@ def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
     "path",
     [
         "/sample-batches",
+        "/lead-contacts",
         "/aid-registers",
         "/orders",
         "/orders?park_id={park}",

@@ -20,10 +20,10 @@ from services.rules.company_cells import (
     name_in,
     outer_check_digit,
     region_of_parts,
-    switchboard_in,
 )
 from services.rules.demo_companies import demo_uscc
 from services.rules.personal_data import free_text, without_persons
+from services.rules.switchboards import masked, switchboard_in
 from tenants.rules.uscc import check_uscc, inner_check_digit
 
 TODAY = date(2026, 3, 2)
@@ -92,10 +92,45 @@ def test_check_digits_agree_with_the_library_and_with_each_other(number: int, re
         ("+8613900000000", ""),
         (PERSON, ""),
         ("62345678", ""),
+        ("0086-21-61234567 ext.8", "021-61234567-8"),
+        ("8657187654321", "0571-87654321"),
+        ("电话：0571—87654321", "0571-87654321"),
+        ("0571-87654321/0571-87654322", "0571-87654321"),
+        ("4001234567转2", "400-123-4567"),
+        ("800-1234-567", "800-123-4567"),
+        ("95123", "95123"),
+        ("951234", "951234"),
+        ("95", ""),
+        ("400-123-456", ""),
     ],
 )
 def test_landlines_are_kept_and_mobiles_are_not(text: str, kept: str) -> None:
-    assert switchboard_in(text) == kept
+    assert switchboard_in(text).number == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "dropped"),
+    [("", False), ("-", False), ("n/a", False), ("0571-87654321；-", False), ("0571-87654321;*", True), (MOBILE, True), ("62345678", True)],
+)  # fmt: skip
+def test_what_is_no_switchboard_is_told(text: str, dropped: bool) -> None:
+    assert switchboard_in(text).dropped is dropped
+
+
+@given(st.text("0123456789-+86转;/() ", max_size=30))
+def test_no_text_gives_a_mobile_or_breaks_the_reader(text: str) -> None:
+    found = switchboard_in(text).number
+    digits = found.replace("-", "")
+    assert not digits.startswith("1")
+    assert not found or switchboard_in(found).number == found
+    assert len(found) <= 24
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("0571-87654321-8", "0571-******21"), ("010-6234567", "010-*****67"), ("400-123-4567", "400-***-**67"), ("95123", "95***"), ("", "")],
+)  # fmt: skip
+def test_a_masked_number_cannot_be_dialled(number: str, shown: str) -> None:
+    assert masked(number) == shown
 
 
 def test_names_and_divisions_in_columns_of_their_own() -> None:
@@ -123,7 +158,8 @@ def test_a_commercial_export_with_a_title_above_its_headings() -> None:
     file = registry(HEADER, GOOD, above=3)
     (found,) = file.rows()
     assert (found.region_code, found.capital_fen, found.switchboard) == ("330106", 1_200_000_000, "0571-87654321")
-    assert file.dropped == ("法定代表人", "联系电话")
+    assert file.dropped == ("法定代表人",), "a telephone may be a switchboard"
+    assert dict(file.warned) == {"switchboard_dropped": 1}, "the mobile beside it"
 
 
 def test_odd_rows_are_kept_with_a_warning() -> None:
@@ -131,7 +167,7 @@ def test_odd_rows_are_kept_with_a_warning() -> None:
     odd = ["乙有限公司", wrong + outer_check_digit(wrong), *GOOD[2:7], "300万美元", MOBILE, *GOOD[9:]]
     file = registry(HEADER, GOOD, odd)
     assert [row.capital_fen for row in file.rows()] == [1_200_000_000, None]
-    assert dict(file.warned) == {"inner_digit": 1, "capital_foreign": 1, "switchboard_dropped": 1}
+    assert dict(file.warned) == {"inner_digit": 1, "capital_foreign": 1, "switchboard_dropped": 2}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_uscc
+from services.usecases import company_imports
 from tenants.kernel.context import system_actor
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -70,3 +72,31 @@ def test_an_operator_notes_who_wants_no_contact(listed: None, signed_in: Enter) 
     assert "不再联系" in park.get("/leads").text
     operator.get("/language/en")
     assert "Companies not to be contacted" in operator.get("/lead-suppressions").text
+
+
+def test_a_number_is_shown_on_the_answer_only_and_not_beyond_the_days(
+    province: Province, listed: None, signed_in: Enter
+) -> None:
+    registry = f"企业名称,统一社会信用代码,行政区划代码,总机\n演示有限公司,{CODE},330100,0600-20000001\n".encode()
+    with province.workshop.work(system_actor("test")) as work:
+        company_imports.import_at_once(
+            work, kind=ImportKind.COMPANIES, name="名录", licence="自有", as_of=work.now.date(), content=registry
+        )
+    operator, park = signed_in("operator"), signed_in("admin1")
+    assert operator.post("/lead-contacts/limit", {"per_day": "1001"}).status_code == 422
+    assert operator.post("/lead-contacts/limit", {"per_day": "0"}).status_code == 303
+    assert park.post(f"/leads/{CODE}/contact").status_code == 409, "not claimed"
+    park.post(f"/leads/{CODE}/claim")
+    refused = park.post(f"/leads/{CODE}/contact")
+    assert refused.status_code == 409
+    assert "今日可显示的 0 个号码已用完" in refused.text
+    assert "今日已用完" in park.get("/leads").text
+    operator.post("/lead-contacts/limit", {"per_day": "1"})
+    shown = park.post(f"/leads/{CODE}/contact")
+    assert shown.status_code == 200
+    assert "0600-20000001" in shown.text
+    again = park.get("/leads").text
+    assert "0600-******01" in again
+    assert "0600-20000001" not in again
+    assert CODE in park.get("/lead-contacts").text
+    assert CODE in operator.get("/lead-contacts").text
