@@ -38,6 +38,7 @@ from billing.store import (
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
 from services.store import (
+    booking_changes,
     bookings,
     calendar_feeds,
     carbon,
@@ -69,6 +70,7 @@ STORES = (
     subscriptions,
     idempotency,
     bookings,
+    booking_changes,
     calendar_feeds,
     catalogue,
     carbon,

@@ -45,6 +45,18 @@ def overdue_lines(session: Session, now: datetime, limit: int) -> Sequence[tuple
     return [(row.tenant_id, row.order_line_id) for row in session.execute(due)]
 
 
+def extend(session: Session, order_line_ids: Collection[UUID], until: datetime) -> None:
+    """Let the open holds of some order lines wait until a moment; those that wait longer stay."""
+    if not order_line_ids:
+        return
+    session.execute(
+        update(Hold)
+        .where(Hold.order_line_id.in_(order_line_ids), Hold.status == OPEN, Hold.expires_at < until)
+        .values(expires_at=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def settle(session: Session, hold: Hold, *, status: str, captured_fen: int, at: datetime) -> bool:
     """Close an open hold; False when it was closed before."""
     closing = (

@@ -148,6 +148,13 @@ def release_lines(work: Work, *, order_line_ids: Sequence[UUID], reason: str) ->
     _settle(work, still_open, [0] * len(still_open), reason)
 
 
+def extend_holds(work: Work, *, order_line_ids: Sequence[UUID], expires_at: datetime) -> None:
+    """Let public money of order lines wait longer, as their delivery was put off; it never waits shorter for that."""
+    work.actor.require(Permission.PLACE_ORDER)
+    hold_queries.lock_holds_of_lines(work.session, order_line_ids)
+    hold_queries.extend(work.session, order_line_ids, expires_at)
+
+
 def overdue_lines(work: Work, *, limit: int = MOST_OVERDUE_AT_ONCE) -> tuple[OverdueLine, ...]:
     """Return order lines whose public money has waited too long, the longest first.
 

@@ -36,6 +36,7 @@ NOUNS = (
     "runs",
     "artefacts",
     "bookings",
+    "rebooking",
     "instruments",
     "workdays",
     "calendar_feeds",

@@ -133,6 +133,9 @@ class Booking(Answer):
     failure_reason: str | None
     created_at: Moment
     closed_at: Moment | None
+    responsible_id: UUID | None = Field(description="Who of the park takes care of it")
+    revision: int = Field(description="How often it was moved or handed over")
+    changed_at: Moment | None
 
 
 class ReportParameters(Parameters):

@@ -104,6 +104,11 @@ def places_of_runs(session: Session, run_ids: Collection[UUID]) -> dict[UUID, tu
     return {row.run_id: (row.id, row.number) for row in session.execute(query)}
 
 
+def order_of_booking(session: Session, booking_id: UUID) -> UUID | None:
+    """Return the order of a booking that the transaction may see."""
+    return session.execute(select(OrderLine.order_id).where(OrderLine.booking_id == booking_id)).scalar_one_or_none()
+
+
 def locked_order(session: Session, order_id: UUID) -> Order | None:
     """Return an order under lock: whoever closes one of its lines holds this, so no line is closed twice."""
     fresh = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)

@@ -67,6 +67,7 @@ from marketplace.web import (
     prices,
     programmes,
     provider,
+    rebooking,
     reference_tables,
     runs,
     samples,
@@ -156,6 +157,7 @@ GROUPS = (
     notices.pages,
     ledger.pages,
     provider.pages,
+    rebooking.pages,
     instruments.pages,
 )
 """Every page group."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress, vText
 from icalendar import Timezone as ZoneRules
 
 from tenants.kernel.clock import CHINA
@@ -14,6 +14,14 @@ from tenants.kernel.clock import CHINA
 ZONE = "Asia/Shanghai"
 REFRESH = timedelta(hours=1)
 _PRODUCT = "-//Park Technology Marketplace//Bookings//ZH"
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who takes part: a URI, and a name or none."""
+
+    uri: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,19 @@ class CalendarEntry:
     title: str
     description: str = ""
     cancelled: bool = False
+    organiser: Party | None = None
+    attendee: Party | None = None
 
 
-def render_calendar(entries: Iterable[CalendarEntry], *, name: str = "") -> bytes:
-    """Return a published calendar of ``entries``; one with a ``name`` is read again every hour (RFC 7986)."""
+def render_calendar(entries: Iterable[CalendarEntry], *, name: str = "", method: str = "PUBLISH") -> bytes:
+    """Return a calendar of ``entries``; one with a ``name`` is read again every hour (RFC 7986).
+
+    ``method`` is that of RFC 5546: ``PUBLISH``, or ``REQUEST`` and ``CANCEL`` for an invitation, whose entry names
+    organiser and attendee.
+    """
     shown = list(entries)
     calendar = Calendar()
-    for key, value in (("VERSION", "2.0"), ("PRODID", _PRODUCT), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
+    for key, value in (("VERSION", "2.0"), ("PRODID", _PRODUCT), ("CALSCALE", "GREGORIAN"), ("METHOD", method)):
         calendar.add(key, value)
     if name:
         calendar.add("NAME", _plain(name))
@@ -65,8 +79,21 @@ def _event(entry: CalendarEntry) -> Event:
     event.add("SUMMARY", _plain(entry.title))
     if entry.description:
         event.add("DESCRIPTION", _plain(entry.description))
+    if entry.organiser is not None:
+        event.add("ORGANIZER", _address(entry.organiser))
+    if entry.attendee is not None:
+        event.add("ATTENDEE", _address(entry.attendee, ROLE="REQ-PARTICIPANT", PARTSTAT="ACCEPTED"))
     event.add("STATUS", "CANCELLED" if entry.cancelled else "CONFIRMED")
     return event
+
+
+def _address(party: Party, **parameters: str) -> vCalAddress:
+    address = vCalAddress(party.uri)
+    name = " ".join(_plain(party.name).split())
+    for key, value in (("CN", name), *parameters.items()):
+        if value:
+            address.params[key] = vText(value)
+    return address
 
 
 def _plain(text: str) -> str:

@@ -75,6 +75,11 @@ class Booking(TenantOwned, Base):
     order_line_id: Mapped[UUID]
     """The line of the order it was booked by; the marketplace owns that table, so this is no foreign key."""
     booked_by: Mapped[UUID | None]
+    responsible_id: Mapped[UUID | None]
+    """Who of the park takes care of it: who booked it, until it is handed over."""
+    revision: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it was changed since; calendars tell a newer entry by it."""
+    changed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     closed_by: Mapped[UUID | None]
     closed_at: Mapped[datetime | None]

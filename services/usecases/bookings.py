@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, tuple_, update
 
-from services.gateways.calendar_files import CalendarEntry, render_calendar
+from services.gateways.calendar_files import CalendarEntry, Party, render_calendar
 from services.rules.slots import Span
 from services.store.bookings import Booking
 from services.store.entering import enter_file, free_reservation
@@ -23,7 +23,7 @@ from tenants.kernel.outbox import Event
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission, Priority
 from tenants.kernel.work import Work
-from tenants.usecases import audit
+from tenants.usecases import audit, people
 
 __all__ = [
     "BookingStatus",
@@ -68,6 +68,9 @@ class BookingView:
     failure_reason: str | None
     created_at: datetime
     closed_at: datetime | None
+    responsible_id: UUID | None
+    revision: int
+    changed_at: datetime | None
 
     @property
     def span(self) -> Span:
@@ -156,20 +159,30 @@ def fail_inspection(work: Work, *, booking_id: UUID, reason: str) -> BookingView
 
 
 def booking_calendar(work: Work, *, booking_id: UUID) -> bytes:
-    """Return a booking as an iCalendar file (RFC 5545); got again after it has ended, it updates the event."""
+    """Return a booking as an invitation (RFC 5546); got again after a change it updates the event, or cancels it.
+
+    Organiser and attendee are named by their ids: nobody's mail address is known here.
+    """
     work.actor.require(Permission.READ_ORDER)
     booking = read_booking(work, booking_id=booking_id)
-    return render_calendar([calendar_entry(booking)])
+    person = booking.responsible_id
+    names = people.colleague_names(work, user_ids=[] if person is None else [person])
+    entry = replace(
+        calendar_entry(booking),
+        organiser=Party(f"urn:uuid:{booking.provider_id}", booking.instrument_name),
+        attendee=Party(f"urn:uuid:{person or booking.park_id}", names.get(person, "") if person else ""),
+    )
+    return render_calendar([entry], method="CANCEL" if entry.cancelled else "REQUEST")
 
 
 def calendar_entry(booking: BookingView) -> CalendarEntry:
     """Return a booking as calendars show it; after its end the entry updates, or cancels, the one before."""
     return CalendarEntry(
         uid=f"{booking.id}@booking.marketplace",
-        sequence=0 if booking.closed_at is None else 1,
+        sequence=booking.revision + (booking.closed_at is not None),
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
-        changed_at=booking.closed_at or booking.created_at,
+        changed_at=booking.closed_at or booking.changed_at or booking.created_at,
         title=str(msg("{instrument}：检验检测", instrument=booking.instrument_name)),
         description=booking.purpose,
         cancelled=booking.status in {BookingStatus.CANCELLED, BookingStatus.FAILED},
@@ -246,6 +259,9 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.failure_reason,
         Booking.created_at,
         Booking.closed_at,
+        Booking.responsible_id,
+        Booking.revision,
+        Booking.changed_at,
     )
 
 

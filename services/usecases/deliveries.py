@@ -213,6 +213,7 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
             status=BookingStatus.BOOKED,
             order_line_id=order_line_id,
             booked_by=work.actor.user_id,
+            responsible_id=work.actor.user_id,
             created_at=work.now,
         )
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import column, func, select
+from sqlalchemy import ARRAY, Text, column, func, literal, select
 
-from tenants.kernel.vocabulary import Permission
+from tenants.kernel.vocabulary import Permission, Role
 from tenants.kernel.work import Work
 from tenants.store.people import User
 
@@ -26,6 +26,18 @@ def list_colleagues(work: Work) -> dict[UUID, str]:
     work.actor.require(Permission.READ_ORDER)
     work.actor.require_tenant()
     found = func.colleague_names().table_valued(column("id", User.id.type), column("name", User.name.type))
+    rows = work.session.execute(select(found.c.id, found.c.name).order_by(found.c.name, found.c.id))
+    return {row.id: row.name for row in rows}
+
+
+def active_colleagues(work: Work, *, roles: Collection[Role]) -> dict[UUID, str]:
+    """Return the people of the acting park who hold one of ``roles`` now, by id and in the order of names."""
+    work.actor.require(Permission.READ_ORDER)
+    work.actor.require_tenant()
+    wanted = literal([role.value for role in roles], ARRAY(Text))
+    found = func.active_colleagues(wanted, work.now).table_valued(
+        column("id", User.id.type), column("name", User.name.type)
+    )
     rows = work.session.execute(select(found.c.id, found.c.name).order_by(found.c.name, found.c.id))
     return {row.id: row.name for row in rows}
 
