@@ -69,7 +69,12 @@ def _context(booking_id: str) -> dict[str, Any]:
         instrument = instruments.read_instrument(work, instrument_id=booking.instrument_id)
         monday = monday_of(request.values.get("week"), work.now)
         free = bookings.search_slots(
-            work, offering=booking.offering, from_=monday, to=monday + timedelta(days=7), limit=1000
+            work,
+            offering=booking.offering,
+            from_=monday,
+            to=monday + timedelta(days=7),
+            instrument_id=instrument.id,
+            limit=1000,
         )
         changes = rebooking.list_changes(work, booking_id=booking.id)
         persons = [each for row in changes for each in (row.changed_by, row.old_person, row.new_person)]
@@ -79,7 +84,7 @@ def _context(booking_id: str) -> dict[str, Any]:
             "booking": booking,
             "order_id": use_cases.booking_order(work, booking_id=booking.id),
             "slots": (booking.ends_at - booking.starts_at) // timedelta(minutes=instrument.slot_minutes),
-            "week": make_week([slot for slot in free if slot.instrument_id == instrument.id], monday, work.now),
+            "week": make_week(free, [instrument], monday, work.now),
             "changes": changes,
             "names": people.colleague_names(work, user_ids=named),
             "takers": rebooking.list_takers(work, booking_id=booking.id),

@@ -11,7 +11,7 @@ from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
 from marketplace.usecases import fulfilment, rebooking
 from marketplace.usecases.views import OrderView
-from services.usecases import slots
+from services.usecases import slot_search
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
 from tests.support import plays
@@ -24,14 +24,15 @@ def park(play: Play) -> Actor:
     return play.person("park01")
 
 
-def far_slot(play: Play, park: Actor) -> slots.SlotView:
+def far_slot(play: Play, park: Actor) -> slot_search.SlotView:
     far = play.clock.now() + timedelta(days=60)
     return play.do(
-        park, lambda work: slots.search_slots(work, offering=plays.INSPECTION, from_=far, to=far + timedelta(days=7))
+        park,
+        lambda work: slot_search.search_slots(work, offering=plays.INSPECTION, from_=far, to=far + timedelta(days=7)),
     )[0]
 
 
-def move(play: Play, park: Actor, order: OrderView, slot: slots.SlotView) -> None:
+def move(play: Play, park: Actor, order: OrderView, slot: slot_search.SlotView) -> None:
     play.do(
         park,
         lambda work: rebooking.reschedule_booking(work, booking_id=booking_of(order), starts_at=slot.starts_at),
@@ -42,7 +43,7 @@ def cancel(play: Play, park: Actor, order: OrderView) -> None:
     play.do(park, lambda work: fulfilment.cancel_order(work, order_id=order.id))
 
 
-def on_instrument(play: Play, park: Actor, slot: slots.SlotView) -> slots.SlotView:
+def on_instrument(play: Play, park: Actor, slot: slot_search.SlotView) -> slots.SlotView:
     return next(each for each in free_slots(play, park) if each.instrument_id == slot.instrument_id and each != slot)
 
 
