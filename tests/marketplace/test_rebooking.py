@@ -43,7 +43,7 @@ def cancel(play: Play, park: Actor, order: OrderView) -> None:
     play.do(park, lambda work: fulfilment.cancel_order(work, order_id=order.id))
 
 
-def on_instrument(play: Play, park: Actor, slot: slot_search.SlotView) -> slots.SlotView:
+def on_instrument(play: Play, park: Actor, slot: slot_search.SlotView) -> slot_search.SlotView:
     return next(each for each in free_slots(play, park) if each.instrument_id == slot.instrument_id and each != slot)
 
 
