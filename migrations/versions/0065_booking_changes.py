@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0064"
+revision = "0065"
 down_revision = "0063"
 branch_labels = None
 depends_on = None
