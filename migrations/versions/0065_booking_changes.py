@@ -1,6 +1,6 @@
 """Bookings that move to another slot or are handed over to a colleague, and the history of both.
 
-Follows 0062. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0064. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0065"
-down_revision = "0063"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 
