@@ -138,6 +138,14 @@ ORDERS = (
         """,
     ),
     Invariant(
+        "repeat-of-line",
+        "A line repeats what its run repeats, and costs nobody anything.",
+        """
+        SELECT l.tenant_id, l.id FROM order_lines l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+        WHERE l.repeats IS DISTINCT FROM r.repeats
+        """,
+    ),
+    Invariant(
         "standing-order-first",
         "A standing order began with a line for its site and service, at the price that was agreed for a month.",
         """
@@ -165,14 +173,6 @@ SUBSCRIPTIONS = (
         JOIN order_lines l ON l.tenant_id = r.tenant_id AND l.id = r.order_line_id
         WHERE (r.included, r.discount_fen, r.agreed_discount_fen, r.agreed_discount_id, r.repeats)
             IS DISTINCT FROM (l.included, l.discount_fen, l.agreed_discount_fen, l.agreed_discount_id, l.repeats)
-        """,
-    ),
-    Invariant(
-        "repeat-of-line",
-        "A line repeats what its run repeats, and costs nobody anything.",
-        """
-        SELECT l.tenant_id, l.id FROM order_lines l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
-        WHERE l.repeats IS DISTINCT FROM r.repeats
         """,
     ),
     Invariant(
