@@ -6,6 +6,7 @@ from billing.store import (
     adjustments,
     aid,
     alerts,
+    attendance_fees,
     budgets,
     claims,
     clawbacks,
@@ -39,6 +40,7 @@ from billing.store import (
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
 from services.store import (
     booking_changes,
+    attendance,
     bookings,
     calendar_feeds,
     carbon,
@@ -69,6 +71,7 @@ STORES = (
     standing,
     subscriptions,
     idempotency,
+    attendance,
     bookings,
     booking_changes,
     calendar_feeds,
@@ -91,6 +94,7 @@ STORES = (
     watching,
     aid,
     alerts,
+    attendance_fees,
     budgets,
     claims,
     entitlements,

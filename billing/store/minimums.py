@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.rules.minimums import Held
 from billing.store.adjustments import ADJUSTMENT
+from billing.store.attendance_fees import ATTENDANCE
 from billing.store.joint_true_ups import JOINT
 from billing.store.plans import SUBSCRIPTION, Plan, SubscriptionCharge
 from billing.store.returns import LineReturn
@@ -23,7 +24,7 @@ from tenants.rules.days import Span
 
 MINIMUM = "minimum"
 """What stands for an offering on the usage of a minimum."""
-NO_CHARGES = (SUBSCRIPTION, ADJUSTMENT, MINIMUM, JOINT)
+NO_CHARGES = (SUBSCRIPTION, ADJUSTMENT, MINIMUM, JOINT, ATTENDANCE)
 """Usage that is no charge of a service: it does not count on a minimum."""
 
 

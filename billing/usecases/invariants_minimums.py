@@ -33,7 +33,7 @@ _CHARGES = """
                 AND b.rated_usage_id = r.id AND b.returned_at <= m.charged_at), 0)) AS fen
         FROM rated_usage r
         WHERE r.tenant_id = m.tenant_id AND r.period = m.period AND r.rated_at <= m.charged_at
-          AND r.offering NOT IN ('subscription', 'adjustment', 'minimum', 'joint')) r ON true
+          AND r.offering NOT IN ('subscription', 'adjustment', 'minimum', 'joint', 'attendance')) r ON true
     WHERE m.charges_fen <> coalesce(r.fen, 0)
 """
 

@@ -21,6 +21,7 @@ from billing.rules.reconciliation import reconcile as find_breaks
 from billing.store import invoice_queries, settlements
 from billing.store import reconciliation_queries as queries
 from billing.store.adjustments import amounts_of_month
+from billing.store.attendance_fees import amounts_of_month as attendance_of_month
 from billing.store.books import balances
 from billing.store.discounts import discounts_of_month
 from billing.store.invoices import Invoice
@@ -179,6 +180,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     charges = {key: charge_of(price) for key, price in queries.prices_of_month(work.session, period).items()}
     fees = fees_of_month(work.session, period)
     adjusted = amounts_of_month(work.session, period) | joint_of_month(work.session, period)
+    adjusted |= attendance_of_month(work.session, period)
     agreed = discounts_of_month(work.session, period)
     minimums = minimums_of_month(work.session, period)
     arrears = metered_anew(work, period)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from billing.store import adjustments, minimums, plans, settlements, trace_queries
 from billing.store.adjustments import ADJUSTMENT
+from billing.store.attendance_fees import ATTENDANCE, fee_of_usage
 from billing.store.joint_true_ups import JOINT
 from billing.store.lateness import closed_of
 from billing.store.minimums import MINIMUM
@@ -303,6 +304,8 @@ def _price(work: Work, usage: RatedUsage) -> TracedPrice:
         return _plan(work, usage)
     if usage.offering == ADJUSTMENT:
         return _adjustment(work, usage)
+    if usage.offering == ATTENDANCE:
+        return _attendance(work, usage)
     if usage.offering == MINIMUM:
         return _minimum(work, usage)
     if usage.offering == JOINT:
@@ -332,6 +335,22 @@ def _minimum(work: Work, usage: RatedUsage) -> TracedPrice:
         "minimum_fen": row.minimum_fen,
         "charges_fen": row.charges_fen,
         "charged_fen": row.charged_fen,
+    }
+    return TracedPrice(row.id, charge, row.vat_bp, row.charged_at, None)
+
+
+def _attendance(work: Work, usage: RatedUsage) -> TracedPrice:
+    row = fee_of_usage(work.session, usage)
+    charge = {
+        "model": "attendance",
+        "kind": row.kind,
+        "booking_id": str(row.booking_id),
+        "rule_version": row.rule_version,
+        "base_fen": row.base_fen,
+        "rate_bp": row.rate_bp,
+        "units": row.units,
+        "unit_fen": row.unit_fen,
+        "amount_fen": row.amount_fen,
     }
     return TracedPrice(row.id, charge, row.vat_bp, row.charged_at, None)
 

@@ -38,6 +38,7 @@ NOUNS = (
     "bookings",
     "rebooking",
     "instruments",
+    "attendance",
     "workdays",
     "calendar_feeds",
     "samples",

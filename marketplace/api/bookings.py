@@ -117,6 +117,20 @@ class Togethers(Answer):
     next_cursor: str | None = None
 
 
+class AttendanceTermsAnswer(Answer):
+    """The rule of attendance that a booking was made under."""
+
+    version: int
+    check_in_before_minutes: int
+    grace_minutes: int = Field(description="After the start; who has not checked in by then has not come")
+    free_cancel_minutes: int = Field(description="Before the start; cancelled later, the fee is charged")
+    late_cancel_bp: int = Field(description="Basis points of the booking's price")
+    no_show_bp: int = Field(description="Basis points of the booking's price")
+    overrun_unit_minutes: int
+    overrun_fee_fen: int = Field(description="Whole fen for each started unit")
+    metering: str
+
+
 class Booking(Answer):
     """A booking of an instrument."""
 
@@ -136,6 +150,11 @@ class Booking(Answer):
     responsible_id: UUID | None = Field(description="Who of the park takes care of it")
     revision: int = Field(description="How often it was moved or handed over")
     changed_at: Moment | None
+    terms: AttendanceTermsAnswer | None
+    checked_in_at: Moment | None
+    checked_out_at: Moment | None
+    booked_minutes: int
+    used_minutes: int | None
 
 
 class ReportParameters(Parameters):

@@ -79,6 +79,20 @@ class SiteMonth(Answer):
     closed_at: Moment | None
 
 
+class BookingFee(Answer):
+    """What a booking was charged beside its price; the park pays it alone."""
+
+    id: UUID
+    kind: str
+    amount_fen: Amount
+    rule_version: int
+    base_fen: Amount
+    rate_bp: int
+    units: int
+    unit_fen: Amount
+    charged_at: Moment
+
+
 class OrderLine(Answer):
     """One rented service."""
 
@@ -106,6 +120,7 @@ class OrderLine(Answer):
     samples: SampleBatch | None
     returns: list[Return]
     clawbacks: list[ClawbackRow]
+    fees: list[BookingFee]
 
 
 class Order(Answer):

@@ -19,7 +19,7 @@ from marketplace.usecases import (
     standing_orders,
     subscription_fees,
 )
-from services.usecases import lead_editions, site_alarms, site_months, watching, work_orders
+from services.usecases import attendance, lead_editions, site_alarms, site_months, watching, work_orders
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
@@ -65,6 +65,18 @@ def follow_up_deliveries(market: Marketplace) -> None:
                     log.warning("line %s was settled or undone after its job had not been", line.id)
         except Exception:
             log.exception("the delivery of line %s has ended and cannot be settled", line.id)
+
+
+def settle_no_shows(market: Marketplace) -> None:
+    """End the bookings that nobody has come to, and charge what their rules say."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        missed = attendance.missed_bookings(work)
+    for each in missed:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=each.tenant_id)) as work:
+                fulfilment.settle_no_show(work, booking_id=each.booking_id)
+        except Exception:
+            log.exception("the missed booking %s could not be settled", each.booking_id)
 
 
 def watch_funds(market: Marketplace) -> None:
@@ -259,6 +271,7 @@ def forget_what_is_over(market: Marketplace) -> None:
 
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
+    Chore("settle_no_shows", "* * * * *", settle_no_shows),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("renew_standing_orders", "*/5 * * * *", renew_standing_orders),
     Chore("close_site_months", "18 * * * *", close_site_months),

@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from billing.rules.attendance_fees import FeeKind
 from billing.usecases import order_contracts, settlement
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
 from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order, still_open
 from marketplace.store.orders import Order, OrderLine
+from marketplace.usecases.attendance import NO_SHOW, charge_overrun, charge_share, is_late
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
 from services.rules.runs import RunStatus
 from services.rules.samples import BatchStatus
 from services.rules.site_months import SiteMonthStatus
-from services.usecases import artefacts, bookings, catalogue, deliveries, runs, sample_views, site_months
-from services.usecases.bookings import BookingStatus
+from services.usecases import artefacts, attendance, bookings, catalogue, deliveries, runs, sample_views, site_months
+from services.usecases.bookings import BookingStatus, BookingView
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
@@ -66,8 +68,20 @@ def complete_inspection(work: Work, *, booking_id: UUID) -> None:
         "booking_id": str(booking_id),
         "instrument_id": str(booking.instrument_id),
         "quantity": line.quantity,
+        "booked_minutes": booking.booked_minutes,
+        "used_minutes": booking.used_minutes,
     }
-    evidence = {"order_line": str(line.id), "booking": str(booking_id), "report_sha256": digest}
+    evidence = {
+        "order_line": str(line.id),
+        "booking": str(booking_id),
+        "report_sha256": digest,
+        "booked_from": booking.starts_at.isoformat(),
+        "booked_to": booking.ends_at.isoformat(),
+        "checked_in_at": None if booking.checked_in_at is None else booking.checked_in_at.isoformat(),
+        "checked_out_at": None if booking.checked_out_at is None else booking.checked_out_at.isoformat(),
+        "used_minutes": booking.used_minutes,
+    }
+    charge_overrun(work, line, booking)
     _settle(work, line, str(booking_id), "inspection", data, evidence, digest)
 
 
@@ -142,6 +156,22 @@ def fail_delivery(
     _release_contract(work, _close(work, line, LineStatus.FAILED), code)
 
 
+def settle_no_show(work: Work, *, booking_id: UUID) -> bool:
+    """End the line of a booking that nobody came to, give back what is held for it and charge the rule's fee.
+
+    All of it once and in one transaction; False where somebody came, cancelled or reported meanwhile.
+    """
+    work.actor.require(Permission.METER_USAGE)
+    line = locked_line(work.session, booking_id=booking_id)
+    if line is None or line.status != LineStatus.PLACED or not attendance.note_no_show(work, booking_id=booking_id):
+        return False
+    charge_share(work, line, bookings.read_booking(work, booking_id=booking_id), FeeKind.NO_SHOW)
+    settlement.undo_deliveries(work, order_line_ids=[line.id], reason=NO_SHOW)
+    line.failure_code = NO_SHOW
+    _release_contract(work, _close(work, line, LineStatus.CANCELLED), NO_SHOW)
+    return True
+
+
 def follow_up(work: Work, *, line: WaitingLine) -> bool:
     """Settle or undo a line whose delivery has ended although its job did not come through; True when it had ended."""
     work.actor.require(Permission.METER_USAGE)
@@ -187,7 +217,8 @@ def follow_up_month(work: Work, *, site_month_id: UUID) -> None:
 
 
 def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderView:
-    """Cancel what of an order is not delivered yet; holds, wallet and slots are given back.
+    """Cancel what of an order is not delivered yet; holds, wallet and slots are given back, and what a booking's rule
+    asks for being late is charged to the park.
 
     Raises NotFound for another park's order, Conflict when nothing of it can be cancelled any more,
     ``booking.begun`` from the moment a booked slot begins (the instrument was kept free for it), ``samples.begun`` once
@@ -204,8 +235,9 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
     lines = lines_of(work.session, order.tenant_id, [order.id])
     open_lines = [line for line in lines if line.status == LineStatus.PLACED]
     for line in open_lines:
+        late = None
         if line.booking_id is not None and not overdue:
-            _check_not_begun(work, line.booking_id)
+            late = _check_not_begun(work, line.booking_id)
         deliveries.cancel_delivery(
             work,
             run_id=line.run_id,
@@ -214,6 +246,8 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
             sample_batch_id=line.sample_batch_id,
             overdue=overdue,
         )
+        if late is not None:
+            charge_share(work, line, late, FeeKind.LATE_CANCEL)
         _close(work, line, LineStatus.CANCELLED)
     settlement.undo_deliveries(work, order_line_ids=[line.id for line in open_lines], reason="order.cancelled")
     _release_contract(work, order, "order.cancelled")
@@ -222,7 +256,8 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
     return read_order(work, order_id=order_id)
 
 
-def _check_not_begun(work: Work, booking_id: UUID) -> None:
+def _check_not_begun(work: Work, booking_id: UUID) -> BookingView | None:
+    """Refuse what has begun; return a booking that is cancelled too late to be free."""
     booking = bookings.read_booking(work, booking_id=booking_id)
     if booking.starts_at <= work.now:
         raise Conflict(
@@ -232,6 +267,7 @@ def _check_not_begun(work: Work, booking_id: UUID) -> None:
                 at=f"{booking.starts_at.astimezone(CHINA):%m-%d %H:%M}",
             ),
         )
+    return booking if is_late(booking, work) else None
 
 
 def _settle(

@@ -12,6 +12,7 @@ from billing.usecases import rollups
 from billing.usecases.invariants import INVARIANTS as BILLING
 from billing.usecases.invariants_adjustments import INVARIANTS_ADJUSTMENTS as ADJUSTMENTS
 from billing.usecases.invariants_aid import INVARIANTS_AID as AID
+from billing.usecases.invariants_attendance import INVARIANTS_ATTENDANCE as ATTENDANCE
 from billing.usecases.invariants_books import INVARIANTS_BOOKS as BOOKS
 from billing.usecases.invariants_claims import INVARIANTS_CLAIMS as CLAIMS
 from billing.usecases.invariants_credit_notes import INVARIANTS_CREDIT_NOTES as CREDIT_NOTES
@@ -146,6 +147,19 @@ ORDERS = (
         """,
     ),
     Invariant(
+        "line-attendance-fee",
+        "A fee of a booking belongs to its line and to how it ended: cancelled, missed, or reported after staying longer.",
+        """
+        SELECT f.tenant_id, f.id, f.kind, b.status FROM attendance_fees f
+        LEFT JOIN bookings b ON b.tenant_id = f.tenant_id AND b.id = f.booking_id
+        LEFT JOIN order_lines l ON l.tenant_id = f.tenant_id AND l.id = f.order_line_id
+        WHERE b.order_line_id IS DISTINCT FROM f.order_line_id OR l.gross_fen IS DISTINCT FROM f.base_fen
+           OR b.status <> CASE f.kind WHEN 'late_cancel' THEN 'cancelled' WHEN 'no_show' THEN 'no_show'
+                ELSE 'reported' END
+           OR (b.attendance->>'version')::int IS DISTINCT FROM f.rule_version
+        """,
+    ),
+    Invariant(
         "standing-order-first",
         "A standing order began with a line for its site and service, at the price that was agreed for a month.",
         """
@@ -200,6 +214,7 @@ ALL = (
     *EXEMPTIONS,
     *BOOKS,
     *ADJUSTMENTS,
+    *ATTENDANCE,
     *DISCOUNTS,
     *JOINT,
     *MINIMUMS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from billing.usecases.attendance_fees import BookingFeeView, fees_by_booking
 from billing.usecases.clawback_cases import ClawbackRow, cases_by_line
 from billing.usecases.return_views import ReturnView, returns_by_line
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
@@ -102,12 +103,26 @@ def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, 
     delivered = [line.id for line in lines if line.status == LineStatus.DELIVERED]
     returns = returns_by_line(work, order_line_ids=delivered)
     cases = cases_by_line(work, order_line_ids=delivered)
-    return tuple(_line_view(work, line, returns.get(line.id, ()), cases.get(line.id, ())) for line in lines)
+    fees = fees_by_booking(work, booking_ids=[line.booking_id for line in lines if line.booking_id])
+    return tuple(
+        _line_view(
+            work,
+            line,
+            returns.get(line.id, ()),
+            cases.get(line.id, ()),
+            () if line.booking_id is None else fees.get(line.booking_id, ()),
+        )
+        for line in lines
+    )
 
 
 def _line_view(
-    work: Work, line: OrderLine, returns: tuple[ReturnView, ...], cases: tuple[ClawbackRow, ...]
-) -> OrderLineView:  # fmt: skip
+    work: Work,
+    line: OrderLine,
+    returns: tuple[ReturnView, ...],
+    cases: tuple[ClawbackRow, ...],
+    fees: tuple[BookingFeeView, ...],
+) -> OrderLineView:
     source = line.run_id or line.booking_id or line.site_month_id or line.sample_batch_id
     return OrderLineView(
         id=line.id,
@@ -132,4 +147,5 @@ def _line_view(
         artefacts=tuple(artefacts.list_artefacts(work, source_id=source)) if source else (),
         returns=returns,
         clawbacks=cases,
+        fees=fees,
     )

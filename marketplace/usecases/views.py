@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from billing.usecases.attendance_fees import BookingFeeView
 from billing.usecases.clawback_cases import ClawbackRow
 from billing.usecases.return_views import ReturnView
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
@@ -43,6 +44,8 @@ class OrderLineView:
     artefacts: tuple[ArtefactView, ...]
     returns: tuple[ReturnView, ...]
     clawbacks: tuple[ClawbackRow, ...]
+    fees: tuple[BookingFeeView, ...]
+    """What its booking was charged beside the price."""
 
     @property
     def list_fen(self) -> int:

@@ -12,6 +12,7 @@ from marketplace.web import (
     account,
     adjustments,
     aid,
+    attendance,
     books,
     budgets,
     calendar_feeds,
@@ -159,6 +160,7 @@ GROUPS = (
     provider.pages,
     rebooking.pages,
     instruments.pages,
+    attendance.pages,
 )
 """Every page group."""
 

@@ -25,7 +25,16 @@ from marketplace.web.schedule_form import ROWS, demo_demand_price, demo_prices, 
 from marketplace.web.week import make_week, monday_of
 from services.rules.industries import DIVISIONS
 from services.rules.site_months import rentable_months
-from services.usecases import artefacts, bookings, briefs, instruments, sample_views, sites, twin_models
+from services.usecases import (
+    artefacts,
+    attendance_rules,
+    bookings,
+    briefs,
+    instruments,
+    sample_views,
+    sites,
+    twin_models,
+)
 from services.usecases.catalogue import OfferingView
 from services.usecases.twin_schema import climate_cities
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -243,7 +252,12 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             work, offering=offering.slug, from_=monday, to=week_end, instrument_id=chosen, limit=MOST_SLOTS_SHOWN
         )
         offered = instruments.list_instruments(work, offering=offering.slug)
-        return {"week": make_week(slots, offered, monday, work.now), "instrument": chosen}
+        rules = attendance_rules.terms_in_force(work, instrument_ids=[each.id for each in offered])
+        return {
+            "week": make_week(slots, offered, monday, work.now),
+            "instrument": chosen,
+            "attendance": rules,
+        }
     return {
         "sites": sites.list_sites(work, open_only=True),
         "months": rentable_months(work.now),

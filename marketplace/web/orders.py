@@ -9,7 +9,7 @@ from flask import Response, make_response, request, url_for
 from billing.rules.claims import ACCEPTANCE_DAYS
 from billing.usecases import acceptances
 from marketplace.rules.orders import LineStatus, OrderStatus
-from marketplace.usecases import fulfilment
+from marketplace.usecases import attendance, fulfilment
 from marketplace.usecases import orders as use_cases
 from marketplace.usecases.views import OrderView
 from marketplace.web.charts import schedule_chart, twin_chart
@@ -17,6 +17,7 @@ from marketplace.web.pages import field, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.usecases import artefacts, bookings, twin_models
+from services.usecases import attendance as presence
 from tenants.kernel.errors import Conflict, Invalid
 
 pages = page_group("orders")
@@ -51,6 +52,18 @@ def cancel(order_id: str) -> Response:
     try:
         with page_work() as work:
             fulfilment.cancel_order(work, order_id=id_of(order_id))
+    except Conflict as problem:
+        return _page(order_id, refusal_of(problem))
+    return go(url_for("orders.order", order_id=order_id))
+
+
+@pages.post("/orders/<order_id>/bookings/<booking_id>/attendance")
+def attend(order_id: str, booking_id: str) -> Response:
+    """Check in to a booking, or out of it."""
+    note = presence.check_out if field("step") == "out" else presence.check_in
+    try:
+        with page_work() as work:
+            note(work, booking_id=id_of(booking_id))
     except Conflict as problem:
         return _page(order_id, refusal_of(problem))
     return go(url_for("orders.order", order_id=order_id))
@@ -114,7 +127,9 @@ def _context(order_id: str) -> dict[str, Any]:
         own = work.actor.tenant_id == order.park_id
         originals = use_cases.orders_of_runs(work, run_ids={line.repeats for line in order.lines if line.repeats})
         words = acceptances.read_acceptances(work, order_line_ids=delivered) if delivered else {}
+        fee = attendance.cancel_fee(work, order=order)
     return {
+        "cancel_fee": fee,
         "delivered": delivered,
         "acceptances": words,
         "acceptance_days": ACCEPTANCE_DAYS,

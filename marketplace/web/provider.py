@@ -11,6 +11,7 @@ from marketplace.doors.requests import MIB, takes_files
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
+from services.usecases import attendance
 from services.usecases import bookings as use_cases
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
@@ -50,6 +51,18 @@ def report(booking_id: str) -> Response:
     except Problem as problem:
         place = {"content": "result"}
         return _page(refusal_of(problem, lambda path: place.get(path, path)), booking_id)
+    return go(url_for("provider.bookings"))
+
+
+@pages.post("/bookings/<booking_id>/attendance")
+def attend(booking_id: str) -> Response:
+    """Note that the park's people came, or left."""
+    note = attendance.check_out if field("step") == "out" else attendance.check_in
+    try:
+        with page_work() as work:
+            note(work, booking_id=id_of(booking_id))
+    except Problem as problem:
+        return _page(refusal_of(problem), booking_id)
     return go(url_for("provider.bookings"))
 
 

@@ -29,6 +29,7 @@ CHARGES = {
     "adjustment": msg("补收"),
     "minimum": msg("最低消费差额"),
     "joint": msg("共建年度结算"),
+    "attendance": msg("预约取消、爽约与超时费"),
 }
 """What stands for an offering on what is charged without an order."""
 METERED = "meter:"

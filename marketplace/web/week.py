@@ -19,6 +19,7 @@ DAYS = 7
 class InstrumentGrid:
     """One instrument's week: for each time of day, the free slot of each day or None."""
 
+    id: UUID
     name: str
     region_code: str
     hours: Hours
@@ -64,6 +65,7 @@ def make_week(
         by_instrument.setdefault(slot.instrument_id, {}).setdefault(f"{local:%H:%M}", {})[local.date()] = slot
     grids = tuple(
         InstrumentGrid(
+            each.id,
             each.name,
             each.region_code,
             each.hours,

@@ -70,6 +70,7 @@ BOOKING = {
     "reported": msg("已出具结果"),
     "cancelled": msg("已取消"),
     "failed": msg("未能检测"),
+    "no_show": msg("爽约"),
 }
 FLOWS = {
     "grid": msg("电网"),
@@ -332,6 +333,12 @@ KINDS = {
     "run": RUN,
     "stage": STAGES,
     "booking": BOOKING,
+    "attendance_fee": {
+        "late_cancel": msg("临时取消费"),
+        "no_show": msg("爽约费"),
+        "overrun": msg("超时费"),
+    },
+    "metering": {"booked": msg("按预约时长"), "larger": msg("按预约与实际时长中较长者")},
     "samples": SAMPLES,
     "custody": CUSTODY,
     "invoice": INVOICE,

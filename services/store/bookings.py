@@ -7,10 +7,11 @@ free; the booking belongs to the park.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, String, text
-from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of
@@ -54,9 +55,15 @@ class Booking(TenantOwned, Base):
 
     __tablename__ = "bookings"
     __table_args__ = (
-        one_of("status", ("booked", "reported", "cancelled", "failed")),
+        one_of("status", ("booked", "reported", "cancelled", "failed", "no_show")),
         # A provider finds its work across parks; nothing else of a park's rows is read by another key.
         Index(None, "provider_id", "starts_at"),
+        # What the clock looks through for people who did not come.
+        Index(
+            "ix_bookings_awaited",
+            "starts_at",
+            postgresql_where=text("status = 'booked' AND attendance IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -87,3 +94,5 @@ class Booking(TenantOwned, Base):
     """What the report says of the sample; None while there is none, or where the method gives no verdict."""
     failure_reason: Mapped[str | None] = mapped_column(String(500))
     """Why the provider could not do it, in the provider's words."""
+    attendance: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The rule of attendance that it was made under, which no later rule changes; None for none."""

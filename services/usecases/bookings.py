@@ -9,10 +9,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, select, tuple_, update
 
 from services.gateways.calendar_files import CalendarEntry, Party, render_calendar
+from services.rules.attendance import AttendanceTerms, Step, terms_of, used_minutes
 from services.rules.slots import Span
+from services.store.attendance import AttendanceNote
 from services.store.bookings import Booking
 from services.store.entering import enter_file, free_reservation
 from services.usecases.artefacts import check_size
@@ -47,6 +49,7 @@ class BookingStatus(StrEnum):
     REPORTED = "reported"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    NO_SHOW = "no_show"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,20 @@ class BookingView:
     responsible_id: UUID | None
     revision: int
     changed_at: datetime | None
+    terms: AttendanceTerms | None
+    """The rule of attendance that it was made under."""
+    checked_in_at: datetime | None
+    checked_out_at: datetime | None
+
+    @property
+    def booked_minutes(self) -> int:
+        """How long it was booked for."""
+        return int((self.ends_at - self.starts_at).total_seconds()) // 60
+
+    @property
+    def used_minutes(self) -> int | None:
+        """How long its instrument was used; None while that is not known."""
+        return used_minutes(self.checked_in_at, self.checked_out_at)
 
     @property
     def span(self) -> Span:
@@ -262,8 +279,24 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.responsible_id,
         Booking.revision,
         Booking.changed_at,
+        Booking.attendance.label("terms"),
+        _noted_at(Step.CHECKED_IN).label("checked_in_at"),
+        _noted_at(Step.CHECKED_OUT).label("checked_out_at"),
+    )
+
+
+def _noted_at(step: Step) -> ScalarSelect[datetime]:
+    return (
+        select(AttendanceNote.at)
+        .where(
+            AttendanceNote.tenant_id == Booking.tenant_id,
+            AttendanceNote.booking_id == Booking.id,
+            AttendanceNote.step == step,
+        )
+        .correlate(Booking)
+        .scalar_subquery()
     )
 
 
 def _view(row: Mapping[Any, Any]) -> BookingView:
-    return BookingView(**{**row, "status": BookingStatus(row["status"])})
+    return BookingView(**{**row, "status": BookingStatus(row["status"]), "terms": terms_of(row["terms"])})

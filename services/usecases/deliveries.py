@@ -20,6 +20,7 @@ from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
 from services.usecases import instruments, lead_repeats, sample_requests, site_months, slots
+from services.usecases.attendance_rules import terms_at
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
 from services.usecases.schedule_requests import read_schedule_request
@@ -215,6 +216,7 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
             booked_by=work.actor.user_id,
             responsible_id=work.actor.user_id,
             created_at=work.now,
+            attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
         )
     )
     return booking_id

@@ -79,6 +79,25 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "booking-attendance",
+        "Nobody came to a booking exactly where that is noted, and its terms are those of its rule's version.",
+        """
+        SELECT b.tenant_id, b.id, b.status FROM bookings b
+        LEFT JOIN attendance_rules r ON r.provider_id = b.provider_id AND r.instrument_id = b.instrument_id
+            AND r.version = (b.attendance->>'version')::int
+        WHERE (b.status = 'no_show') <> EXISTS (SELECT FROM attendance_notes n
+                WHERE n.tenant_id = b.tenant_id AND n.booking_id = b.id AND n.step = 'no_show')
+           OR (b.attendance IS NOT NULL AND (r.version IS NULL OR r.valid_from > b.created_at
+                OR (b.attendance->>'no_show_bp')::int <> r.no_show_bp
+                OR (b.attendance->>'late_cancel_bp')::int <> r.late_cancel_bp
+                OR (b.attendance->>'overrun_fee_fen')::bigint <> r.overrun_fee_fen))
+           OR EXISTS (SELECT FROM attendance_notes o WHERE o.tenant_id = b.tenant_id AND o.booking_id = b.id
+                AND o.step = 'checked_out' AND NOT EXISTS (SELECT FROM attendance_notes i
+                    WHERE i.tenant_id = o.tenant_id AND i.booking_id = o.booking_id AND i.step = 'checked_in'
+                      AND i.at <= o.at))
+        """,
+    ),
+    Invariant(
         "booking-report",
         "A reported inspection has its result as a file, and no other booking has one.",
         """

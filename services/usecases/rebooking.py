@@ -57,7 +57,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     reservation_id, before = _locked(work, booking_id)
     instrument = instruments.read_instrument(work, instrument_id=before.instrument_id)
     hours = instrument.hours
-    _check_in_time(work, before, timedelta(minutes=hours.min_notice_minutes))
+    _check_in_time(work, before, max(timedelta(minutes=hours.min_notice_minutes), _fee_notice(before)))
     slot = timedelta(minutes=hours.slot_minutes)
     length = before.ends_at - before.starts_at
     wanted = max(1, length // slot) if count is None else count
@@ -152,9 +152,17 @@ def _locked(work: Work, booking_id: UUID) -> tuple[UUID, BookingView]:
     return reservation_id, booking
 
 
+def _fee_notice(booking: BookingView) -> timedelta:
+    """Return how long before its start cancelling costs something: moving away then would be a way around that."""
+    terms = booking.terms
+    return timedelta(minutes=terms.free_cancel_minutes if terms is not None and terms.late_cancel_bp else 0)
+
+
 def _check_in_time(work: Work, booking: BookingView, notice: timedelta) -> None:
     """Refuse a move of what has begun, or is so near that nobody else could book the time that is given back."""
     at = f"{booking.starts_at.astimezone(CHINA):%m-%d %H:%M}"
+    if booking.checked_in_at is not None:
+        raise Conflict("booking.begun", msg("该预约已签到，不能再改期。请联系服务机构处理。"))
     if booking.starts_at <= work.now:
         raise Conflict("booking.begun", msg("预约时段已于 {at} 开始，不能再更改。请联系服务机构处理。", at=at))
     if booking.starts_at - work.now < notice:

@@ -92,6 +92,7 @@ class Permission(StrEnum):
     UPLOAD_DATA = "data:upload"
     EXECUTE_RUN = "run:execute"
     REPORT_INSPECTION = "inspection:report"
+    ATTEND_BOOKING = "booking:attend"
     METER_USAGE = "usage:meter"
     SEND_EVENTS = "usage:send"
     READ_USAGE = "usage:read"

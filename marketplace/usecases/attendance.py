@@ -1,0 +1,82 @@
+"""Where a booking's attendance and money meet: what is charged beside its price, which the park pays alone."""
+
+from __future__ import annotations
+
+from billing.rules.attendance_fees import FeeKind, fee_of, price_of_unit
+from billing.usecases import attendance_fees
+from billing.usecases.attendance_fees import BookingFee
+from marketplace.rules.orders import LineStatus
+from marketplace.store.orders import OrderLine
+from marketplace.usecases.views import OrderView
+from services.rules.attendance import AttendanceTerms, Metering
+from services.usecases.bookings import BookingStatus, BookingView
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+NO_SHOW = "booking.no_show"
+"""Why a line was ended without a delivery: nobody came."""
+
+
+def charge_share(work: Work, line: OrderLine, booking: BookingView, kind: FeeKind) -> int:
+    """Charge a share of a booking's price, for use cases that have asked for their own permission; return the fen."""
+    if booking.terms is None:
+        return 0
+    return attendance_fees.charge_fee(work, fee=_share(line, booking, booking.terms, kind))
+
+
+def charge_overrun(work: Work, line: OrderLine, booking: BookingView) -> int:
+    """Charge the time that people stayed longer than booked, for use cases that have asked for their own permission."""
+    terms = booking.terms
+    units = 0 if terms is None else terms.overrun_units(booking.ends_at, booking.checked_out_at)
+    if terms is None or not units:
+        return 0
+    unit_fen = terms.overrun_fee_fen
+    if not unit_fen and terms.metering is Metering.LARGER:
+        unit_fen = price_of_unit(line.gross_fen, booking.booked_minutes, terms.overrun_unit_minutes)
+    fee = BookingFee(
+        booking_id=booking.id,
+        order_line_id=line.id,
+        kind=FeeKind.OVERRUN,
+        title=line.title,
+        vat_bp=line.vat_bp,
+        rule_version=terms.version,
+        base_fen=line.gross_fen,
+        units=units,
+        unit_fen=unit_fen,
+    )
+    return attendance_fees.charge_fee(work, fee=fee)
+
+
+def is_late(booking: BookingView, work: Work) -> bool:
+    """Tell whether cancelling an open booking is not free any more."""
+    open_still = booking.status is BookingStatus.BOOKED and booking.terms is not None
+    return open_still and booking.terms is not None and work.now > booking.terms.free_until(booking.starts_at)
+
+
+def cancel_fee(work: Work, *, order: OrderView) -> int:
+    """Return what cancelling an order costs at this moment, in fen, for the park to see before it does."""
+    work.actor.require(Permission.READ_ORDER)
+    kind = FeeKind.LATE_CANCEL
+    late = [
+        (line, line.booking)
+        for line in order.lines
+        if line.status is LineStatus.PLACED and line.booking is not None and is_late(line.booking, work)
+    ]
+    return sum(
+        fee_of(kind, base_fen=line.gross_fen, rate_bp=booking.terms.late_cancel_bp, units=0, unit_fen=0)
+        for line, booking in late
+        if booking.terms is not None
+    )
+
+
+def _share(line: OrderLine, booking: BookingView, terms: AttendanceTerms, kind: FeeKind) -> BookingFee:
+    return BookingFee(
+        booking_id=booking.id,
+        order_line_id=line.id,
+        kind=kind,
+        title=line.title,
+        vat_bp=line.vat_bp,
+        rule_version=terms.version,
+        base_fen=line.gross_fen,
+        rate_bp=terms.no_show_bp if kind is FeeKind.NO_SHOW else terms.late_cancel_bp,
+    )

@@ -1,0 +1,104 @@
+"""Attendance of a booking: when people check in, from when nobody came, and what a provider asks for it.
+
+Minutes are whole, shares are basis points of the booking's price, fees are whole fen. What a fee comes to, billing works
+out: here is only what it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+WHOLE_BP = 10_000
+MOST_MINUTES = {
+    "check_in_before_minutes": 24 * 60,
+    "grace_minutes": 24 * 60,
+    "free_cancel_minutes": 60 * 24 * 60,
+    "overrun_unit_minutes": 24 * 60,
+}
+MOST_FEE_FEN = 1_000_000_00
+ONE_MINUTE = timedelta(minutes=1)
+
+
+class Metering(StrEnum):
+    """What of a booking is paid."""
+
+    BOOKED = "booked"
+    """The booked time; time over its end costs the overrun fee, or nothing."""
+    LARGER = "larger"
+    """The larger of booked and used time: without an overrun fee, time over its end costs the booking's own price."""
+
+
+class Step(StrEnum):
+    """What is noted of a booking, each once. Nobody has come is noted only where nobody has checked in."""
+
+    CHECKED_IN = "checked_in"
+    CHECKED_OUT = "checked_out"
+    NO_SHOW = "no_show"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceTerms:
+    """A provider's rule for an instrument, as a booking was made under it.
+
+    Who comes checks in from ``check_in_before_minutes`` before the start until ``grace_minutes`` after it; after that it is
+    a no-show. Cancelling is free until ``free_cancel_minutes`` before the start.
+    """
+
+    version: int
+    check_in_before_minutes: int
+    grace_minutes: int
+    free_cancel_minutes: int
+    late_cancel_bp: int
+    no_show_bp: int
+    overrun_unit_minutes: int
+    overrun_fee_fen: int
+    metering: Metering
+
+    def problem(self) -> str | None:
+        """Return which number is unusable, or None."""
+        for name, most in MOST_MINUTES.items():
+            if not (1 if name == "overrun_unit_minutes" else 0) <= getattr(self, name) <= most:
+                return name
+        shares = (name for name in ("late_cancel_bp", "no_show_bp") if not 0 <= getattr(self, name) <= WHOLE_BP)
+        return next(shares, None if 0 <= self.overrun_fee_fen <= MOST_FEE_FEN else "overrun_fee_fen")
+
+    def document(self) -> dict[str, Any]:
+        """Return the terms as a booking keeps them."""
+        return asdict(self)
+
+    def opens_at(self, starts_at: datetime) -> datetime:
+        """Return from when people may check in."""
+        return starts_at - timedelta(minutes=self.check_in_before_minutes)
+
+    def closes_at(self, starts_at: datetime) -> datetime:
+        """Return the last instant at which people may check in; after it nobody has come."""
+        return starts_at + timedelta(minutes=self.grace_minutes)
+
+    def free_until(self, starts_at: datetime) -> datetime:
+        """Return the last instant at which cancelling is free."""
+        return starts_at - timedelta(minutes=self.free_cancel_minutes)
+
+    def overrun_units(self, ends_at: datetime, left_at: datetime | None) -> int:
+        """Return the started units by which people stayed longer than they had booked; 0 where nobody noted the end."""
+        if left_at is None or left_at <= ends_at:
+            return 0
+        return -((ends_at - left_at) // timedelta(minutes=self.overrun_unit_minutes))
+
+
+def terms_of(document: Mapping[str, Any] | None) -> AttendanceTerms | None:
+    """Return the terms that a booking keeps, None for one that was made without."""
+    if document is None:
+        return None
+    known = {each.name: document[each.name] for each in fields(AttendanceTerms)}
+    return AttendanceTerms(**{**known, "metering": Metering(document["metering"])})
+
+
+def used_minutes(came_at: datetime | None, left_at: datetime | None) -> int | None:
+    """Return how long an instrument was used, a started minute counting whole; None while that is not known."""
+    if came_at is None or left_at is None:
+        return None
+    return -((came_at - left_at) // ONE_MINUTE)

@@ -1,0 +1,43 @@
+"""The provider's page of rules, and the park's page of a booking that is cancelled late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.api.test_calendar_feeds import book
+from tests.support.province import Province
+from tests.support.visitor import Visitor
+
+Enter = Callable[[str], Visitor]
+RULE = {
+    "check_in_before_minutes": "1440", "grace_minutes": "15", "free_cancel_minutes": "86400", "late_cancel": "25",
+    "no_show": "100", "overrun_unit_minutes": "30", "overrun_fee": "50", "metering": "larger", "valid_from": "",
+}  # fmt: skip
+
+
+def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    lab = signed_in("lab")
+    address = f"/instruments/{province.instrument}/attendance"
+    assert address in lab.get(f"/instruments/{province.instrument}").text
+    assert "还没有规则" in lab.get(address).text
+    assert "请填写整数" in lab.post(address, RULE | {"grace_minutes": "x"}).text
+    assert "不能追溯" in lab.post(address, RULE | {"valid_from": "2020-01-01T08:00"}).text
+    assert lab.post(address, RULE).status_code == 303
+    assert "第 1 版" in lab.get(address).text
+    order = book(province.park(1))
+    booking = order["lines"][0]["booking"]["id"]
+    assert lab.post(f"/bookings/{booking}/attendance", {"step": "out"}).status_code == 409
+    park = signed_in("admin1")
+    page = park.get(f"/orders/{order['id']}").text
+    assert "现在取消将收取临时取消费" in page
+    park.post(f"/orders/{order['id']}/bookings/{booking}/attendance", {"step": "out"})
+    assert park.post(f"/orders/{order['id']}/cancel").status_code == 303
+    page = park.get(f"/orders/{order['id']}").text
+    assert "只按预约规则收取下列费用" in page
+    assert "临时取消费" in page
+
+
+def test_nobody_else_opens_the_rules(province: Province, signed_in: Enter) -> None:
+    address = f"/instruments/{province.instrument}/attendance"
+    assert signed_in("operator").get(address).status_code == 403
