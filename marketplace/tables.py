@@ -39,8 +39,8 @@ from billing.store import (
 )
 from marketplace.store import invoice_batches, orders, simulations, standing_orders
 from services.store import (
-    booking_changes,
     attendance,
+    booking_changes,
     bookings,
     calendar_feeds,
     carbon,

@@ -50,7 +50,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     The old time is given back and the new one taken in this transaction, so a booking may move onto part of its own
     time, and one that is refused keeps what it has. The same time again changes nothing. ``count`` None keeps the length.
     Raises NotFound for another park's, Invalid for a time that cannot be booked, Conflict ``booking.longer``,
-    ``booking.too_late``, ``booking.begun``, ``booking.closed``, and ``slot.taken`` with the nearest free slots.
+    ``booking.too_late`` (by the notice, or where cancelling would cost something), ``booking.begun``, ``booking.closed``, and ``slot.taken`` with the nearest free slots.
     """
     work.actor.require(Permission.PLACE_ORDER)
     person = work.actor.require_person()

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from services.rules.attendance import AttendanceTerms, Metering, terms_of, used_minutes
-from services.usecases import attendance, attendance_rules, bookings
+from services.usecases import attendance, attendance_rules, bookings, rebooking
 from services.usecases.bookings import BookingStatus
 from services.usecases.invariants import INVARIANTS
 from tenants.kernel.clock import ManualClock
@@ -60,6 +60,25 @@ def miss(workshop: WorkShop, park_id: UUID, booking_id: UUID) -> bool:
 def missed(workshop: WorkShop) -> list[UUID]:
     with workshop.work(system_actor("clock")) as work:
         return [each.booking_id for each in attendance.missed_bookings(work)]
+
+
+def test_a_move_is_no_way_around_a_late_cancellation(workshop: WorkShop, world: World, clock: ManualClock) -> None:
+    park = new_id()
+    booking = book(workshop, park, wish(world))
+
+    def move(days: int) -> bookings.BookingView:
+        with workshop.work(park_person(park)) as work:
+            return rebooking.reschedule(work, booking_id=booking, starts_at=TUESDAY + timedelta(days=days))
+
+    assert move(1).terms == replace(TERMS, version=1)
+    clock.instant = TUESDAY + MINUTE
+    with pytest.raises(Conflict) as late:
+        move(2)
+    clock.instant = TUESDAY + timedelta(days=1) - MINUTE
+    come(workshop, park, booking)
+    with pytest.raises(Conflict) as here:
+        move(2)
+    assert [late.value.code, here.value.code] == ["booking.too_late", "booking.begun"]
 
 
 def test_people_check_in_within_the_window_and_out_once(workshop: WorkShop, world: World, clock: ManualClock) -> None:

@@ -1,6 +1,6 @@
 """Attendance: rules of instruments by version, notes of who came, bookings that keep their terms, and fees of their own.
 
-Follows 0060. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0065. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0064"
-down_revision = "0063"
+revision = "0066"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 
