@@ -186,23 +186,6 @@ def _check_day(hours: Hours, starts_at: datetime, slots: int, is_open: IsOpen) -
     return ends_at.astimezone(starts_at.tzinfo)
 
 
-def free_starts(
-    hours: Hours, span: Span, taken: list[tuple[datetime, datetime]], is_open: IsOpen
-) -> Iterator[datetime]:
-    """Yield the starts within ``span`` at which the shortest booking, with its buffers, meets none of ``taken``.
-
-    ``taken`` are the busy times of one unit, half-open, buffers and maintenance among them.
-    """
-    busy = sorted(taken)
-    first = 0
-    for start in slot_starts(hours, span.starts_at, span.ends_at, is_open):
-        begins, ends = hours.occupied(start, start + hours.shortest)
-        while first < len(busy) and busy[first][1] <= begins:
-            first += 1
-        if first == len(busy) or busy[first][0] >= ends:
-            yield start
-
-
 def _known(is_open: IsOpen) -> IsOpen:
     def open_for_sure(day: date) -> bool:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.rules.catalogue import Delivery
@@ -167,8 +167,8 @@ def lock_own(work: Work, instrument_id: UUID) -> InstrumentView:
     return instrument_view(row)
 
 
-def instrument_view(row: Instrument | Row[Any]) -> InstrumentView:
-    """Return the view of an instrument, or of a row of all its columns; its parks by id alone."""
+def instrument_view(row: Instrument) -> InstrumentView:
+    """Return the view of an instrument's row, its parks by id alone."""
     hours = Hours(row.opens_hour, row.closes_hour, **{name: getattr(row, name) for name in _LIMITS})
     parks = None if row.parks is None else tuple(NamedPark(park_id, "", "") for park_id in row.parks)
     return InstrumentView(

@@ -1,27 +1,23 @@
 """Finding free slots: of one offering's instruments in turn, of each instrument the first, or of several together.
 
-Slots are found from the earliest on, in stretches of time that grow, and the search stops as soon as it has enough: what
+Slots are found from the earliest on, in stretches of days that grow, and the search stops as soon as it has enough: what
 it costs follows what is shown, not how many instruments there are or how far ahead it may look.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Uuid, any_, bindparam, exists, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, Range
+from sqlalchemy import ColumnElement, exists, func, select
 
-from services.rules.slots import LONGEST_SEARCH, IsOpen, Span, free_starts
-from services.store.bookings import Reservation
+from services.rules.slots import LONGEST_SEARCH, IsOpen
+from services.store import slot_queries
 from services.store.catalogue import Instrument
+from services.store.slot_queries import Window
 from services.usecases.instruments import InstrumentView, instrument_view, read_instrument, visible
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
@@ -33,11 +29,10 @@ from tenants.kernel.work import Work
 MOST_FOUND = 1000
 MOST_TOGETHER = 8
 """Instruments that one search may want at once."""
-FIRST_STRETCH = timedelta(days=1)
-"""How far ahead a search looks first; each further stretch is twice as long."""
 LONGEST_METHOD = 100
-
-Busy = Mapping[tuple[UUID, int], list[tuple[datetime, datetime]]]
+MOST_STARTS = 20_000
+"""More than eight instruments have in the days of one search."""
+NEARBY = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,13 @@ def search_slots(
     narrowed = [Instrument.offering == offering, *_narrowed(region, method)]
     if instrument_id is not None:
         narrowed.append(Instrument.id == instrument_id)
-    return free_slots(work, _instruments(work, narrowed), from_, to, min(limit, MOST_FOUND))
+    found: list[SlotView] = []
+    instrument_ids, most = _instruments(work, narrowed), min(limit, MOST_FOUND)
+    for window in _windows(work, from_, to):
+        found += _free(work, instrument_ids, window, most - len(found))
+        if len(found) >= most:
+            break
+    return tuple(found)
 
 
 def search_instruments(
@@ -110,18 +111,19 @@ def search_instruments(
     """
     work.actor.require(Permission.READ_CATALOGUE)
     check_search(from_, to)
-    wanted = _instruments(work, [Instrument.offering.in_(offerings), *_narrowed(region, method)])
-    by_id = {each.id: each for each in wanted}
-    found: dict[UUID, SlotView] = {}
-    for slots in _stretches(work, wanted, from_, to):
-        for slot in slots:
-            if slot.instrument_id not in found:
-                found[slot.instrument_id] = slot
-                if len(found) == min(limit, len(by_id)):
-                    break
-        if len(found) >= min(limit, len(by_id)):
-            break
-    return tuple(FoundInstrument(by_id[each], slot) for each, slot in found.items())
+    wanted = set(_instruments(work, [Instrument.offering.in_(offerings), *_narrowed(region, method)]))
+    first: dict[UUID, SlotView] = {}
+    for window in _windows(work, from_, to):
+        while wanted and len(first) < limit:
+            slots = _free(work, wanted, window, limit)
+            for slot in slots:
+                first.setdefault(slot.instrument_id, slot)
+            wanted -= first.keys()
+            if len(slots) < limit:
+                break
+    chosen = sorted(first.values(), key=lambda slot: slot.starts_at)[:limit]
+    views = _views(work, [slot.instrument_id for slot in chosen])
+    return tuple(FoundInstrument(views[slot.instrument_id], slot) for slot in chosen)
 
 
 def search_together(
@@ -138,19 +140,18 @@ def search_together(
     if not 2 <= len(wanted) <= MOST_TOGETHER:
         wrong = msg("请选择 2 至 {most} 台仪器。", most=MOST_TOGETHER)
         raise Invalid("slot.together", wrong, errors=[FieldError("instrument_ids", "slot.together", wrong)])
-    longer = [_for_slots(each, slots) for each in wanted]
-    ends: dict[datetime, list[datetime]] = {}
+    for each in wanted:
+        _check_length(each, slots)
+    ids = [each.id for each in wanted]
     common: list[TogetherView] = []
-    for found in _stretches(work, longer, from_, to):
-        for slot in found:
-            at_once = ends.setdefault(slot.starts_at, [])
-            at_once.append(slot.ends_at)
-            if len(at_once) == len(longer):
-                common.append(TogetherView(slot.starts_at, max(at_once)))
-                if len(common) == limit:
-                    return tuple(common)
-        ends.clear()
-    return tuple(common)
+    for window in _windows(work, from_, to):
+        ends: dict[datetime, list[datetime]] = {}
+        for slot in _free(work, ids, window, MOST_STARTS, slots):
+            ends.setdefault(slot.starts_at, []).append(slot.ends_at)
+        common += [TogetherView(at, max(each)) for at, each in ends.items() if len(each) == len(ids)]
+        if len(common) >= limit:
+            break
+    return tuple(common[:limit])
 
 
 def check_search(from_: datetime, to: datetime) -> None:
@@ -160,23 +161,21 @@ def check_search(from_: datetime, to: datetime) -> None:
         raise Invalid("slot.bad_span", wrong, errors=[FieldError("to", "slot.bad_span", wrong)])
 
 
-def free_slots(
-    work: Work, instruments: Sequence[InstrumentView], from_: datetime, to: datetime, limit: int
-) -> tuple[SlotView, ...]:
-    """Return the free slots of ``instruments`` in the future, earliest first; for use cases that have asked for their
-    own permission.
+def nearest_slots(work: Work, instrument: InstrumentView, wanted: datetime, limit: int) -> tuple[SlotView, ...]:
+    """Return the free slots nearest to a moment within seven days of it, in the order of time; for use cases that have
+    asked for their own permission.
     """
-    every = (slot for slots in _stretches(work, instruments, from_, to) for slot in slots)
-    return tuple(islice(every, limit))
+    from_, to = max(work.now, wanted - NEARBY), max(work.now, wanted) + NEARBY
+    window = _window(work, _open_days(from_, to, working_days(work)), from_, to)
+    found = [SlotView(**row) for row in slot_queries.nearest_free(work.session, instrument.id, window, wanted, limit)]
+    return tuple(sorted(found, key=lambda slot: slot.starts_at))
 
 
-def _for_slots(instrument: InstrumentView, slots: int) -> InstrumentView:
-    """Return the instrument as one that is booked for at least ``slots`` slots; Invalid ``slot.too_long`` for too many."""
-    hours = instrument.hours
-    if not 1 <= slots <= hours.max_slots:
-        wrong = msg("“{name}”每次最多预约 {most} 档。请减少档数。", name=instrument.name, most=hours.max_slots)
+def _check_length(instrument: InstrumentView, slots: int) -> None:
+    most = instrument.hours.max_slots
+    if not 1 <= slots <= most:
+        wrong = msg("“{name}”每次最多预约 {most} 档。请减少档数。", name=instrument.name, most=most)
         raise Invalid("slot.too_long", wrong, errors=[FieldError("slots", "slot.too_long", wrong)])
-    return replace(instrument, hours=replace(hours, min_slots=max(hours.min_slots, slots)))
 
 
 def _narrowed(region: str | None, method: str | None) -> list[ColumnElement[bool]]:
@@ -190,100 +189,48 @@ def _narrowed(region: str | None, method: str | None) -> list[ColumnElement[bool
     return found
 
 
-def _instruments(work: Work, narrowed: Sequence[ColumnElement[bool]]) -> list[InstrumentView]:
-    query = select(*Instrument.__table__.columns).where(*narrowed, *visible(work.actor))
-    ordered = query.order_by(Instrument.name, Instrument.id)
-    return [instrument_view(row) for row in work.session.execute(ordered)]
+def _instruments(work: Work, narrowed: Sequence[ColumnElement[bool]]) -> list[UUID]:
+    return list(work.session.scalars(select(Instrument.id).where(*narrowed, *visible(work.actor))))
 
 
-def _stretches(
-    work: Work, instruments: Sequence[InstrumentView], from_: datetime, to: datetime
-) -> Iterator[Iterator[SlotView]]:
-    """Yield the free slots in order, a stretch of whole days at a time; a stretch's bookings are read when it comes."""
-    begin = max(from_, work.now + timedelta(microseconds=1)).astimezone(UTC)
-    if begin >= to or not instruments:
+def _views(work: Work, ids: Collection[UUID]) -> dict[UUID, InstrumentView]:
+    query = select(Instrument).where(Instrument.id.in_(ids), *visible(work.actor))
+    return {row.id: instrument_view(row) for row in work.session.scalars(query)}
+
+
+def _free(work: Work, ids: Collection[UUID], window: Window, limit: int, slots: int = 1) -> list[SlotView]:
+    return [SlotView(**row) for row in slot_queries.earliest_free(work.session, ids, window, limit, slots)]
+
+
+def _windows(work: Work, from_: datetime, to: datetime) -> Iterator[Window]:
+    """Yield the worked days of ``[from_, to)`` that are to come, one first and twice as many each time.
+
+    The first day's year must be known; the days end where a year is not.
+    """
+    begin = max(from_, work.now + timedelta(microseconds=1))
+    if begin >= to:
         return
-    is_open = cache(working_days(work))
-    end = _known_until(begin, to, is_open)
-    length = FIRST_STRETCH
-    while begin < end:
-        midnight = begin.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
-        until = min(end, (midnight + length).astimezone(UTC))
-        yield _in_order(work, instruments, (begin, until), is_open)
-        begin, length = until, length * 2
+    is_open = working_days(work)
+    is_open(begin.astimezone(CHINA).date())
+    days = _open_days(begin, to, is_open)
+    many = 1
+    while some := list(islice(days, many)):
+        yield _window(work, some, begin, to)
+        many *= 2
 
 
-def _in_order(
-    work: Work,
-    instruments: Sequence[InstrumentView],
-    stretch: tuple[datetime, datetime],
-    is_open: IsOpen,
-) -> Iterator[SlotView]:
-    """Yield the free slots within ``stretch``, by time and name: none is worked out before it is wanted."""
-    busy = _taken(work, instruments, *stretch)
-    each = [_free_of(work.now, instrument, stretch, busy, is_open) for instrument in instruments]
-    return heapq.merge(*each, key=lambda slot: (slot.starts_at, slot.instrument_name, slot.instrument_id))
+def _window(work: Work, days: Iterable[date], from_: datetime, to: datetime) -> Window:
+    return Window(list(days), from_, to, work.now)
 
 
-def _free_of(
-    now: datetime, instrument: InstrumentView, stretch: tuple[datetime, datetime], busy: Busy, is_open: IsOpen
-) -> Iterator[SlotView]:
-    hours = instrument.hours
-    begin, until = stretch
-    first = max(begin, now + timedelta(minutes=hours.min_notice_minutes))
-    latest = now + timedelta(days=hours.max_notice_days)
-    span = Span(instrument.id, first, min(until, latest + hours.shortest))
-    free = _counted(instrument, span, busy, is_open)
-    for start, units in free:
-        if start > latest:
-            return
-        moment = start.astimezone(UTC)
-        yield SlotView(instrument.id, instrument.name, instrument.region_code, moment, moment + hours.shortest, units)
-
-
-def _counted(instrument: InstrumentView, span: Span, busy: Busy, is_open: IsOpen) -> Iterable[tuple[datetime, int]]:
-    """Return the free starts in order, with how many units are free; of one unit alone, as they are wanted."""
-    by_unit = [
-        free_starts(instrument.hours, span, busy.get((instrument.id, unit), []), is_open)
-        for unit in range(1, instrument.units + 1)
-    ]
-    if len(by_unit) == 1:
-        return ((start, 1) for start in by_unit[0])
-    return sorted(Counter(start for starts in by_unit for start in starts).items())
-
-
-def _taken(work: Work, instruments: Sequence[InstrumentView], from_: datetime, to: datetime) -> Busy:
-    """Return the busy times of each unit; buffers reach a little beyond the span that is looked at."""
-    before = max(each.hours.before_minutes for each in instruments)
-    after = max(each.hours.after_minutes for each in instruments)
-    near = Range(from_ - timedelta(minutes=before), to + timedelta(minutes=after), bounds="[)")
-    query = select(
-        Reservation.instrument_id, Reservation.unit, func.lower(Reservation.during), func.upper(Reservation.during)
-    ).where(
-        Reservation.provider_id == any_(_ids(instrument.provider_id for instrument in instruments)),
-        Reservation.instrument_id == any_(_ids(instrument.id for instrument in instruments)),
-        Reservation.active,
-        Reservation.during.overlaps(near),
-    )
-    taken: dict[tuple[UUID, int], list[tuple[datetime, datetime]]] = {}
-    for instrument_id, unit, starts_at, ends_at in work.session.execute(query):
-        taken.setdefault((instrument_id, unit), []).append((starts_at, ends_at))
-    return taken
-
-
-def _ids(ids: Iterable[UUID]) -> BindParameter[Any]:
-    """Return ids as one parameter, however many they are."""
-    return bindparam(None, sorted(set(ids)), ARRAY(Uuid))
-
-
-def _known_until(begin: datetime, to: datetime, is_open: IsOpen) -> datetime:
-    """Return the end of a search that stops where the calendar is not known; its first day must be known."""
-    first, last = begin.astimezone(CHINA), to.astimezone(CHINA)
-    is_open(first.date())
-    for year in range(first.year + 1, last.year + 1):
-        turn = datetime(year, 1, 1, tzinfo=CHINA)
+def _open_days(from_: datetime, to: datetime, is_open: IsOpen) -> Iterator[date]:
+    """Yield the worked days in order, up to the first of a year that is not known."""
+    day, last = from_.astimezone(CHINA).date(), to.astimezone(CHINA).date()
+    while day <= last:
         try:
-            is_open(turn.date())
+            is_worked = is_open(day)
         except Invalid:
-            return min(to, turn)
-    return to
+            return
+        if is_worked:
+            yield day
+        day += timedelta(days=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from services.rules.slots import Span
 from services.store.bookings import Reservation
 from services.store.catalogue import Instrument
 from services.usecases.instruments import InstrumentView
-from services.usecases.slot_search import MOST_FOUND, free_slots
+from services.usecases.slot_search import nearest_slots
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
@@ -21,7 +21,6 @@ from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
-NEARBY = timedelta(days=7)
 DEADLOCK = "40P01"
 
 
@@ -100,14 +99,7 @@ def _free_units(work: Work, instrument: InstrumentView, span: Span) -> list[int]
 
 def _slot_taken(work: Work, instrument: InstrumentView, span: Span) -> Conflict:
     """Return the refusal of a taken time, with up to three free ones nearest to it."""
-    earliest = max(work.now, span.starts_at - NEARBY)
-    latest = max(span.starts_at, earliest) + NEARBY
-    day = max(earliest, span.starts_at - timedelta(days=1))
-    free = [*free_slots(work, [instrument], day, span.starts_at, MOST_FOUND)] if day < span.starts_at else []
-    free += free_slots(work, [instrument], max(span.starts_at, earliest), latest, 3)
-    if not free:
-        free += free_slots(work, [instrument], earliest, day, MOST_FOUND)
-    nearest = sorted(sorted(free, key=lambda slot: abs(slot.starts_at - span.starts_at))[:3], key=lambda s: s.starts_at)
+    nearest = nearest_slots(work, instrument, span.starts_at, 3)
     if not nearest:
         return Conflict(
             "slot.taken", msg("“{name}”的该时段已被预约，前后七天内也无空档。请更换仪器或日期。", name=instrument.name)

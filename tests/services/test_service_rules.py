@@ -13,11 +13,10 @@ from services.gateways.positions import locate
 from services.gateways.workdays import is_workday
 from services.rules.companies import distance_km
 from services.rules.industries import DIVISIONS, division_of
-from services.rules.slots import Hours, Span, check_span, day_starts, free_starts
+from services.rules.slots import Hours, check_span
 from services.usecases.twin_requests import span_of
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Invalid
-from tenants.kernel.identifiers import new_id
 from tenants.rules.files import LONGEST_NAME, safe_media_type, safe_name
 from tenants.rules.regions import regions
 
@@ -40,22 +39,6 @@ def test_whatever_may_be_booked_lies_in_the_opening_hours_of_one_working_day(sta
     assert (last.hour, last.minute) <= (17, 0)
     assert local.date() == last.date()
     assert end - start == slots * timedelta(hours=1)
-
-
-@given(st.lists(st.tuples(st.integers(0, 71), st.integers(1, 5)), max_size=8))
-def test_a_free_slot_overlaps_nothing_that_is_taken_and_none_is_missing(taken: list[tuple[int, int]]) -> None:
-    monday = datetime(2026, 3, 2, tzinfo=CHINA)
-    spans, at = [], monday
-    for gap, length in taken:  # reservations of one instrument never overlap: the database sees to that
-        at += timedelta(minutes=30 * gap)
-        spans.append((at, at + timedelta(hours=length)))
-        at = spans[-1][1]
-    end = monday + timedelta(days=5)
-    free = set(free_starts(HOURS, Span(new_id(), monday, end), spans, is_workday))
-    for day in range(5):
-        for start in day_starts(HOURS, date(2026, 3, 2 + day)):
-            clashes = any(begin < start + timedelta(hours=1) and start < over for begin, over in spans)
-            assert (start in free) == (not clashes)
 
 
 def test_a_worked_saturday_is_open_and_a_holiday_is_closed() -> None:

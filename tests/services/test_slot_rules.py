@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateways.workdays import is_workday
-from services.rules.slots import MOST_SLOTS, NEARBY_DAYS, Hours, Span, check_span, free_starts, nearest_start
+from services.rules.slots import MOST_SLOTS, NEARBY_DAYS, Hours, check_span, nearest_start
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Invalid
-from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import Message
 
 HOURS = Hours(9, 17, 120)
@@ -96,20 +95,3 @@ def test_what_is_proposed_can_be_booked_and_nothing_is_nearer(
         assert nearest_start(hours, wanted, NOW, is_workday) == wanted
     reach = timedelta(days=NEARBY_DAYS) + timedelta(minutes=notice + 3 * 1440)
     assert abs(found - wanted) <= reach
-
-
-@given(
-    before=st.integers(0, 180),
-    after=st.integers(0, 180),
-    starts=st.lists(st.integers(0, 3), unique=True, max_size=4),
-)
-def test_free_starts_keep_their_buffers_from_what_is_taken(before: int, after: int, starts: list[int]) -> None:
-    hours = Hours(9, 17, 120, before_minutes=before, after_minutes=after)
-    day = Span(new_id(), at(7, 0), at(8, 0))
-    taken = [hours.occupied(at(7, 9 + 2 * start), at(7, 11 + 2 * start)) for start in starts]
-    expected = []
-    for start in (at(7, 9), at(7, 11), at(7, 13), at(7, 15)):
-        begins, ends = hours.occupied(start, start + timedelta(hours=2))
-        if all(ends <= first or begins >= last for first, last in taken):
-            expected.append(start)
-    assert list(free_starts(hours, day, taken, is_workday)) == expected

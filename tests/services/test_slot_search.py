@@ -8,8 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
 
-from services.rules.slots import Hours
+from services.gateways.workdays import is_workday
+from services.rules.slots import MOST_SLOTS, Hours, slot_starts
 from services.usecases import instruments, slot_search
 from services.usecases.instruments import InstrumentView
 from services.usecases.invariants import INVARIANTS
@@ -22,6 +26,11 @@ from tests.services.test_bookings import TUESDAY, book, wish
 from tests.support.invariants import broken
 from tests.support.services import World, build_world, park_person
 
+BUSY = """
+INSERT INTO reservations (provider_id, id, instrument_id, unit, during, active, maintenance, created_at)
+VALUES (:provider, gen_random_uuid(), :id, :unit, tstzrange(:from, :to), true, '校准', now())
+"""
+
 
 @pytest.fixture
 def world(workshop: WorkShop) -> Iterator[World]:
@@ -31,8 +40,8 @@ def world(workshop: WorkShop) -> Iterator[World]:
 
 def add(workshop: WorkShop, name: str, **terms: Any) -> InstrumentView:
     with workshop.work(system_actor("test")) as work:
-        given = {"offering": "lab", "region_code": "510104"} | terms
-        return instruments.add_instrument(work, name=name, **given)
+        known = {"offering": "lab", "region_code": "510104"} | terms
+        return instruments.add_instrument(work, name=name, **known)
 
 
 def search(workshop: WorkShop, days: int = 7, **narrowed: Any) -> tuple[slot_search.FoundInstrument, ...]:
@@ -73,6 +82,63 @@ def test_a_search_finds_in_stretches_what_one_look_would_find(workshop: WorkShop
     assert len(set(found)) == len(found)
     days = {each.starts_at.astimezone(CHINA).date() for each in found}
     assert len(found) == len(days) * 16 - 3  # the span begins on Tuesday at nine
+
+
+@st.composite
+def hours_and_busy(draw: st.DrawFn) -> tuple[Hours, list[tuple[int, int, int]]]:
+    """Hours of an instrument, and busy times by unit in half hours after Tuesday's first, none over another."""
+    opens = draw(st.integers(0, 20))
+    slot = draw(st.sampled_from([60, 120, 180]))
+    slots = draw(st.integers(1, (24 - opens) * 60 // slot))
+    hours = Hours(
+        opens,
+        opens + slots * slot // 60,
+        slot,
+        min_slots=draw(st.integers(1, min(slots, MOST_SLOTS))),
+        before_minutes=draw(st.sampled_from([0, 15, 60])),
+        after_minutes=draw(st.sampled_from([0, 30, 90])),
+        min_notice_minutes=draw(st.sampled_from([0, 36 * 60])),
+        max_notice_days=draw(st.sampled_from([2, 180])),
+        units=draw(st.integers(1, 3)),
+    )
+    busy = []
+    for unit in range(1, hours.units + 1):
+        at = 0
+        for gap, length in draw(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=5)):
+            busy.append((unit, at + gap, at + gap + length))
+            at += gap + length
+    return hours, busy
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=hours_and_busy())
+def test_what_is_free_is_the_grid_less_what_is_busy(
+    workshop: WorkShop, world: World, wanted: tuple[Hours, list[tuple[int, int, int]]]
+) -> None:
+    hours, busy = wanted
+    midnight, half = TUESDAY.replace(hour=0), timedelta(minutes=30)
+    to = midnight + timedelta(days=5)
+    spans = [(unit, midnight + begin * half, midnight + end * half) for unit, begin, end in busy]
+    instrument = add(workshop, f"仪器 {new_id()}", hours=hours)
+    with workshop.work(system_actor("test")) as work:
+        for unit, begin, end in spans:
+            row = {"unit": unit, "provider": instrument.provider_id, "id": instrument.id, "from": begin, "to": end}
+            work.session.execute(text(BUSY), row)
+    with workshop.work(park_person(new_id())) as work:
+        found = slot_search.search_slots(
+            work, offering="lab", from_=midnight, to=to, instrument_id=instrument.id, limit=1000
+        )
+        now = work.now
+    earliest, latest = now + timedelta(minutes=hours.min_notice_minutes), now + timedelta(days=hours.max_notice_days)
+    expected = {}
+    for start in slot_starts(hours, max(midnight, now), to, is_workday):
+        begins, ends = hours.occupied(start, start + hours.shortest)
+        taken = {unit for unit, begin, end in spans if begin < ends and begins < end}
+        if earliest <= start <= latest and len(taken) < hours.units:
+            expected[start] = hours.units - len(taken)
+    assert {slot.starts_at: slot.free_units for slot in found} == expected
+    assert [slot.starts_at for slot in found] == sorted(expected)
+    assert all(slot.ends_at - slot.starts_at == hours.shortest for slot in found)
 
 
 def test_several_instruments_are_free_when_each_of_them_is(workshop: WorkShop, world: World) -> None:

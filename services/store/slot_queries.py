@@ -1,0 +1,93 @@
+"""Free slots, worked out where the bookings are: the starts that an instrument's hours allow, less what is busy.
+
+The grid of starts is that of ``services.rules.slots``; which days are worked, the caller knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, TextClause, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where slots are looked for: on ``days`` (Asia/Shanghai) within ``[from_, to)``, booked at ``now``."""
+
+    days: Sequence[date]
+    from_: datetime
+    to: datetime
+    now: datetime
+
+
+# The starts come in order and are looked up one by one until there are enough; what is not shown is not looked up.
+_FREE = """
+SELECT s.instrument_id, s.instrument_name, s.region_code, s.starts_at, s.ends_at,
+       CAST(s.units - b.busy AS integer) AS free_units
+FROM (
+    SELECT i.provider_id, i.id AS instrument_id, i.name AS instrument_name, i.region_code, i.units, t.starts_at, e.ends_at,
+           tstzrange(t.starts_at - make_interval(mins => i.before_minutes),
+                     e.ends_at + make_interval(mins => i.after_minutes)) AS during
+    FROM instruments i
+    CROSS JOIN LATERAL (SELECT CAST(i.slot_minutes AS integer) * greatest(i.min_slots, :slots) AS minutes) l
+    CROSS JOIN unnest(CAST(:days AS date[])) AS d (day)
+    CROSS JOIN LATERAL generate_series(
+        0, (i.closes_hour - i.opens_hour) * 60 - l.minutes, CAST(i.slot_minutes AS integer)) AS g (minute)
+    CROSS JOIN LATERAL (
+        SELECT (d.day + make_interval(hours => i.opens_hour, mins => g.minute)) AT TIME ZONE 'Asia/Shanghai' AS starts_at
+    ) t
+    CROSS JOIN LATERAL (SELECT t.starts_at + make_interval(mins => l.minutes) AS ends_at) e
+    WHERE i.id = ANY (:instruments) AND t.starts_at >= :from_ AND e.ends_at <= :to
+      AND t.starts_at >= CAST(:now AS timestamptz) + make_interval(mins => i.min_notice_minutes)
+      AND t.starts_at <= CAST(:now AS timestamptz) + make_interval(days => i.max_notice_days)
+    ORDER BY {order} OFFSET 0
+) s
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT r.unit) AS busy FROM reservations r
+    WHERE r.provider_id = s.provider_id AND r.instrument_id = s.instrument_id AND r.active AND r.unit <= s.units
+      AND r.during && s.during
+) b
+WHERE b.busy < s.units
+LIMIT :limit
+"""
+
+
+def _ordered(order: str) -> TextClause:
+    return text(_FREE.format(order=order)).bindparams(bindparam("instruments", type_=ARRAY(Uuid)))
+
+
+_EARLIEST = _ordered("t.starts_at, i.name, i.id")
+_NEAREST = _ordered("abs(extract(epoch FROM t.starts_at - CAST(:wanted AS timestamptz))), t.starts_at")
+
+
+def earliest_free(
+    session: Session, instruments: Collection[UUID], window: Window, limit: int, slots: int = 1
+) -> Sequence[RowMapping]:
+    """Return free slots of some instruments, by time and name: as long as the shortest booking of at least ``slots``."""
+    return session.execute(_EARLIEST, _parameters(instruments, window, limit, slots)).mappings().all()
+
+
+def nearest_free(
+    session: Session, instrument_id: UUID, window: Window, wanted: datetime, limit: int
+) -> Sequence[RowMapping]:
+    """Return an instrument's free slots that are nearest to a moment, the nearest first."""
+    parameters = _parameters([instrument_id], window, limit, 1) | {"wanted": wanted}
+    return session.execute(_NEAREST, parameters).mappings().all()
+
+
+def _parameters(instruments: Collection[UUID], window: Window, limit: int, slots: int) -> dict[str, Any]:
+    return {
+        "instruments": list(instruments),
+        "days": list(window.days),
+        "from_": window.from_,
+        "to": window.to,
+        "now": window.now,
+        "limit": limit,
+        "slots": slots,
+    }
