@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 @dataclass(frozen=True)
 class Window:
-    """Where slots are looked for: on ``days`` (Asia/Shanghai) within ``[from_, to)``, booked at ``now``."""
+    """Where slots are looked for: on the days that begin at ``midnights``, within ``[from_, to)``, booked at ``now``."""
 
-    days: Sequence[date]
+    midnights: Sequence[datetime]
     from_: datetime
     to: datetime
     now: datetime
@@ -31,19 +31,16 @@ _FREE = """
 SELECT s.instrument_id, s.instrument_name, s.region_code, s.starts_at, s.ends_at,
        CAST(s.units - b.busy AS integer) AS free_units
 FROM (
-    SELECT i.provider_id, i.id AS instrument_id, i.name AS instrument_name, i.region_code, i.units, t.starts_at, e.ends_at,
-           tstzrange(t.starts_at - make_interval(mins => i.before_minutes),
-                     e.ends_at + make_interval(mins => i.after_minutes)) AS during
+    SELECT i.provider_id, i.id AS instrument_id, i.name AS instrument_name, i.region_code, i.units, t.starts_at,
+           t.starts_at + make_interval(mins => l.minutes) AS ends_at, i.before_minutes, i.after_minutes
     FROM instruments i
     CROSS JOIN LATERAL (SELECT CAST(i.slot_minutes AS integer) * greatest(i.min_slots, :slots) AS minutes) l
-    CROSS JOIN unnest(CAST(:days AS date[])) AS d (day)
+    CROSS JOIN unnest(CAST(:days AS timestamptz[])) AS d (midnight)
     CROSS JOIN LATERAL generate_series(
         0, (i.closes_hour - i.opens_hour) * 60 - l.minutes, CAST(i.slot_minutes AS integer)) AS g (minute)
-    CROSS JOIN LATERAL (
-        SELECT (d.day + make_interval(hours => i.opens_hour, mins => g.minute)) AT TIME ZONE 'Asia/Shanghai' AS starts_at
-    ) t
-    CROSS JOIN LATERAL (SELECT t.starts_at + make_interval(mins => l.minutes) AS ends_at) e
-    WHERE i.id = ANY (:instruments) AND t.starts_at >= :from_ AND e.ends_at <= :to
+    CROSS JOIN LATERAL (SELECT d.midnight + make_interval(hours => i.opens_hour, mins => g.minute) AS starts_at) t
+    WHERE i.id = ANY (:instruments) AND t.starts_at >= :from_
+      AND t.starts_at + make_interval(mins => l.minutes) <= :to
       AND t.starts_at >= CAST(:now AS timestamptz) + make_interval(mins => i.min_notice_minutes)
       AND t.starts_at <= CAST(:now AS timestamptz) + make_interval(days => i.max_notice_days)
     ORDER BY {order} OFFSET 0
@@ -51,7 +48,8 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT r.unit) AS busy FROM reservations r
     WHERE r.provider_id = s.provider_id AND r.instrument_id = s.instrument_id AND r.active AND r.unit <= s.units
-      AND r.during && s.during
+      AND r.during && tstzrange(s.starts_at - make_interval(mins => s.before_minutes),
+                                s.ends_at + make_interval(mins => s.after_minutes))
 ) b
 WHERE b.busy < s.units
 LIMIT :limit
@@ -84,7 +82,7 @@ def nearest_free(
 def _parameters(instruments: Collection[UUID], window: Window, limit: int, slots: int) -> dict[str, Any]:
     return {
         "instruments": list(instruments),
-        "days": list(window.days),
+        "days": list(window.midnights),
         "from_": window.from_,
         "to": window.to,
         "now": window.now,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from uuid import UUID
 
@@ -220,7 +220,7 @@ def _windows(work: Work, from_: datetime, to: datetime) -> Iterator[Window]:
 
 
 def _window(work: Work, days: Iterable[date], from_: datetime, to: datetime) -> Window:
-    return Window(list(days), from_, to, work.now)
+    return Window([datetime.combine(day, time(), CHINA) for day in days], from_, to, work.now)
 
 
 def _open_days(from_: datetime, to: datetime, is_open: IsOpen) -> Iterator[date]:
