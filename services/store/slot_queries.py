@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, TextClause, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 
@@ -39,7 +38,7 @@ FROM (
     CROSS JOIN LATERAL generate_series(
         0, (i.closes_hour - i.opens_hour) * 60 - l.minutes, CAST(i.slot_minutes AS integer)) AS g (minute)
     CROSS JOIN LATERAL (SELECT d.midnight + make_interval(hours => i.opens_hour, mins => g.minute) AS starts_at) t
-    WHERE i.id = ANY (:instruments) AND t.starts_at >= :from_
+    WHERE i.id = ANY (CAST(string_to_array(:instruments, ',') AS uuid[])) AND t.starts_at >= :from_
       AND t.starts_at + make_interval(mins => l.minutes) <= :to
       AND t.starts_at >= CAST(:now AS timestamptz) + make_interval(mins => i.min_notice_minutes)
       AND t.starts_at <= CAST(:now AS timestamptz) + make_interval(days => i.max_notice_days)
@@ -57,7 +56,7 @@ LIMIT :limit
 
 
 def _ordered(order: str) -> TextClause:
-    return text(_FREE.format(order=order)).bindparams(bindparam("instruments", type_=ARRAY(Uuid)))
+    return text(_FREE.format(order=order))
 
 
 _EARLIEST = _ordered("t.starts_at, i.name, i.id")
@@ -81,7 +80,7 @@ def nearest_free(
 
 def _parameters(instruments: Collection[UUID], window: Window, limit: int, slots: int) -> dict[str, Any]:
     return {
-        "instruments": list(instruments),
+        "instruments": ",".join(each.hex for each in instruments),  # the driver quotes an array item by item
         "days": list(window.midnights),
         "from_": window.from_,
         "to": window.to,
