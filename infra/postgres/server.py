@@ -191,7 +191,9 @@ class Server:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Makes a database, as a copy of `template` if given (nobody may be connected to it); gives its URL."""
-        copy = sql.SQL("") if template is None else sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        # Copying the files costs a fifth of sending every page through the log, which is what PostgreSQL does untold.
+        source = sql.SQL(" TEMPLATE {} STRATEGY file_copy")
+        copy = sql.SQL("") if template is None else source.format(sql.Identifier(template))
         self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + copy)
         return self.url_of(name)
 
