@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from infra.postgres import Server
 from marketplace.demo.world import PASSWORD
-from tests.support.town import Town, running_town
+from tests.support.town import Town, founded_town, running_town
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -34,10 +34,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def founded(server: Server) -> Iterator[str]:
+    """The database of a demo province, to copy."""
+    with founded_town(server) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
-def town(server: Server, browser: Browser) -> Iterator[Town]:
+def town(server: Server, browser: Browser, founded: str) -> Iterator[Town]:
     """A running installation with a demo province."""
-    with running_town(server) as running:
+    with running_town(server, founded) as running:
         yield running
 
 

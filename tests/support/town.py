@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import make_url
+
 from billing.rules.joint_agreements import PartyRole
 from infra.postgres import Server
 from marketplace.composition import build
@@ -35,13 +37,10 @@ class Town:
 
 
 @contextmanager
-def running_town(server: Server) -> Iterator[Town]:
-    """Run an installation until the block ends."""
+def founded_town(server: Server) -> Iterator[str]:
+    """Enter a demo province, once for many towns; give the name of its database, which nobody is connected to."""
     with fresh_database(server) as database:
-        settings = Settings(
-            database_url=database.url, database_owner_url=database.owner_url, secret_key=DEMO_SECRET, mode="demo"
-        )
-        with build(settings) as market:
+        with build(_settings(database)) as market:
             start = province.first_of_history(market.clock.now())
             seeder = Seeder(market.engine, Silent(), start)
             province.enter_institutions(seeder)
@@ -51,8 +50,22 @@ def running_town(server: Server) -> Iterator[Town]:
             last_year = start.year - 1
             centre = joint.found_centre(seeder, parks, FUNDING, joint.terms_of(last_year))
             joint.record_uses(seeder, centre, parks, last_year)
-            with serving(create_app(market)) as address, _worker(settings):
-                yield Town(address, database)
+        yield str(make_url(database.url).database)
+
+
+@contextmanager
+def running_town(server: Server, founded: str) -> Iterator[Town]:
+    """Run an installation on a copy of a founded town until the block ends."""
+    with fresh_database(server, founded) as database:
+        settings = _settings(database)
+        with build(settings) as market, serving(create_app(market)) as address, _worker(settings):
+            yield Town(address, database)
+
+
+def _settings(database: Database) -> Settings:
+    return Settings(
+        database_url=database.url, database_owner_url=database.owner_url, secret_key=DEMO_SECRET, mode="demo"
+    )
 
 
 @contextmanager
