@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules.claims import LineProof, LineStatus, Proof, missing_proofs
+from billing.rules.use_proofs import UseProof, use_proof_of
 from billing.store.claims import ClaimLineEvent, ClaimObjection, Payout
 from billing.store.set_offs import SetOffRow
 from billing.usecases.set_offs import set_offs_of
@@ -113,6 +114,11 @@ class LineDetail:
         """Return the hash of what was delivered."""
         found = self.evidence.get("report_sha256")
         return None if found is None else str(found)
+
+    @property
+    def use(self) -> UseProof | None:
+        """Return what proves the use of an instrument or the test of samples; None for other services."""
+        return use_proof_of(self.evidence)
 
     @property
     def exemption(self) -> str | None:

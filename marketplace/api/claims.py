@@ -86,6 +86,20 @@ class Batches(Answer):
     next_cursor: str | None
 
 
+class Use(Answer):
+    """What proves the use of an instrument or the test of samples, as it was at the delivery; null for what was not noted."""
+
+    booked_from: Moment | None
+    booked_to: Moment | None
+    booked_minutes: int | None
+    checked_in_at: Moment | None
+    checked_out_at: Moment | None
+    used_minutes: int | None = Field(description="From check-in to check-out; started minutes count whole")
+    received_at: Moment | None
+    test_begun_at: Moment | None
+    custody_sha256: str | None
+
+
 class Line(Answer):
     """A claim line: what is claimed for whom, and what proves it. ``missing`` names the proofs that it lacks."""
 
@@ -117,6 +131,7 @@ class Line(Answer):
     acceptance: str | None
     accepted_at: Moment | None
     report_sha256: str | None
+    use: Use | None
     invoice_number: str | None
     invoice_paid: bool
     payment_references: list[str]

@@ -51,6 +51,9 @@ def test_a_batch_goes_from_delivery_to_payment(month: ClaimMonth, clock: ManualC
     (line,) = ok(province.finance.get(f"{path}/lines"))["items"]
     assert (line["payee_kind"], line["missing"]) == ("provider", ["acceptance"])
     assert line["order"].startswith("D") or line["order"]
+    used = line["use"]
+    assert used["booked_from"].startswith("2026-03-03T")
+    assert (used["booked_minutes"], used["checked_in_at"], used["used_minutes"]) == (60, None, None)
     assert [each["id"] for each in ok(province.finance.get(f"{path}/incomplete"))["items"]] == [line["id"]]
     said = ok(month.park.post(f"/order-lines/{line['order_line_id']}/acceptance", {"kind": "accepted"}))
     assert said["kind"] == "accepted"

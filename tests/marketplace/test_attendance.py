@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rules.attendance_fees import FeeKind, fee_of, price_of_unit
+from billing.rules.use_proofs import UseProof
+from billing.usecases import claims
+from billing.usecases.claim_views import LineDetail
 from marketplace.demo.theatre import Play
+from marketplace.formats.claims_table import claims_table
 from marketplace.jobs import clockwork
 from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import attendance as fees
@@ -18,6 +22,7 @@ from marketplace.usecases import fulfilment
 from marketplace.usecases.views import OrderView
 from services.rules.attendance import AttendanceTerms, Metering
 from services.usecases import attendance, attendance_rules, bookings
+from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
 from tests.support import plays
 from tests.support.plays import YUAN, booking_of, free_slots, inspection, money
@@ -73,6 +78,10 @@ def report(play: Play, order: OrderView) -> None:
         ),
     )
     play.work_queue()
+
+
+def own_claims(play: Play, park: Actor) -> tuple[LineDetail, ...]:
+    return play.do(park, lambda work: claims.list_own_lines(work, limit=50)).items
 
 
 def attend(play: Play, park: Actor, order: OrderView, came: timedelta, left: timedelta) -> None:
@@ -144,12 +153,23 @@ def test_staying_longer_costs_started_units_once_the_result_is_there(play: Play,
     assert charged(play, park, order) == [("overrun", 100_00)]
     assert plays.now(play, park, order).status == "completed"
     assert money(play) == (MILLION - order.subsidy_fen, 0, order.subsidy_fen)
-    proof = plays.counted(
-        play,
-        "SELECT evidence->>'report_sha256', CAST(evidence->>'used_minutes' AS int) FROM claim_lines"
-        " WHERE evidence->>'checked_in_at' IS NOT NULL",
+    (line,) = {each.id: each for each in own_claims(play, park)}.values()
+    booking = starts(order)
+    assert line.use == UseProof(
+        booked_from=booking.starts_at,
+        booked_to=booking.ends_at,
+        checked_in_at=booking.starts_at - 10 * MINUTE,
+        checked_out_at=booking.ends_at + 31 * MINUTE,
+        used_minutes=60 + 41,
+        received_at=None,
+        test_begun_at=None,
+        custody_sha256=None,
     )
-    assert proof == {plays.now(play, park, order).lines[0].result_sha256: 60 + 41}
+    assert line.report_sha256 == plays.now(play, park, order).lines[0].result_sha256
+    table = claims_table("t", [line])
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert (row["预约分钟"], row["使用分钟"]) == (60, 101)
+    assert row["签到"] == f"{(booking.starts_at - 10 * MINUTE).astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 def test_the_larger_of_booked_and_used_costs_the_bookings_own_price(play: Play, park: Actor) -> None:

@@ -38,6 +38,10 @@ def test_a_batch_is_led_through_the_pages(
     page = finance.get(path).text
     assert "材料不全（1 笔）" in page
     assert "缺 验收" in page
+    line = finance.get(link(page, "/claim-lines")).text
+    assert "使用凭证" in line
+    assert re.search(r"2026-03-03 \d\d:\d\d – 2026-03-03 \d\d:\d\d · 60 分钟", line)
+    assert "未登记" in line
     done = finance.follow(finance.post(f"{path}/submission"))
     assert 'aria-current="step">初审' in done.text
     assert finance.post(f"{path}/review", {"stage": "first", "action": "approve"}).status_code == 403
