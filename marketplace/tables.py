@@ -58,6 +58,7 @@ from services.store import (
     samples,
     site_alarms,
     sites,
+    suspensions,
     watching,
 )
 from tenants.kernel import idempotency
@@ -91,6 +92,7 @@ STORES = (
     readings,
     reference_tables,
     site_alarms,
+    suspensions,
     watching,
     aid,
     alerts,

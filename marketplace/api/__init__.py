@@ -39,6 +39,7 @@ NOUNS = (
     "rebooking",
     "instruments",
     "attendance",
+    "suspensions",
     "workdays",
     "calendar_feeds",
     "samples",

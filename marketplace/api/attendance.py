@@ -12,7 +12,15 @@ from marketplace.api.bookings import AttendanceTermsAnswer, Booking
 from marketplace.api.calls import call, command, noun, show
 from marketplace.api.fields import Answer, Body, ById, Fen, Idempotent, Instant, Moment
 from marketplace.doors.identity import working
-from services.rules.attendance import MOST_FEE_FEN, MOST_MINUTES, WHOLE_BP, AttendanceTerms, Metering
+from services.rules.attendance import (
+    MOST_DAYS,
+    MOST_FEE_FEN,
+    MOST_MINUTES,
+    MOST_NO_SHOWS,
+    WHOLE_BP,
+    AttendanceTerms,
+    Metering,
+)
 from services.usecases import attendance as use_cases
 from services.usecases import attendance_rules
 from services.usecases.bookings import BookingView
@@ -37,6 +45,9 @@ class AttendanceRuleBody(Body):
     overrun_unit_minutes: int = _minutes("overrun_unit_minutes", 1)
     overrun_fee_fen: Fen = Field(0, le=MOST_FEE_FEN)
     metering: Metering = Metering.BOOKED
+    suspend_after: int = Field(3, ge=0, le=MOST_NO_SHOWS, strict=True, description="0 for never")
+    suspend_window_days: int = Field(90, ge=1, le=MOST_DAYS, strict=True)
+    suspend_days: int = Field(30, ge=1, le=MOST_DAYS, strict=True)
     valid_from: Instant | None = Field(None, description="Null for now; never before")
 
 

@@ -129,6 +129,9 @@ class AttendanceTermsAnswer(Answer):
     overrun_unit_minutes: int
     overrun_fee_fen: int = Field(description="Whole fen for each started unit")
     metering: str
+    suspend_after: int = Field(description="No-shows at the provider that suspend the park there; 0 for never")
+    suspend_window_days: int = Field(description="Within how many days they count")
+    suspend_days: int = Field(description="For how long nothing new can be booked")
 
 
 class Booking(Answer):

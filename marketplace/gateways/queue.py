@@ -30,6 +30,7 @@ QUEUES: Mapping[str, str] = {
     "run.failed": MONEY,
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
+    "suspension.lifted": MONEY,
     "samples.reported": MONEY,
     "samples.failed": MONEY,
     "site_month.delivered": MONEY,

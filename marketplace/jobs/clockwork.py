@@ -9,6 +9,7 @@ from uuid import UUID
 
 from billing.usecases import fund_outlook, holds, minimums, rollups, wallets
 from marketplace.composition import Marketplace
+from marketplace.usecases import attendance as booking_money
 from marketplace.usecases import (
     expiry,
     fulfilment,
@@ -19,7 +20,7 @@ from marketplace.usecases import (
     standing_orders,
     subscription_fees,
 )
-from services.usecases import attendance, lead_editions, site_alarms, site_months, watching, work_orders
+from services.usecases import attendance, lead_editions, site_alarms, site_months, suspensions, watching, work_orders
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
@@ -68,7 +69,7 @@ def follow_up_deliveries(market: Marketplace) -> None:
 
 
 def settle_no_shows(market: Marketplace) -> None:
-    """End the bookings that nobody has come to, and charge what their rules say."""
+    """End the bookings that nobody has come to, charge what their rules say, and suspend who missed too many."""
     with market.workshop.work(system_actor("clockwork")) as work:
         missed = attendance.missed_bookings(work)
     for each in missed:
@@ -77,6 +78,19 @@ def settle_no_shows(market: Marketplace) -> None:
                 fulfilment.settle_no_show(work, booking_id=each.booking_id)
         except Exception:
             log.exception("the missed booking %s could not be settled", each.booking_id)
+    suspend_parks(market)
+
+
+def suspend_parks(market: Marketplace) -> None:
+    """Keep the parks out that missed too many bookings, each in a transaction of its own that holds nothing else."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        suspects = suspensions.parks_to_suspend(work)
+    for park in suspects:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=park.tenant_id)) as work:
+                booking_money.suspend_park(work, provider_id=park.provider_id)
+        except Exception:
+            log.exception("park %s could not be suspended at provider %s", park.tenant_id, park.provider_id)
 
 
 def watch_funds(market: Marketplace) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
-from marketplace.usecases import fulfilment, invoice_batches, monitoring, simulations, subscription_fees
+from marketplace.usecases import attendance, fulfilment, invoice_batches, monitoring, simulations, subscription_fees
 from services.usecases import company_imports, execution, lead_editions
 from tenants.kernel.context import Actor
 
@@ -59,6 +59,12 @@ def fail_inspection(market: Marketplace, actor: Actor, payload: Payload) -> None
     """Undo the line whose inspection could not be done."""
     with market.workshop.work(actor) as work:
         fulfilment.fail_delivery(work, booking_id=_id(payload, "booking_id"), code="inspection.failed")
+
+
+def tell_lifted(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Tell a park that it may book at a provider again."""
+    with market.workshop.work(actor) as work:
+        attendance.tell_lifted(work, suspension_id=_id(payload, "suspension_id"))
 
 
 def complete_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
@@ -133,6 +139,7 @@ HANDLERS: Mapping[str, Handler] = {
     "run.failed": fail_run,
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
+    "suspension.lifted": tell_lifted,
     "samples.reported": complete_samples,
     "samples.failed": fail_samples,
     "site_month.delivered": settle_site_month,

@@ -2,19 +2,55 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from billing.rules.attendance_fees import FeeKind, fee_of, price_of_unit
-from billing.usecases import attendance_fees
+from billing.usecases import alerts, attendance_fees
 from billing.usecases.attendance_fees import BookingFee
 from marketplace.rules.orders import LineStatus
 from marketplace.store.orders import OrderLine
 from marketplace.usecases.views import OrderView
 from services.rules.attendance import AttendanceTerms, Metering
+from services.usecases import suspensions
 from services.usecases.bookings import BookingStatus, BookingView
+from tenants.kernel.clock import CHINA
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
 NO_SHOW = "booking.no_show"
 """Why a line was ended without a delivery: nobody came."""
+
+
+SUSPENDED = "booking.suspended"
+LIFTED = "booking.suspension_lifted"
+"""What a park is told."""
+
+
+def suspend_park(work: Work, *, provider_id: UUID) -> bool:
+    """Suspend the acting park at a provider where it missed too many bookings, and tell it; False where it did not.
+
+    A transaction of its own, see ``services.usecases.suspensions``.
+    """
+    work.actor.require(Permission.METER_USAGE)
+    made = suspensions.suspend(work, provider_id=provider_id)
+    if made is None:
+        return False
+    detail = {
+        "provider": made.provider_name,
+        "count": made.no_shows,
+        "days": made.window_days,
+        "until": f"{made.until.astimezone(CHINA):%Y-%m-%d %H:%M}",
+    }
+    alerts.tell_park(work, kind=SUSPENDED, key=str(made.id), detail=detail)
+    return True
+
+
+def tell_lifted(work: Work, *, suspension_id: UUID) -> None:
+    """Tell the acting park once that a suspension was lifted, and why."""
+    work.actor.require(Permission.PLACE_ORDER)
+    found = suspensions.read_own_suspension(work, suspension_id=suspension_id)
+    detail = {"provider": found.provider_name, "reason": found.lift_reason}
+    alerts.tell_park(work, kind=LIFTED, key=str(suspension_id), detail=detail)
 
 
 def charge_share(work: Work, line: OrderLine, booking: BookingView, kind: FeeKind) -> int:

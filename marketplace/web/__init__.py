@@ -25,6 +25,7 @@ from marketplace.web import (
     claims,
     clawbacks,
     company_imports,
+    conduct,
     credit_notes,
     dashboard,
     discounts,
@@ -161,6 +162,7 @@ GROUPS = (
     rebooking.pages,
     instruments.pages,
     attendance.pages,
+    conduct.pages,
 )
 """Every page group."""
 

@@ -22,8 +22,10 @@ pages = page_group("attendance")
 USUAL = {
     "check_in_before_minutes": "30", "grace_minutes": "15", "free_cancel_minutes": "1440", "late_cancel": "50",
     "no_show": "100", "overrun_unit_minutes": "30", "overrun_fee": "0", "metering": "booked", "valid_from": "",
+    "suspend_after": "3", "suspend_window_days": "90", "suspend_days": "30",
 }  # fmt: skip
 """What the form proposes where there is no rule yet; nothing holds until it is saved."""
+_NUMBERS = tuple(name for name in USUAL if name.endswith("_minutes") or name.startswith("suspend_"))
 _PLACES = {"late_cancel_bp": "late_cancel", "no_show_bp": "no_show", "overrun_fee_fen": "overrun_fee"}
 
 
@@ -67,8 +69,8 @@ def _page(instrument_id: str, refusal: Refusal | None) -> Response:
 
 
 def _typed(terms: AttendanceTerms) -> dict[str, str]:
-    minutes = {name: str(getattr(terms, name)) for name in USUAL if name.endswith("_minutes")}
-    return minutes | {
+    numbers = {name: str(getattr(terms, name)) for name in _NUMBERS}
+    return numbers | {
         "late_cancel": f"{terms.late_cancel_bp / 100:g}",
         "no_show": f"{terms.no_show_bp / 100:g}",
         "overrun_fee": f"{terms.overrun_fee_fen / 100:.2f}",
@@ -78,14 +80,14 @@ def _typed(terms: AttendanceTerms) -> dict[str, str]:
 
 
 def _terms() -> AttendanceTerms:
-    minutes = {name: _whole(name) for name in USUAL if name.endswith("_minutes")}
+    numbers = {name: _whole(name) for name in _NUMBERS}
     return AttendanceTerms(
         version=0,
         late_cancel_bp=_whole("late_cancel") * (WHOLE_BP // 100),
         no_show_bp=_whole("no_show") * (WHOLE_BP // 100),
         overrun_fee_fen=fen_of("overrun_fee"),
         metering=Metering.LARGER if field("metering") == Metering.LARGER else Metering.BOOKED,
-        **minutes,
+        **numbers,
     )
 
 

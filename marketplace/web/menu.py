@@ -81,10 +81,12 @@ ENTRIES = (
     Entry("prices.prices", msg("价格"), Permission.MANAGE_CATALOGUE, staff_only=True, groups=("plans",)),
     Entry("slot_search.search", msg("查找检测时段"), Permission.READ_CATALOGUE, park_only=True, section=SERVICES),
     Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True, section=SERVICES),
+    Entry("conduct.conduct", msg("履约记录"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("leads.leads", msg("招商线索"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("provider.bookings", msg("检测预约"), Permission.REPORT_INSPECTION, section=INSPECTION),
     Entry("instruments.instruments", msg("仪器管理"), Permission.MANAGE_INSTRUMENT, section=INSPECTION),
     Entry("samples.samples", msg("送样"), Permission.REPORT_INSPECTION, section=INSPECTION),
+    Entry("conduct.conduct", msg("履约记录"), Permission.LIFT_SUSPENSION, staff_only=True, section=INSPECTION),
     Entry("parks.parks", msg("园区名录"), Permission.READ_ALL_PARKS, staff_only=True, groups=("standing",)),
     Entry("subsidies.subsidies", msg("我的补贴"), Permission.READ_USAGE, park_only=True, section=SUBSIDIES),
     Entry(

@@ -186,6 +186,10 @@ ALERTS = {
     "work_order.found": msg("站点“{site}”的“{meter}”用量异常，工单 {number} 须在一小时内响应。见工单页。"),
     "work_order.escalated": msg("工单 {number}（{site}，{meter}）超过一小时无人响应，已升至第 {level} 级。"),
     "alarm.told": msg("告警“{name}”：站点“{site}”的“{meter}”，第 {level} 级。见告警页。"),
+    "booking.suspended": msg(
+        "{days} 天内 {count} 次爽约，{provider}暂停接受新预约至 {until}；已有预约不受影响。见“履约记录”。"
+    ),
+    "booking.suspension_lifted": msg("{provider}已恢复接受本园区的预约。原因：{reason}"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
 """What a park is told, by the kind of alert."""

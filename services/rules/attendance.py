@@ -19,6 +19,8 @@ MOST_MINUTES = {
     "free_cancel_minutes": 60 * 24 * 60,
     "overrun_unit_minutes": 24 * 60,
 }
+MOST_NO_SHOWS = 20
+MOST_DAYS = 366
 MOST_FEE_FEN = 1_000_000_00
 ONE_MINUTE = timedelta(minutes=1)
 
@@ -57,11 +59,21 @@ class AttendanceTerms:
     overrun_unit_minutes: int
     overrun_fee_fen: int
     metering: Metering
+    suspend_after: int = 3
+    """So many no-shows of a park at the provider within ``suspend_window_days`` keep it out of new bookings for
+    ``suspend_days``; 0 for never."""
+    suspend_window_days: int = 90
+    suspend_days: int = 30
 
     def problem(self) -> str | None:
         """Return which number is unusable, or None."""
         for name, most in MOST_MINUTES.items():
             if not (1 if name == "overrun_unit_minutes" else 0) <= getattr(self, name) <= most:
+                return name
+        if not 0 <= self.suspend_after <= MOST_NO_SHOWS:
+            return "suspend_after"
+        for name in ("suspend_window_days", "suspend_days"):
+            if not 1 <= getattr(self, name) <= MOST_DAYS:
                 return name
         shares = (name for name in ("late_cancel_bp", "no_show_bp") if not 0 <= getattr(self, name) <= WHOLE_BP)
         return next(shares, None if 0 <= self.overrun_fee_fen <= MOST_FEE_FEN else "overrun_fee_fen")
@@ -93,8 +105,9 @@ def terms_of(document: Mapping[str, Any] | None) -> AttendanceTerms | None:
     """Return the terms that a booking keeps, None for one that was made without."""
     if document is None:
         return None
-    known = {each.name: document[each.name] for each in fields(AttendanceTerms)}
-    return AttendanceTerms(**{**known, "metering": Metering(document["metering"])})
+    known = {each.name: document[each.name] for each in fields(AttendanceTerms) if each.name in document}
+    without = {"suspend_after": 0}  # a booking that was made before there were suspensions agreed to none
+    return AttendanceTerms(**{**without, **known, "metering": Metering(document["metering"])})
 
 
 def used_minutes(came_at: datetime | None, left_at: datetime | None) -> int | None:

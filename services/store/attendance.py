@@ -19,6 +19,9 @@ NUMBERS = (
     "no_show_bp",
     "overrun_unit_minutes",
     "overrun_fee_fen",
+    "suspend_after",
+    "suspend_window_days",
+    "suspend_days",
 )
 
 
@@ -35,6 +38,7 @@ class AttendanceRule(Base):
             " AND overrun_unit_minutes >= 1 AND late_cancel_bp BETWEEN 0 AND 10000 AND no_show_bp BETWEEN 0 AND 10000",
             name="numbers",
         ),
+        CheckConstraint("suspend_after >= 0 AND suspend_window_days >= 1 AND suspend_days >= 1", name="suspension"),
         {"info": {"shared": "terms of an instrument, distributed by its owner, for those who may book it"}},
     )
 
@@ -50,6 +54,9 @@ class AttendanceRule(Base):
     overrun_unit_minutes: Mapped[int] = mapped_column(Integer)
     overrun_fee_fen: Mapped[int] = mapped_column(BigInteger)
     metering: Mapped[Code]
+    suspend_after: Mapped[int] = mapped_column(Integer)
+    suspend_window_days: Mapped[int] = mapped_column(Integer)
+    suspend_days: Mapped[int] = mapped_column(Integer)
     set_by: Mapped[UUID]
     set_at: Mapped[datetime]
 

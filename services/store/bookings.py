@@ -64,6 +64,14 @@ class Booking(TenantOwned, Base):
             "starts_at",
             postgresql_where=text("status = 'booked' AND attendance IS NOT NULL"),
         ),
+        # What suspends a park at a provider.
+        Index(
+            "ix_bookings_missed",
+            "tenant_id",
+            "provider_id",
+            "starts_at",
+            postgresql_where=text("status = 'no_show'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

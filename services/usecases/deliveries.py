@@ -19,7 +19,7 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import instruments, lead_repeats, sample_requests, site_months, slots
+from services.usecases import instruments, lead_repeats, sample_requests, site_months, slots, suspensions
 from services.usecases.attendance_rules import terms_at
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
@@ -186,6 +186,7 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
     except Invalid as problem:
         errors = [FieldError("request.starts_at", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
+    suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
     slots.check_free(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
     full = inspection_document(asked, asked.starts_at)
     when = f"{asked.starts_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
@@ -198,27 +199,28 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
     ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, working_days(work))
     reservation_id = slots.reserve(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
     booking_id = new_id()
-    work.session.execute(
-        insert(Booking).values(
-            tenant_id=tenant_id,
-            id=booking_id,
-            provider_id=instrument.provider_id,
-            reservation_id=reservation_id,
-            instrument_id=instrument.id,
-            instrument_name=instrument.name,
-            region_code=instrument.region_code,
-            offering=offering.slug,
-            starts_at=asked.starts_at,
-            ends_at=ends_at,
-            purpose=asked.purpose,
-            status=BookingStatus.BOOKED,
-            order_line_id=order_line_id,
-            booked_by=work.actor.user_id,
-            responsible_id=work.actor.user_id,
-            created_at=work.now,
-            attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
+    with suspensions.keeping_out():
+        work.session.execute(
+            insert(Booking).values(
+                tenant_id=tenant_id,
+                id=booking_id,
+                provider_id=instrument.provider_id,
+                reservation_id=reservation_id,
+                instrument_id=instrument.id,
+                instrument_name=instrument.name,
+                region_code=instrument.region_code,
+                offering=offering.slug,
+                starts_at=asked.starts_at,
+                ends_at=ends_at,
+                purpose=asked.purpose,
+                status=BookingStatus.BOOKED,
+                order_line_id=order_line_id,
+                booked_by=work.actor.user_id,
+                responsible_id=work.actor.user_id,
+                created_at=work.now,
+                attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
+            )
         )
-    )
     return booking_id
 
 

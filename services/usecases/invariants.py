@@ -98,6 +98,23 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "booking-suspension",
+        "A suspension stands on no-shows of its park at its provider, each in one only; no booking was made within it.",
+        """
+        SELECT s.tenant_id, s.id, b.id AS booking_id FROM booking_suspensions s
+        LEFT JOIN suspension_lifts l ON l.tenant_id = s.tenant_id AND l.suspension_id = s.id
+        JOIN bookings b ON b.tenant_id = s.tenant_id AND b.provider_id = s.provider_id
+            AND b.created_at >= s.began_at AND b.created_at < least(s.ends_at, l.lifted_at)
+        UNION ALL
+        SELECT s.tenant_id, s.id, m.booking_id FROM booking_suspensions s
+        CROSS JOIN LATERAL unnest(s.booking_ids) m (booking_id)
+        LEFT JOIN bookings b ON b.tenant_id = s.tenant_id AND b.id = m.booking_id
+        WHERE b.status IS DISTINCT FROM 'no_show' OR b.provider_id <> s.provider_id
+           OR EXISTS (SELECT FROM booking_suspensions o WHERE o.tenant_id = s.tenant_id AND o.id <> s.id
+                AND m.booking_id = ANY (o.booking_ids))
+        """,
+    ),
+    Invariant(
         "booking-report",
         "A reported inspection has its result as a file, and no other booking has one.",
         """

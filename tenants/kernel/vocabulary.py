@@ -93,6 +93,7 @@ class Permission(StrEnum):
     EXECUTE_RUN = "run:execute"
     REPORT_INSPECTION = "inspection:report"
     ATTEND_BOOKING = "booking:attend"
+    LIFT_SUSPENSION = "suspension:lift"
     METER_USAGE = "usage:meter"
     SEND_EVENTS = "usage:send"
     READ_USAGE = "usage:read"

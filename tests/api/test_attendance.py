@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.usecases import attendance, suspensions
+from tenants.kernel.clock import ManualClock
+from tenants.kernel.context import system_actor
 from tests.api.test_calendar_feeds import book
 from tests.support.province import Province
+from tests.support.web import Caller
 
 RULE = {
     "check_in_before_minutes": 1440, "grace_minutes": 15, "free_cancel_minutes": 86_400, "late_cancel_bp": 2_500,
@@ -30,3 +37,41 @@ def test_a_rule_is_set_shown_and_kept_by_the_booking(province: Province) -> None
     gone = park.post(f"/orders/{order['id']}/cancel").get_json()
     (fee,) = gone["lines"][0]["fees"]
     assert (fee["kind"], fee["amount_fen"]) == ("late_cancel", gone["gross_fen"] * 2_500 // 10_000)
+
+
+def suspended(province: Province, clock: ManualClock, park: Caller) -> str:
+    """Let a park miss its one booking under a rule that allows none; return its suspension."""
+    made = province.lab.post(f"/instruments/{province.instrument}/attendance-rules", RULE | {"suspend_after": 1})
+    assert made.status_code == 201, made.text
+    booking = book(park)["lines"][0]["booking"]
+    clock.instant = datetime.fromisoformat(booking["starts_at"]) + timedelta(minutes=16)
+    tenant = UUID(park.get("/me").get_json()["park"]["id"])
+    with province.workshop.work(system_actor("clock", tenant_id=tenant)) as work:
+        assert attendance.note_no_show(work, booking_id=UUID(booking["id"]))
+    with province.workshop.work(system_actor("clock")) as work:
+        (suspect,) = suspensions.parks_to_suspend(work)
+    with province.workshop.work(system_actor("clock", tenant_id=tenant)) as work:
+        view = suspensions.suspend(work, provider_id=suspect.provider_id)
+    assert view is not None
+    return str(view.id)
+
+
+def test_a_suspension_is_shown_to_both_sides_and_lifted_by_the_provider(province: Province, clock: ManualClock) -> None:
+    province.fund()
+    park, other = province.park(1), province.park(2)
+    suspension = suspended(province, clock, park)
+    for caller, seen in ((park, 1), (province.lab, 1), (province.operator, 1), (other, 0)):
+        assert len(caller.get("/suspensions").get_json()["items"]) == seen
+    day = {"from": "2026-03-05T00:00:00+08:00", "to": "2026-03-06T00:00:00+08:00"}
+    slot = park.post("/slots/search", {"offering": "shared-inspection"} | day).get_json()["items"][0]
+    request = {"instrument_id": slot["instrument_id"], "starts_at": slot["starts_at"], "purpose": "断口分析"}
+    wish = {"lines": [{"offering": "shared-inspection", "request": request}]}
+    refused = park.post("/quotes", wish)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "booking.suspended")
+    address = f"/suspensions/{suspension}/lift"
+    assert [each.post(address, {"reason": "x"}).status_code for each in (park, other, province.finance)] == [403] * 3
+    assert province.lab.post(address, {"reason": ""}).status_code == 422
+    lifted = province.lab.post(address, {"reason": "设备交接失误"})
+    assert (lifted.status_code, lifted.get_json()["lifted_side"]) == (200, "provider")
+    assert province.operator.post(address, {"reason": "x"}).get_json()["code"] == "suspension.over"
+    assert park.post("/quotes", wish).status_code == 201

@@ -22,6 +22,7 @@ def set_rules(lab: Page) -> None:
         lab.get_by_role("link", name="签到与费用规则").click()
         lab.get_by_label("免费取消（开始前分钟）").fill("86400")
         lab.get_by_label("临时取消费（价款的 %）").fill("25")
+        expect(lab.get_by_label("几次爽约暂停预约（0 为不暂停）")).to_have_value("3")
         lab.keyboard.press("Enter")
         expect(lab.get_by_text(re.compile("第 1 版，自"))).to_be_visible()
 
@@ -34,6 +35,7 @@ def test_a_park_sees_what_cancelling_late_costs_and_pays_that_alone(enter: Enter
     page.get_by_role("link", name="下一周").click()
     page.get_by_text("签到与费用规则").first.click()
     expect(page.get_by_text("开始后 15 分钟仍未签到按爽约处理").first).to_be_visible()
+    expect(page.get_by_text("90 天内在同一服务机构爽约 3 次，暂停新预约 30 天").first).to_be_visible()
     page.locator("label.slot").first.click()
     page.get_by_label("检测内容").fill("断口分析")
     page.get_by_role("button", name="查看价格").click()

@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots",
+        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/conduct",
     ),
     "park08": ("/catalogue",),
     "policy": (
@@ -39,7 +39,7 @@ PAGES = {
         "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys",
-        "/calendar-feeds"),
+        "/calendar-feeds", "/conduct"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

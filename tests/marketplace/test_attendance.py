@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from billing.rules.attendance_fees import FeeKind, fee_of, price_of_unit
 from billing.rules.use_proofs import UseProof
-from billing.usecases import claims
+from billing.usecases import alerts, claims
 from billing.usecases.claim_views import LineDetail
 from marketplace.demo.theatre import Play
 from marketplace.formats.claims_table import claims_table
@@ -21,9 +22,10 @@ from marketplace.usecases import attendance as fees
 from marketplace.usecases import fulfilment
 from marketplace.usecases.views import OrderView
 from services.rules.attendance import AttendanceTerms, Metering
-from services.usecases import attendance, attendance_rules, bookings
+from services.usecases import attendance, attendance_rules, bookings, suspensions
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
+from tenants.kernel.errors import Conflict
 from tests.support import plays
 from tests.support.plays import YUAN, booking_of, free_slots, inspection, money
 
@@ -188,6 +190,50 @@ def test_nothing_is_charged_when_the_instrument_is_down_whatever_the_rule(play: 
     clockwork.settle_no_shows(play.market)
     assert plays.now(play, park, order).status == "failed"
     assert (charged(play, park, order), usage(play), money(play)) == ([], {}, (MILLION, 0, 0))
+
+
+def told(play: Play, park: Actor) -> list[str]:
+    return [each.kind for each in play.do(park, alerts.list_alerts)]
+
+
+def test_too_many_no_shows_suspend_and_tell_the_park_and_a_lift_does_too(play: Play, park: Actor) -> None:
+    order = booked(play, park, replace(RULE, suspend_after=1))
+    booking = starts(order)
+    play.clock.instant = booking.starts_at + 16 * MINUTE
+    clockwork.settle_no_shows(play.market)
+    (suspension,) = play.do(park, suspensions.list_own_suspensions).items
+    assert (suspension.provider_id, suspension.booking_ids) == (booking.provider_id, (booking.id,))
+    assert told(play, park) == [fees.SUSPENDED]
+    with pytest.raises(Conflict) as refused:
+        plays.ask(play, park, inspection(free_slots(play, park)[0]))
+    assert refused.value.code == "booking.suspended"
+    play.do(play.lab, lambda work: suspensions.lift_suspension(work, suspension_id=suspension.id, reason="情况属实"))
+    play.work_queue()
+    assert sorted(told(play, park)) == [fees.SUSPENDED, fees.LIFTED]
+    plays.order(play, park, inspection(free_slots(play, park)[0]))
+
+
+def test_a_quote_from_before_the_suspension_is_no_way_around_it(play: Play, park: Actor) -> None:
+    order = booked(play, park, replace(RULE, suspend_after=1))
+    play.clock.instant = starts(order).starts_at + 16 * MINUTE
+    quote = plays.ask(play, park, inspection(free_slots(play, park)[0]))
+    clockwork.settle_no_shows(play.market)
+    before = plays.fingerprint(play)
+    with pytest.raises(Conflict) as refused:
+        plays.confirm(play, park, quote.id)
+    assert refused.value.code == "booking.suspended"
+    assert plays.fingerprint(play) == before
+
+
+def test_a_clock_that_died_between_the_no_show_and_the_suspension_makes_it_good(play: Play, park: Actor) -> None:
+    order = booked(play, park, replace(RULE, suspend_after=1))
+    booking = starts(order)
+    play.clock.instant = booking.starts_at + 16 * MINUTE
+    play.do(plays.worker_of(park), lambda work: fulfilment.settle_no_show(work, booking_id=booking.id))
+    assert play.do(park, suspensions.list_own_suspensions).items == ()
+    clockwork.settle_no_shows(play.market)
+    clockwork.settle_no_shows(play.market)
+    assert len(play.do(park, suspensions.list_own_suspensions).items) == 1
 
 
 def test_a_booking_without_a_rule_is_never_missed(play: Play, park: Actor) -> None:

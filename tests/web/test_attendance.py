@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tenants.kernel.clock import ManualClock
+from tests.api.test_attendance import suspended
 from tests.api.test_calendar_feeds import book
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -12,6 +14,7 @@ Enter = Callable[[str], Visitor]
 RULE = {
     "check_in_before_minutes": "1440", "grace_minutes": "15", "free_cancel_minutes": "86400", "late_cancel": "25",
     "no_show": "100", "overrun_unit_minutes": "30", "overrun_fee": "50", "metering": "larger", "valid_from": "",
+    "suspend_after": "2", "suspend_window_days": "60", "suspend_days": "14",
 }  # fmt: skip
 
 
@@ -25,6 +28,7 @@ def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province:
     assert "不能追溯" in lab.post(address, RULE | {"valid_from": "2020-01-01T08:00"}).text
     assert lab.post(address, RULE).status_code == 303
     assert "第 1 版" in lab.get(address).text
+    assert "60 天内在同一服务机构爽约 2 次，暂停新预约 14 天" in lab.get(address).text
     order = book(province.park(1))
     booking = order["lines"][0]["booking"]["id"]
     assert lab.post(f"/bookings/{booking}/attendance", {"step": "out"}).status_code == 409
@@ -41,3 +45,23 @@ def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province:
 def test_nobody_else_opens_the_rules(province: Province, signed_in: Enter) -> None:
     address = f"/instruments/{province.instrument}/attendance"
     assert signed_in("operator").get(address).status_code == 403
+
+
+def test_both_sides_see_a_suspension_and_the_provider_lifts_it(
+    province: Province, signed_in: Enter, clock: ManualClock
+) -> None:
+    province.fund()
+    suspension = suspended(province, clock, province.park(1))
+    park, lab = signed_in("admin1"), signed_in("lab")
+    page = park.get("/conduct").text
+    assert "暂停中" in page
+    assert "90 天内爽约 1 次" in page
+    assert "解除暂停</button>" not in page
+    address = f"/conduct/suspensions/{suspension}/lift"
+    assert "解除暂停</button>" in lab.get("/conduct").text
+    assert "请用 1 至 500 个字说明解除原因" in lab.post(address, {"reason": ""}).text
+    assert park.post(address, {"reason": "x"}).status_code == 403
+    assert lab.post(address, {"reason": "设备交接失误"}).status_code == 303
+    page = park.get("/conduct").text
+    assert "已解除" in page
+    assert "设备交接失误" in page
