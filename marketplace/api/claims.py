@@ -86,7 +86,7 @@ class Batches(Answer):
     next_cursor: str | None
 
 
-class Use(Answer):
+class UseProof(Answer):
     """What proves the use of an instrument or the test of samples, as it was at the delivery; null for what was not noted."""
 
     booked_from: Moment | None
@@ -131,7 +131,7 @@ class Line(Answer):
     acceptance: str | None
     accepted_at: Moment | None
     report_sha256: str | None
-    use: Use | None
+    use: UseProof | None
     invoice_number: str | None
     invoice_paid: bool
     payment_references: list[str]

@@ -1,4 +1,4 @@
-"""Parks that did not come too often are kept out of a provider's new bookings: rules, suspensions, lifts, a trigger.
+"""Parks that did not come too often are kept out of a provider's new bookings: rules, suspensions, lifts, a policy.
 
 Follows 0066. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
@@ -22,25 +22,25 @@ USUAL = {"suspend_after": 3, "suspend_window_days": 90, "suspend_days": 30}
 # Shared by every booking of a park at a provider, alone for the suspension that is being noted: of both at once, the
 # booking is there before the suspension begins, or it sees it. Each statement of the function sees what has committed.
 KEEP_OUT = """
-CREATE FUNCTION keep_out_suspended() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keeps_its_bookings(park uuid, provider uuid, at timestamptz) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     standing record;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(
-        hashtextextended('suspension:' || NEW.tenant_id::text || ':' || NEW.provider_id::text, 0));
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('suspension:' || park::text || ':' || provider::text, 0));
     SELECT s.provider_name, s.no_shows, s.window_days, least(s.ends_at, l.lifted_at) AS until INTO standing
         FROM booking_suspensions s
         LEFT JOIN suspension_lifts l ON l.tenant_id = s.tenant_id AND l.suspension_id = s.id
-        WHERE s.tenant_id = NEW.tenant_id AND s.provider_id = NEW.provider_id
+        WHERE s.tenant_id = park AND s.provider_id = provider
         ORDER BY least(s.ends_at, l.lifted_at) DESC LIMIT 1;
-    IF standing.until > NEW.created_at THEN
+    IF standing.until > at THEN
         RAISE EXCEPTION 'the park is suspended at this provider' USING ERRCODE = 'MK011',
             DETAIL = json_build_object('provider_name', standing.provider_name, 'no_shows', standing.no_shows,
                                        'window_days', standing.window_days, 'until', standing.until)::text;
     END IF;
-    RETURN NEW;
+    RETURN true;
 END $$;
-CREATE TRIGGER keep_out_suspended BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION keep_out_suspended();
+CREATE POLICY not_suspended ON bookings AS RESTRICTIVE FOR INSERT TO marketplace_tenant
+    WITH CHECK (keeps_its_bookings(tenant_id, provider_id, created_at));
 """
 
 

@@ -1,6 +1,6 @@
 """Suspensions of parks from a provider's new bookings, and their early ends. Both are only added to.
 
-What keeps a suspended park out is a trigger of ``bookings``: it waits for a suspension that is being noted and then looks.
+What keeps a suspended park out is a policy of ``bookings``: it waits for a suspension that is being noted and then looks.
 """
 
 from __future__ import annotations

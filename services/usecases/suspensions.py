@@ -35,7 +35,7 @@ from tenants.kernel.writing import rows_written
 from tenants.usecases import audit, onboarding
 
 SUSPENDED = "MK011"
-"""The error state of the trigger that keeps a suspended park out."""
+"""The error state of the policy that keeps a suspended park out."""
 LOOK_BACK = timedelta(days=7)
 """How long after a no-show its suspension is still made good where the clock had stood still."""
 LONGEST_REASON = 500

@@ -111,7 +111,7 @@ def test_the_database_itself_keeps_a_suspended_park_out(workshop: WorkShop, worl
         "INSERT INTO bookings SELECT (jsonb_populate_record(b, jsonb_build_object('id', CAST(:id AS text),"
         " 'status', 'cancelled', 'created_at', CAST(:at AS text)))).* FROM bookings b LIMIT 1"
     )
-    with workshop.work(system_actor("test")) as work, pytest.raises(Conflict) as refused, suspensions.keeping_out():
+    with workshop.work(park_person(park)) as work, pytest.raises(Conflict) as refused, suspensions.keeping_out():
         work.session.execute(copy, {"id": str(new_id()), "at": work.now.isoformat()})
     assert refused.value.code == "booking.suspended"
 
