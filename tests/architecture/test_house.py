@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 from marketplace.settings import Settings, home
@@ -48,15 +49,18 @@ def test_what_others_may_call_asks_for_its_permission_first() -> None:
     assert open_doors == []
 
 
+@cache
+def sources() -> tuple[tuple[Path, str], ...]:
+    """Every source file with its text, read once for all use cases."""
+    return tuple(
+        (path, path.read_text(encoding="utf-8")) for package in PACKAGES for path in (home() / package).rglob("*.py")
+    )
+
+
 def called_from_outside(path: Path, name: str) -> bool:
     """Tell whether a function of a use-case module is named anywhere outside its own package's use cases."""
     named = re.compile(rf"\b{path.stem}\.{name}\b|from [a-z.]*usecases\.{path.stem} import [^\n]*\b{name}\b")
-    return any(
-        named.search(other.read_text(encoding="utf-8"))
-        for package in PACKAGES
-        for other in (home() / package).rglob("*.py")
-        if other.parent != path.parent
-    )
+    return any(named.search(text) for other, text in sources() if other.parent != path.parent)
 
 
 def test_every_process_knows_every_table() -> None:
