@@ -60,7 +60,7 @@ def sources() -> tuple[tuple[Path, str], ...]:
 def called_from_outside(path: Path, name: str) -> bool:
     """Tell whether a function of a use-case module is named anywhere outside its own package's use cases."""
     named = re.compile(rf"\b{path.stem}\.{name}\b|from [a-z.]*usecases\.{path.stem} import [^\n]*\b{name}\b")
-    return any(named.search(text) for other, text in sources() if other.parent != path.parent)
+    return any(name in text and named.search(text) for other, text in sources() if other.parent != path.parent)
 
 
 def test_every_process_knows_every_table() -> None:
