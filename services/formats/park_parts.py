@@ -88,8 +88,7 @@ class WeatherPart(Part):
 
     ``epw`` and ``csv`` are files of the park's own; ``city`` is the built-in climate (an estimate from monthly means,
     shown as 气候估算); ``builtin`` is a measured typical year of elsewhere, for demonstrations. With a city, twelve monthly
-    means of the wind at 10 m (m/s, January first) may be stated with their source, where the built-in ones are not the site's
-    or there are none.
+    means of the wind at 10 m (m/s, January first) may be stated with their source, where the built-in ones are not the site's.
     """
 
     builtin: Literal["703165TY", "723170TYA"] | None = None

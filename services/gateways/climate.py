@@ -1,8 +1,8 @@
 """Monthly climate of Chinese cities, read from ``climate.csv`` beside this module: a source stands on every row.
 
-Radiation is the mean of daily values of 20 years; temperature comes from the statistical yearbooks and wind, where it
-could be verified, from the Chinese standard weather data. A city without verified wind carries none: a wind
-turbine there needs a weather file, or monthly means that the park states with their source.
+Radiation is the mean of daily values of 20 years, temperature comes from the statistical yearbooks or the Chinese
+standard weather data, wind from the latter: a typical year at a town's station, not the wind of a site. A park that has
+measured its own states monthly means with their source, or sends a weather file.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _normals(city: str, found: Mapping[str, Mapping[str, str]]) -> ClimateNormal
         ghi=months("ghi_kwh_m2_day"),
         dhi=months("dhi_kwh_m2_day"),
         temperature=months("temperature_c"),
-        wind=months("wind_m_s") if "wind_m_s" in found else None,
+        wind=months("wind_m_s"),
         sources=tuple(dict.fromkeys(row["source"] for row in found.values())),
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )

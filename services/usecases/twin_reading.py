@@ -109,9 +109,9 @@ def read_request(data: bytes, open_file: Opener) -> TwinRequest:
 
 def _no_wind() -> Invalid:
     wrong = msg(
-        "所选气象没有经核实的风速，不能计算风电。请上传含风速的 EPW 文件，或在 weather 中用 wind_m_s 填写 12 个月平均风速（10 米高）并用 wind_source 注明来源。"
+        "气象文件没有风速，不能计算风电。请在 CSV 中加 wind 列（米/秒，10 米高），或改用 EPW 文件，或选内置气候的城市（city）。"
     )
-    return Invalid("weather.no_wind", wrong, errors=[FieldError("weather", "weather.no_wind", wrong)])
+    return Invalid("weather.no_wind", wrong, errors=[FieldError("weather.csv", "weather.no_wind", wrong)])
 
 
 def _weather_field(document: ParkDocument) -> str:

@@ -11,12 +11,12 @@ from services.gateways.climate import cities
 
 @dataclass(frozen=True)
 class ClimateCity:
-    """A city with built-in climate; without ``wind`` no turbine can be worked out there."""
+    """A city with built-in climate; ``wind_m_s`` is the mean of its twelve monthly winds at 10 m."""
 
     city: str
     name: str
     province: str
-    wind: bool
+    wind_m_s: float
     sources: tuple[str, ...]
 
 
@@ -28,6 +28,6 @@ def park_json_schema() -> dict[str, Any]:
 def climate_cities() -> tuple[ClimateCity, ...]:
     """Return the cities, in the order of their provinces' codes."""
     return tuple(
-        ClimateCity(key, item.name, item.province, item.wind is not None, item.sources)
+        ClimateCity(key, item.name, item.province, round(sum(item.wind) / len(item.wind), 1), item.sources)
         for key, item in cities().items()
     )

@@ -115,7 +115,8 @@ def test_a_csv_without_beam_is_split_and_says_that_it_has_no_wind() -> None:
 
 def test_every_city_keeps_its_monthly_means_and_names_its_sources() -> None:
     days = np.bincount(MONTH_HOURS) / 24
-    assert len(cities()) == 26
+    assert len(cities()) == 31
+    assert len({normals.province for normals in cities().values()}) == 31
     for city, normals in cities().items():
         weather = read_climate(city, 1)
         assert np.bincount(MONTH_HOURS, weather.ghi) / 1000 / days == pytest.approx(normals.ghi, abs=1e-6)
@@ -124,8 +125,32 @@ def test_every_city_keeps_its_monthly_means_and_names_its_sources() -> None:
         assert min(weather.ghi.min(), weather.dni.min(), weather.dhi.min()) >= 0
         assert weather.dni.max() <= 1000
         assert all(len(source) > 20 for source in normals.sources)
-        assert weather.wind_known == (normals.wind is not None)
+        assert np.bincount(MONTH_HOURS, weather.wind) / days / 24 == pytest.approx(normals.wind, rel=1e-9)
     assert 900 < hourly_yield(read_climate("shanghai", 1), PvPlant()).sum() < 1150
+
+
+def test_every_city_has_a_plausible_value_of_every_quantity_in_every_month() -> None:
+    for city, normals in cities().items():
+        for values, least, most in (
+            (normals.ghi, 0.7, 8.0), (normals.dhi, 0.6, 3.5), (normals.temperature, -25, 33), (normals.wind, 0.3, 7.0),
+        ):  # fmt: skip
+            assert len(values) == 12, city
+            assert all(least <= value <= most for value in values), (city, values)
+        assert all(diffuse < whole for diffuse, whole in zip(normals.dhi, normals.ghi, strict=True)), city
+        assert 1.0 <= sum(normals.wind) / 12 <= 5.0, city
+        assert 4 <= int(np.argmax(normals.temperature)) <= 7, city
+        assert 17 < normals.latitude < 54, city
+        assert 73 < normals.longitude < 136, city
+
+
+def test_winds_are_spread_as_rayleighs_distribution_spreads_them() -> None:
+    """Over the hour's month's mean, a share of exp(-pi x^2 / 4) of the hours lies above x, calm or stormy as the city is."""
+    for city in ("changchun", "wuhan", "xian"):
+        weather = read_climate(city, 1)
+        relative = weather.wind / np.array(cities()[city].wind)[MONTH_HOURS]
+        assert relative.min() >= 0
+        for level in (0.5, 1.0, 1.5, 2.0):
+            assert (relative > level).mean() == pytest.approx(np.exp(-np.pi * level**2 / 4), abs=0.02), city
 
 
 def test_a_seed_gives_the_same_hours_and_another_gives_others() -> None:
@@ -149,15 +174,20 @@ def test_an_estimated_climate_is_stamped_wherever_it_is_shown() -> None:
     assert manifest["input"]["weather"]["source"] == "climate.csv:jinan:seed=1"
 
 
-def test_a_wind_turbine_needs_a_wind_that_is_known() -> None:
+def test_a_wind_turbine_needs_a_wind_that_is_known(tmp_path: Path) -> None:
     turbine = {"count": 1, "rated_kw": 100, "hub_height_m": 40}
+    rows = [f"{ghi:.1f},15" for ghi in read_climate("jinan", 1).ghi]
+    (tmp_path / "w.csv").write_text("\n".join(["ghi,temperature", *rows]))
+    site = {"name": "Jinan", "latitude": 36.6, "longitude": 117.0, "timezone": "Asia/Shanghai"}
+    document = week(site=site, weather={"csv": "w.csv"}, wind=turbine)
     with pytest.raises(Invalid) as caught:
-        request_of(week(weather={"city": "jinan"}, wind=turbine))
-    assert [error.code for error in caught.value.errors] == ["weather.no_wind"]
-    assert request_of(week(weather={"city": "beijing"}, wind=turbine)).weather.wind_known
+        read_request(json.dumps(document).encode(), folder_opener(tmp_path))
+    assert [(error.field, error.code) for error in caught.value.errors] == [("weather.csv", "weather.no_wind")]
+    assert "wind 列" in str(caught.value.errors[0].message)
+    assert request_of(week(weather={"city": "jinan"}, wind=turbine)).weather.wind_known
 
 
-def test_a_wind_can_be_stated_with_its_source_for_a_city_without_one() -> None:
+def test_a_measured_wind_can_be_stated_with_its_source_in_place_of_the_citys() -> None:
     turbine = {"count": 1, "rated_kw": 100, "hub_height_m": 40}
     means = [3.1, 3.2, 3.6, 3.8, 3.4, 3.0, 2.6, 2.4, 2.4, 2.7, 3.0, 3.0]
     stated = {"city": "jinan", "wind_m_s": means, "wind_source": "济南国家基本气象站 2004—2023 年月平均"}

@@ -190,6 +190,8 @@ def test_the_page_on_park_json_is_open_and_names_the_climates_sources(visitor: V
     assert page.status_code == 200
     for part in ("tariff.windows[].from", "network.transformers[].kva", "国家统计局", "/api/v1/schemas/park-2.json"):
         assert part in page.text
+    assert '<td>武汉</td><td><code>wuhan</code></td><td class="figure">1.2</td>' in page.text
+    assert "CHN_Hubei.Wuhan.574940_CSWD.stat" in page.text
 
 
 def test_an_upload_of_two_gigabytes_is_refused_before_it_is_read(park: Visitor) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.rules.twin.inputs import Floats, Ints
-from services.rules.twin.weather_year import CALM_M_S, HOURS, Weather
+from services.rules.twin.weather_year import HOURS, Weather
 
 CHINA_OFFSET_HOURS = 8.0
 _DAYS = 365
@@ -33,7 +33,7 @@ _WARMEST_HOUR = 15.0
 
 @dataclass(frozen=True)
 class ClimateNormals:
-    """Monthly means of a place: kWh/m2 and day of global and diffuse radiation, degrees C, m/s (None: not known)."""
+    """Monthly means of a place: kWh/m2 and day of global and diffuse radiation, degrees C, m/s at 10 m."""
 
     city: str
     name: str
@@ -44,7 +44,7 @@ class ClimateNormals:
     ghi: tuple[float, ...]
     dhi: tuple[float, ...]
     temperature: tuple[float, ...]
-    wind: tuple[float, ...] | None
+    wind: tuple[float, ...]
     sources: tuple[str, ...]
     sha256: str
     stated: str = ""
@@ -79,8 +79,6 @@ def climate_weather(normals: ClimateNormals, seed: int) -> Weather:
     beam = np.where(cosine > _LOWEST_SUN, (ghi - dhi) / np.maximum(cosine, _LOWEST_SUN), 0.0)
     dni = np.minimum(beam, _MOST_BEAM)
     dhi = ghi - dni * np.where(cosine > _LOWEST_SUN, cosine, 0.0)
-    known = normals.wind is not None
-    wind = _wind(normals.wind, month, random) if normals.wind is not None else np.full(HOURS, CALM_M_S)
     return Weather(
         name=normals.name,
         latitude=normals.latitude,
@@ -91,11 +89,10 @@ def climate_weather(normals: ClimateNormals, seed: int) -> Weather:
         dni=dni * 1000,
         dhi=dhi * 1000,
         temperature=_temperature(normals.temperature, month, clear, random),
-        wind=wind,
+        wind=_wind(normals.wind, month, random),
         sha256=normals.sha256,
         source=f"climate.csv:{normals.city}:seed={seed}" + (f":wind={normals.stated}" if normals.stated else ""),
         estimated=True,
-        wind_known=known,
     )
 
 
