@@ -40,6 +40,7 @@ NOUNS = (
     "instruments",
     "attendance",
     "suspensions",
+    "quotas",
     "workdays",
     "calendar_feeds",
     "samples",

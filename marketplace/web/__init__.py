@@ -69,6 +69,7 @@ from marketplace.web import (
     prices,
     programmes,
     provider,
+    quotas,
     rebooking,
     reference_tables,
     runs,
@@ -163,6 +164,7 @@ GROUPS = (
     instruments.pages,
     attendance.pages,
     conduct.pages,
+    quotas.pages,
 )
 """Every page group."""
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask import Response, url_for
 
 from marketplace.web.amounts import fen_of
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
+from marketplace.web.rule_fields import begin, whole
 from services.rules.attendance import WHOLE_BP, AttendanceTerms, Metering
 from services.usecases import attendance_rules, instruments
-from tenants.kernel.clock import CHINA
-from tenants.kernel.errors import FieldError, Invalid, NotFound, Problem
-from tenants.kernel.messages import Message, msg
+from tenants.kernel.errors import NotFound, Problem
+from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 
 pages = page_group("attendance")
@@ -39,9 +37,9 @@ def rules(instrument_id: str) -> Response:
 def set_rule(instrument_id: str) -> Response:
     """Set a rule for later bookings."""
     try:
-        terms, begin = _terms(), _begin()
+        terms, valid_from = _terms(), begin()
         with page_work() as work:
-            attendance_rules.set_rule(work, instrument_id=id_of(instrument_id), terms=terms, valid_from=begin)
+            attendance_rules.set_rule(work, instrument_id=id_of(instrument_id), terms=terms, valid_from=valid_from)
     except Problem as problem:
         return _page(instrument_id, refusal_of(problem, lambda path: _PLACES.get(path, path)))
     return go(url_for("attendance.rules", instrument_id=instrument_id))
@@ -80,32 +78,12 @@ def _typed(terms: AttendanceTerms) -> dict[str, str]:
 
 
 def _terms() -> AttendanceTerms:
-    numbers = {name: _whole(name) for name in _NUMBERS}
+    numbers = {name: whole(name) for name in _NUMBERS}
     return AttendanceTerms(
         version=0,
-        late_cancel_bp=_whole("late_cancel") * (WHOLE_BP // 100),
-        no_show_bp=_whole("no_show") * (WHOLE_BP // 100),
+        late_cancel_bp=whole("late_cancel") * (WHOLE_BP // 100),
+        no_show_bp=whole("no_show") * (WHOLE_BP // 100),
         overrun_fee_fen=fen_of("overrun_fee"),
         metering=Metering.LARGER if field("metering") == Metering.LARGER else Metering.BOOKED,
         **numbers,
     )
-
-
-def _begin() -> datetime | None:
-    if not field("valid_from"):
-        return None
-    try:
-        return datetime.strptime(field("valid_from"), "%Y-%m-%dT%H:%M").replace(tzinfo=CHINA)
-    except ValueError as error:
-        raise _refused("valid_from", "form.moment", msg("请填写日期和时间。")) from error
-
-
-def _whole(name: str) -> int:
-    text = field(name)
-    if not (text.isascii() and text.isdecimal() and len(text) < 7):
-        raise _refused(name, "form.number", msg("请填写整数。"))
-    return int(text)
-
-
-def _refused(name: str, code: str, wrong: Message) -> Invalid:
-    return Invalid(code, wrong, errors=[FieldError(name, code, wrong)])

@@ -31,6 +31,7 @@ from services.usecases import (
     bookings,
     briefs,
     instruments,
+    quotas,
     sample_views,
     sites,
     twin_models,
@@ -252,11 +253,13 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             work, offering=offering.slug, from_=monday, to=week_end, instrument_id=chosen, limit=MOST_SLOTS_SHOWN
         )
         offered = instruments.list_instruments(work, offering=offering.slug)
-        rules = attendance_rules.terms_in_force(work, instrument_ids=[each.id for each in offered])
+        ids = [each.id for each in offered]
+        week = make_week(slots, offered, monday, work.now)
         return {
-            "week": make_week(slots, offered, monday, work.now),
+            "week": week,
             "instrument": chosen,
-            "attendance": rules,
+            "attendance": attendance_rules.terms_in_force(work, instrument_ids=ids),
+            "quotas": quotas.quotas_left(work, instrument_ids=ids, first=week.days[0], last=week.days[-1]),
         }
     return {
         "sites": sites.list_sites(work, open_only=True),

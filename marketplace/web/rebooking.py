@@ -14,7 +14,7 @@ from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from marketplace.web.week import make_week, monday_of
-from services.usecases import bookings, instruments, rebooking
+from services.usecases import bookings, instruments, quotas, rebooking
 from tenants.kernel.errors import Conflict, FieldError, Invalid
 from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
@@ -80,11 +80,13 @@ def _context(booking_id: str) -> dict[str, Any]:
         persons = [each for row in changes for each in (row.changed_by, row.old_person, row.new_person)]
         named = {each for each in (booking.responsible_id, *persons) if each is not None}
         may_move = work.actor.may(Permission.PLACE_ORDER)
+        week = make_week(free, [instrument], monday, work.now)
         return {
             "booking": booking,
             "order_id": use_cases.booking_order(work, booking_id=booking.id),
             "slots": (booking.ends_at - booking.starts_at) // timedelta(minutes=instrument.slot_minutes),
-            "week": make_week(free, [instrument], monday, work.now),
+            "week": week,
+            "quotas": quotas.quotas_left(work, instrument_ids=[instrument.id], first=week.days[0], last=week.days[-1]),
             "changes": changes,
             "names": people.colleague_names(work, user_ids=named),
             "takers": rebooking.list_takers(work, booking_id=booking.id),

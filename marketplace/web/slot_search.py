@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,8 @@ from marketplace.usecases import checkout, inspection_search
 from marketplace.web.pages import field, go, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from services.usecases import instruments, slot_search
+from services.rules.quotas import Standing
+from services.usecases import instruments, quotas, slot_search
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.identifiers import parse_id
@@ -33,6 +35,7 @@ def search() -> Response:
     """Show the instruments that fit, the one that is free first on top."""
     refusal, typed = None, _typed()
     found: tuple[inspection_search.FoundInspection, ...] = ()
+    left: dict[UUID, tuple[Standing, ...]] = {}
     with page_work() as work:
         work.actor.require(Permission.READ_CATALOGUE)
         know_services(work)
@@ -46,11 +49,20 @@ def search() -> Response:
                 region=_region(typed["region"]),
                 most_payable_fen=_most(typed["most"]),
             )
+            left = _left(work, found)
         except Problem as problem:
             refusal = refusal_of(problem)
         may_order = work.actor.may(Permission.PLACE_ORDER)
     status = 200 if refusal is None else refusal.status
-    return show("ordering/slots.html", status=status, refusal=refusal, found=found, typed=typed, may_order=may_order)
+    return show(
+        "ordering/slots.html",
+        status=status,
+        refusal=refusal,
+        found=found,
+        typed=typed,
+        may_order=may_order,
+        quotas=left,
+    )
 
 
 @pages.get("/slots/together")
@@ -83,6 +95,18 @@ def ask() -> Response:
     except Problem as problem:
         return _together(refusal_of(problem, lambda path: re.split(r"[.\[\]]+", path)[-1]))
     return go(url_for("ordering.price", quote_id=quote.id))
+
+
+def _left(work: Work, found: Sequence[inspection_search.FoundInspection]) -> dict[UUID, tuple[Standing, ...]]:
+    """Return what the park has left of each instrument's quotas on the day of its first free slot."""
+    days = {each.instrument.id: each.first.starts_at.astimezone(CHINA).date() for each in found}
+    if not days:
+        return {}
+    known = quotas.quotas_left(work, instrument_ids=days, first=min(days.values()), last=max(days.values()))
+    return {
+        each: tuple(one for one in standings if one.first_day <= days[each] <= one.last_day)
+        for each, standings in known.items()
+    }
 
 
 def _together(refusal: Refusal | None) -> Response:

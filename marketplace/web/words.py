@@ -342,6 +342,12 @@ KINDS = {
         "no_show": msg("爽约费"),
         "overrun": msg("超时费"),
     },
+    "quota": {
+        "week_hours": msg("每周最多小时数"),
+        "week_bookings": msg("每周最多预约次数"),
+        "month_hours": msg("每月最多小时数"),
+        "month_bookings": msg("每月最多预约次数"),
+    },
     "metering": {"booked": msg("按预约时长"), "larger": msg("按预约与实际时长中较长者")},
     "samples": SAMPLES,
     "custody": CUSTODY,

@@ -139,7 +139,7 @@ def nearest_start(hours: Hours, wanted: datetime, now: datetime, is_open: IsOpen
     wanted = min(max(wanted, earliest), latest)
     reach = timedelta(days=NEARBY_DAYS)
     from_, to = max(earliest, wanted - reach), wanted + reach
-    starts = (start for start in slot_starts(hours, from_, to, _known(is_open)) if start <= latest)
+    starts = (start for start in slot_starts(hours, from_, to, known_days(is_open)) if start <= latest)
     return min(starts, key=lambda start: abs(start - wanted), default=None)
 
 
@@ -186,7 +186,9 @@ def _check_day(hours: Hours, starts_at: datetime, slots: int, is_open: IsOpen) -
     return ends_at.astimezone(starts_at.tzinfo)
 
 
-def _known(is_open: IsOpen) -> IsOpen:
+def known_days(is_open: IsOpen) -> IsOpen:
+    """Return what tells whether a day is worked and known to be: days of a year without a calendar are not."""
+
     def open_for_sure(day: date) -> bool:
         try:
             return is_open(day)

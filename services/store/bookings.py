@@ -58,6 +58,8 @@ class Booking(TenantOwned, Base):
         one_of("status", ("booked", "reported", "cancelled", "failed", "no_show")),
         # A provider finds its work across parks; nothing else of a park's rows is read by another key.
         Index(None, "provider_id", "starts_at"),
+        # What a park holds of an instrument is added up before it books more of it.
+        Index(None, "tenant_id", "instrument_id", "starts_at"),
         # What the clock looks through for people who did not come.
         Index(
             "ix_bookings_awaited",

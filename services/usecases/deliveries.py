@@ -19,7 +19,7 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import instruments, lead_repeats, sample_requests, site_months, slots, suspensions
+from services.usecases import instruments, lead_repeats, quotas, sample_requests, site_months, slots, suspensions
 from services.usecases.attendance_rules import terms_at
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
@@ -66,8 +66,8 @@ class Delivery:
 def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, Any]) -> DeliveryPlan:
     """Check a request in full and say what it takes; nothing is reserved.
 
-    Raises Invalid with the fields below ``request``, Conflict for a slot that is taken by now or an offering that
-    cannot be ordered.
+    Raises Invalid with the fields below ``request``, Conflict for a slot that is taken by now or beyond the park's
+    quota, or an offering that cannot be ordered.
     """
     work.actor.require(Permission.ASK_QUOTE)
     if offering.delivery is Way.TWIN:
@@ -103,7 +103,8 @@ def start_delivery(
 ) -> Delivery:
     """Begin what was planned: queue the run, or reserve and book the slot. A higher ``priority`` is begun earlier.
 
-    Raises Conflict ``slot.taken`` with the nearest free slots when somebody was faster.
+    Raises Conflict ``slot.taken`` with the nearest free slots when somebody was faster, ``quota.exceeded`` when the park
+    has booked too much of the instrument by now.
     """
     work.actor.require(Permission.PLACE_ORDER)
     tenant_id = work.actor.require_tenant()
@@ -187,7 +188,13 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
         errors = [FieldError("request.starts_at", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
-    slots.check_free(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
+    span = Span(instrument.id, asked.starts_at, ends_at)
+    slots.check_free(work, instrument, span)
+    try:
+        quotas.check_quota(work, instrument, span)
+    except Conflict as problem:
+        errors = [FieldError("request.starts_at", problem.code, problem.message)]
+        raise Conflict(problem.code, problem.message, errors=errors) from problem
     full = inspection_document(asked, asked.starts_at)
     when = f"{asked.starts_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
     return _plan(offering, asked.slots * instrument.slot_minutes // 60, full, f"{instrument.name} · {when}")
@@ -197,7 +204,9 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
     asked = read_inspection(plan.request)
     instrument = instruments.read_instrument(work, offering=offering.slug, instrument_id=asked.instrument_id)
     ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, working_days(work))
-    reservation_id = slots.reserve(work, instrument, Span(instrument.id, asked.starts_at, ends_at))
+    span = Span(instrument.id, asked.starts_at, ends_at)
+    quotas.count_booking(work, instrument, span)
+    reservation_id = slots.reserve(work, instrument, span)
     booking_id = new_id()
     with suspensions.keeping_out():
         work.session.execute(

@@ -115,6 +115,30 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "booking-quota",
+        "In no week or month a park holds more of an instrument than its quota allowed when it last booked for it.",
+        """
+        SELECT h.tenant_id, h.instrument_id, h.period, h.begins, h.hours, h.bookings, r.version FROM (
+            SELECT b.tenant_id, b.provider_id, b.instrument_id, p.period,
+                   date_trunc(p.period, b.starts_at AT TIME ZONE 'Asia/Shanghai') AS begins, count(*) AS bookings,
+                   sum(extract(epoch FROM b.ends_at - b.starts_at)) / 3600 AS hours,
+                   max(coalesce((SELECT max(c.changed_at) FROM booking_changes c
+                        WHERE c.tenant_id = b.tenant_id AND c.booking_id = b.id AND c.kind = 'moved'
+                          AND date_trunc(p.period, c.old_starts_at AT TIME ZONE 'Asia/Shanghai')
+                           <> date_trunc(p.period, c.new_starts_at AT TIME ZONE 'Asia/Shanghai')), b.created_at)) AS entered
+            FROM bookings b CROSS JOIN (VALUES ('week'), ('month')) AS p (period)
+            WHERE b.status IN ('booked', 'reported', 'no_show')
+              AND EXISTS (SELECT FROM quota_rules q
+                          WHERE q.provider_id = b.provider_id AND q.instrument_id = b.instrument_id)
+            GROUP BY 1, 2, 3, 4, 5) h
+        CROSS JOIN LATERAL (SELECT * FROM quota_rules q
+            WHERE q.provider_id = h.provider_id AND q.instrument_id = h.instrument_id AND q.valid_from <= h.entered
+            ORDER BY q.valid_from DESC, q.version DESC LIMIT 1) r
+        WHERE h.hours > CASE h.period WHEN 'week' THEN r.week_hours ELSE r.month_hours END
+           OR h.bookings > CASE h.period WHEN 'week' THEN r.week_bookings ELSE r.month_bookings END
+        """,
+    ),
+    Invariant(
         "booking-report",
         "A reported inspection has its result as a file, and no other booking has one.",
         """

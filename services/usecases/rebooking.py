@@ -13,7 +13,7 @@ from services.rules.slots import Span, check_span
 from services.store.booking_changes import BookingChange
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
-from services.usecases import instruments, slots
+from services.usecases import instruments, quotas, slots
 from services.usecases.bookings import BookingStatus, BookingView, booking_not_found, read_booking
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
@@ -50,7 +50,8 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     The old time is given back and the new one taken in this transaction, so a booking may move onto part of its own
     time, and one that is refused keeps what it has. The same time again changes nothing. ``count`` None keeps the length.
     Raises NotFound for another park's, Invalid for a time that cannot be booked, Conflict ``booking.longer``,
-    ``booking.too_late`` (by the notice, or where cancelling would cost something), ``booking.begun``, ``booking.closed``, and ``slot.taken`` with the nearest free slots.
+    ``booking.too_late`` (by the notice, or where cancelling would cost something), ``booking.begun``, ``booking.closed``,
+    ``quota.exceeded`` with the day from which it fits, and ``slot.taken`` with the nearest free slots.
     """
     work.actor.require(Permission.PLACE_ORDER)
     person = work.actor.require_person()
@@ -70,8 +71,10 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
         raise Invalid(problem.code, problem.message, errors=[field]) from problem
     if (starts_at, ends_at) == (before.starts_at, before.ends_at):
         return before
+    span = Span(instrument.id, starts_at, ends_at)
+    quotas.count_booking(work, instrument, span, before=before)
     free_reservation(work.session, before.provider_id, reservation_id)
-    taken = slots.reserve(work, instrument, Span(instrument.id, starts_at, ends_at))
+    taken = slots.reserve(work, instrument, span)
     _change(work, before, reservation_id=taken, starts_at=starts_at, ends_at=ends_at)
     _note(
         work,

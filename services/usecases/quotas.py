@@ -1,0 +1,146 @@
+"""What a park holds of an instrument against its quota: shown before it books, counted when it books or moves.
+
+What is held are the bookings themselves, so nothing has to be given back: a cancelled one, or one that the provider could
+not do, counts no more; one to which nobody came does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+
+from services.rules.quotas import (
+    Held,
+    Quota,
+    QuotaMeasure,
+    QuotaPeriod,
+    Standing,
+    days_of,
+    exceeded,
+    fits_from,
+    standings,
+)
+from services.rules.slots import Span
+from services.store.bookings import Booking
+from services.store.quotas import QuotaTurn
+from services.usecases.bookings import BookingStatus, BookingView
+from services.usecases.instruments import InstrumentView
+from services.usecases.quota_rules import quotas_at
+from services.usecases.slots import DEADLOCK
+from services.usecases.workdays import working_days
+from tenants.kernel.clock import CHINA
+from tenants.kernel.errors import Conflict
+from tenants.kernel.messages import Message, msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+
+COUNTED = (BookingStatus.BOOKED, BookingStatus.REPORTED, BookingStatus.NO_SHOW)
+
+
+def quotas_left(
+    work: Work, *, instrument_ids: Collection[UUID], first: date, last: date
+) -> dict[UUID, tuple[Standing, ...]]:
+    """Return what the acting park has used of each quota in the weeks and months that share a day with ``first`` to
+    ``last``, by instrument; instruments without a quota are left out, and all of them for who acts for no park.
+    """
+    work.actor.require(Permission.READ_CATALOGUE)
+    if work.actor.tenant_id is None:
+        return {}
+    known = quotas_at(work.session, instrument_ids, work.now)
+    held = _held(work, known, first)
+    return {each: standings(quota, held[each], first, last, CHINA) for each, quota in known.items()}
+
+
+def check_quota(work: Work, instrument: InstrumentView, span: Span) -> None:
+    """Raise Conflict ``quota.exceeded`` where the acting park has too little left by now; nothing is counted."""
+    work.actor.require(Permission.ASK_QUOTE)
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is not None:
+        _check(work, instrument, quota, span, None)
+
+
+def count_booking(work: Work, instrument: InstrumentView, span: Span, *, before: BookingView | None = None) -> None:
+    """Let the acting park book ``span``, or move the booking ``before`` to it, if its quota has enough left.
+
+    To be called in the transaction that books, and before it does: of one park's transactions at one instrument the second
+    waits here until the first has ended, and then sees what that one has booked. Raises Conflict ``quota.exceeded`` with what is used, what is
+    left and the day from which it fits, and ``slot.busy`` where two bookings of several instruments wait for each other.
+    """
+    work.actor.require(Permission.PLACE_ORDER)
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is not None:
+        _take_turn(work, instrument.id)
+        _check(work, instrument, quota, span, before)
+
+
+def _take_turn(work: Work, instrument_id: UUID) -> None:
+    row = {"tenant_id": work.actor.require_tenant(), "instrument_id": instrument_id, "taken_at": work.now}
+    turn = insert(QuotaTurn).values(row)
+    key = [QuotaTurn.tenant_id, QuotaTurn.instrument_id]
+    try:
+        work.session.execute(turn.on_conflict_do_update(index_elements=key, set_={"taken_at": turn.excluded.taken_at}))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+            raise
+        raise Conflict("slot.busy", msg("同一时段正有多人预约。请稍后重试。")) from error
+
+
+def _check(work: Work, instrument: InstrumentView, quota: Quota, span: Span, before: BookingView | None) -> None:
+    new = Held(span.starts_at, span.ends_at)
+    was = None if before is None else Held(before.starts_at, before.ends_at)
+    day = span.starts_at.astimezone(CHINA).date()
+    held = _held(work, [instrument.id], day, without=before)[instrument.id]
+    over = exceeded(quota, held, new, CHINA, before=was)
+    if over is None:
+        return
+    last = (work.now + timedelta(days=instrument.hours.max_notice_days)).astimezone(CHINA).date()
+    fits = fits_from(quota, held, new, CHINA, last=last, is_open=working_days(work))
+    raise Conflict("quota.exceeded", _refusal(instrument, over, new.amount(over.measure), fits))
+
+
+def _held(
+    work: Work, instrument_ids: Iterable[UUID], first: date, *, without: BookingView | None = None
+) -> dict[UUID, list[Held]]:
+    """Return the acting park's bookings that count, from the beginning of the week and the month of a day on."""
+    begin = min(days_of(period, first)[0] for period in QuotaPeriod)
+    found: dict[UUID, list[Held]] = {each: [] for each in instrument_ids}
+    query = select(Booking.instrument_id, Booking.starts_at, Booking.ends_at).where(
+        Booking.tenant_id == work.actor.require_tenant(),
+        Booking.instrument_id.in_(found),
+        Booking.starts_at >= datetime.combine(begin, time(), CHINA),
+        Booking.status.in_(COUNTED),
+    )
+    if without is not None:
+        query = query.where(Booking.id != without.id)
+    for row in work.session.execute(query):
+        found[row.instrument_id].append(Held(row.starts_at, row.ends_at))
+    return found
+
+
+def _refusal(instrument: InstrumentView, over: Standing, asked: int, fits: date | None) -> Message:
+    facts = {
+        "name": instrument.name, "most": over.most, "first": f"{over.first_day:%m-%d}", "last": f"{over.last_day:%m-%d}",
+        "used": over.used, "left": over.left, "asked": asked, "remedy": _remedy(over, asked, fits),
+    }  # fmt: skip
+    if over.measure is QuotaMeasure.BOOKINGS:
+        return msg(
+            "“{name}”每个园区在 {first} 至 {last} 最多预约 {most} 次，本园区已用 {used} 次，剩余 {left} 次。{remedy}",
+            **facts,
+        )
+    return msg(
+        "“{name}”每个园区在 {first} 至 {last} 最多预约 {most} 小时，本园区已用 {used} 小时，剩余 {left} 小时，本次需要 {asked} 小时。{remedy}",
+        **facts,
+    )
+
+
+def _remedy(over: Standing, asked: int, fits: date | None) -> Message:
+    if fits is not None:
+        return msg("{day} 起可再预约同样时长。", day=fits.isoformat())
+    if asked > over.most:
+        return msg("请缩短本次预约。")
+    return msg("可预约的日期内已无余额。请先取消其他预约，或联系服务机构。")
