@@ -41,6 +41,7 @@ from marketplace.store import invoice_batches, orders, simulations, standing_ord
 from services.store import (
     attendance,
     booking_changes,
+    booking_series,
     bookings,
     calendar_feeds,
     carbon,
@@ -75,6 +76,7 @@ STORES = (
     idempotency,
     attendance,
     bookings,
+    booking_series,
     booking_changes,
     calendar_feeds,
     catalogue,

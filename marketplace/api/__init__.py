@@ -41,6 +41,7 @@ NOUNS = (
     "attendance",
     "suspensions",
     "quotas",
+    "booking_series",
     "workdays",
     "calendar_feeds",
     "samples",

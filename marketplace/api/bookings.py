@@ -154,6 +154,8 @@ class Booking(Answer):
     revision: int = Field(description="How often it was moved or handed over")
     changed_at: Moment | None
     terms: AttendanceTermsAnswer | None
+    series_id: UUID | None
+    series_number: int | None = Field(description="Which occurrence of the series it is, from 1 on")
     checked_in_at: Moment | None
     checked_out_at: Moment | None
     booked_minutes: int

@@ -109,6 +109,12 @@ def order_of_booking(session: Session, booking_id: UUID) -> UUID | None:
     return session.execute(select(OrderLine.order_id).where(OrderLine.booking_id == booking_id)).scalar_one_or_none()
 
 
+def orders_of_bookings(session: Session, booking_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the order of each booking, where the transaction sees it."""
+    query = select(OrderLine.booking_id, OrderLine.order_id).where(OrderLine.booking_id.in_(booking_ids))
+    return {row.booking_id: row.order_id for row in session.execute(query)}
+
+
 def locked_order(session: Session, order_id: UUID) -> Order | None:
     """Return an order under lock: whoever closes one of its lines holds this, so no line is closed twice."""
     fresh = select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)

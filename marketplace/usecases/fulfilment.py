@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -233,7 +234,29 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
     if order.status != OrderStatus.PLACED:
         raise Conflict("order.closed", msg("订单 {number} 已结束,不能取消。", number=order.number))
     lines = lines_of(work.session, order.tenant_id, [order.id])
-    open_lines = [line for line in lines if line.status == LineStatus.PLACED]
+    _cancel_lines(work, order, [line for line in lines if line.status == LineStatus.PLACED], overdue=overdue)
+    audit.record(work, "order.cancel", "order", order_id)
+    work.session.flush()
+    return read_order(work, order_id=order_id)
+
+
+def cancel_bookings(work: Work, *, order_id: UUID, booking_ids: Collection[UUID]) -> None:
+    """Cancel those open lines of an order that some bookings deliver, as ``cancel_order`` would; the others stay.
+
+    Raises NotFound for another park's order, Conflict as ``cancel_order`` does.
+    """
+    work.actor.require(Permission.CANCEL_ORDER)
+    order = locked_order(work.session, order_id)
+    if order is None:
+        raise order_not_found()
+    lines = lines_of(work.session, order.tenant_id, [order.id])
+    wanted = [line for line in lines if line.status == LineStatus.PLACED and line.booking_id in booking_ids]
+    _cancel_lines(work, order, wanted, overdue=False)
+    audit.record(work, "order.cancel_bookings", "order", order_id, lines=len(wanted))
+    work.session.flush()
+
+
+def _cancel_lines(work: Work, order: Order, open_lines: Sequence[OrderLine], *, overdue: bool) -> None:
     for line in open_lines:
         late = None
         if line.booking_id is not None and not overdue:
@@ -251,9 +274,6 @@ def cancel_order(work: Work, *, order_id: UUID, overdue: bool = False) -> OrderV
         _close(work, line, LineStatus.CANCELLED)
     settlement.undo_deliveries(work, order_line_ids=[line.id for line in open_lines], reason="order.cancelled")
     _release_contract(work, order, "order.cancelled")
-    audit.record(work, "order.cancel", "order", order_id)
-    work.session.flush()
-    return read_order(work, order_id=order_id)
 
 
 def _check_not_begun(work: Work, booking_id: UUID) -> BookingView | None:

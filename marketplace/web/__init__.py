@@ -74,6 +74,7 @@ from marketplace.web import (
     reference_tables,
     runs,
     samples,
+    series,
     site_alarms,
     sites,
     slot_search,
@@ -165,6 +166,7 @@ GROUPS = (
     attendance.pages,
     conduct.pages,
     quotas.pages,
+    series.pages,
 )
 """Every page group."""
 

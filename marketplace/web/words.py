@@ -342,6 +342,16 @@ KINDS = {
         "no_show": msg("爽约费"),
         "overrun": msg("超时费"),
     },
+    "occurrence": {
+        "free": msg("可预约"),
+        "taken": msg("已被预约"),
+        "closed_day": msg("休息日"),
+        "no_calendar": msg("日历未公布"),
+        "outside_notice": msg("不在可预约期内"),
+        "outside_hours": msg("不在开放时间内"),
+        "over_quota": msg("超出园区限额"),
+    },
+    "series_unit": {"day": msg("天"), "week": msg("周")},
     "quota": {
         "week_hours": msg("每周最多小时数"),
         "week_bookings": msg("每周最多预约次数"),

@@ -21,6 +21,8 @@ class InspectionDocument(Document):
     starts_at: AwareDatetime
     slots: Annotated[int, Field(ge=1, le=MOST_SLOTS, strict=True)] = 1
     purpose: Annotated[str, Field(min_length=1, max_length=500)]
+    series_id: UUID | None = None
+    """The series that it is an occurrence of."""
 
 
 def read_inspection(given: Mapping[str, Any], *, where: str = "request") -> InspectionDocument:
@@ -30,9 +32,10 @@ def read_inspection(given: Mapping[str, Any], *, where: str = "request") -> Insp
 
 def inspection_document(asked: InspectionDocument, starts_at: datetime) -> dict[str, Any]:
     """Return the request in its full form, with the time as it is read in China."""
-    return {
+    full = {
         "instrument_id": str(asked.instrument_id),
         "starts_at": starts_at.astimezone(CHINA).isoformat(),
         "slots": asked.slots,
         "purpose": asked.purpose,
     }
+    return full if asked.series_id is None else full | {"series_id": str(asked.series_id)}

@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, Index, Sm
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of
+from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of, owned_reference
 
 
 class Reservation(Base):
@@ -58,6 +58,17 @@ class Booking(TenantOwned, Base):
         one_of("status", ("booked", "reported", "cancelled", "failed", "no_show")),
         # A provider finds its work across parks; nothing else of a park's rows is read by another key.
         Index(None, "provider_id", "starts_at"),
+        owned_reference("series_id", "booking_series"),
+        CheckConstraint("(series_id IS NULL) = (series_number IS NULL) AND series_number >= 1", name="series"),
+        # An occurrence is booked once, until it is given back.
+        Index(
+            "uq_bookings_occurrence",
+            "tenant_id",
+            "series_id",
+            "series_number",
+            unique=True,
+            postgresql_where=text("status NOT IN ('cancelled', 'failed')"),
+        ),
         # What a park holds of an instrument is added up before it books more of it.
         Index(None, "tenant_id", "instrument_id", "starts_at"),
         # What the clock looks through for people who did not come.
@@ -106,3 +117,6 @@ class Booking(TenantOwned, Base):
     """Why the provider could not do it, in the provider's words."""
     attendance: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """The rule of attendance that it was made under, which no later rule changes; None for none."""
+    series_id: Mapped[UUID | None]
+    series_number: Mapped[int | None] = mapped_column(SmallInteger)
+    """Which occurrence of its series it is, from 1 on, wherever it has moved since; None for a booking of its own."""

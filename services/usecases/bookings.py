@@ -76,6 +76,9 @@ class BookingView:
     changed_at: datetime | None
     terms: AttendanceTerms | None
     """The rule of attendance that it was made under."""
+    series_id: UUID | None
+    series_number: int | None
+    """Which occurrence of a series it is, from 1 on."""
     checked_in_at: datetime | None
     checked_out_at: datetime | None
 
@@ -280,6 +283,8 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.revision,
         Booking.changed_at,
         Booking.attendance.label("terms"),
+        Booking.series_id,
+        Booking.series_number,
         _noted_at(Step.CHECKED_IN).label("checked_in_at"),
         _noted_at(Step.CHECKED_OUT).label("checked_out_at"),
     )

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from services.formats.brief import read_brief
 from services.formats.inspection import inspection_document, read_inspection
@@ -19,7 +20,16 @@ from services.rules.slots import Span, check_span
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.store.runs import Run
-from services.usecases import instruments, lead_repeats, quotas, sample_requests, site_months, slots, suspensions
+from services.usecases import (
+    booking_series,
+    instruments,
+    lead_repeats,
+    quotas,
+    sample_requests,
+    site_months,
+    slots,
+    suspensions,
+)
 from services.usecases.attendance_rules import terms_at
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
@@ -33,6 +43,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.outbox import Event
 from tenants.kernel.vocabulary import Permission, UsageUnit
 from tenants.kernel.work import Work
+from tenants.kernel.writing import rows_written
 from tenants.rules.regions import region_name
 
 LONGEST_TITLE = 200
@@ -188,6 +199,7 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
         errors = [FieldError("request.starts_at", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
+    booking_series.occurrence_number(work, asked)
     span = Span(instrument.id, asked.starts_at, ends_at)
     slots.check_free(work, instrument, span)
     try:
@@ -208,28 +220,35 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
     quotas.count_booking(work, instrument, span)
     reservation_id = slots.reserve(work, instrument, span)
     booking_id = new_id()
-    with suspensions.keeping_out():
-        work.session.execute(
-            insert(Booking).values(
-                tenant_id=tenant_id,
-                id=booking_id,
-                provider_id=instrument.provider_id,
-                reservation_id=reservation_id,
-                instrument_id=instrument.id,
-                instrument_name=instrument.name,
-                region_code=instrument.region_code,
-                offering=offering.slug,
-                starts_at=asked.starts_at,
-                ends_at=ends_at,
-                purpose=asked.purpose,
-                status=BookingStatus.BOOKED,
-                order_line_id=order_line_id,
-                booked_by=work.actor.user_id,
-                responsible_id=work.actor.user_id,
-                created_at=work.now,
-                attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
-            )
+    once = (
+        postgresql_insert(Booking)
+        .values(
+            tenant_id=tenant_id,
+            id=booking_id,
+            provider_id=instrument.provider_id,
+            reservation_id=reservation_id,
+            instrument_id=instrument.id,
+            instrument_name=instrument.name,
+            region_code=instrument.region_code,
+            offering=offering.slug,
+            starts_at=asked.starts_at,
+            ends_at=ends_at,
+            purpose=asked.purpose,
+            status=BookingStatus.BOOKED,
+            order_line_id=order_line_id,
+            booked_by=work.actor.user_id,
+            responsible_id=work.actor.user_id,
+            created_at=work.now,
+            attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
+            series_id=asked.series_id,
+            series_number=booking_series.occurrence_number(work, asked),
         )
+        .on_conflict_do_nothing()
+    )
+    with suspensions.keeping_out():
+        booked = rows_written(work.session, once)
+    if not booked:
+        raise booking_series.booked_already()
     return booking_id
 
 

@@ -139,6 +139,16 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "booking-series",
+        "A booking of a series is on the series' instrument and one of its occurrences.",
+        """
+        SELECT b.tenant_id, b.id, b.series_number FROM bookings b
+        JOIN booking_series s ON s.tenant_id = b.tenant_id AND s.id = b.series_id
+        WHERE (b.provider_id, b.instrument_id, b.offering) <> (s.provider_id, s.instrument_id, s.offering)
+           OR b.series_number > coalesce(s.count, 20)
+        """,
+    ),
+    Invariant(
         "booking-report",
         "A reported inspection has its result as a file, and no other booking has one.",
         """

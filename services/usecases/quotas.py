@@ -6,7 +6,7 @@ not do, counts no more; one to which nobody came does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
@@ -31,7 +31,6 @@ from services.store.quotas import QuotaTurn
 from services.usecases.bookings import BookingStatus, BookingView
 from services.usecases.instruments import InstrumentView
 from services.usecases.quota_rules import quotas_at
-from services.usecases.slots import DEADLOCK
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
@@ -39,6 +38,7 @@ from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
+DEADLOCK = "40P01"
 COUNTED = (BookingStatus.BOOKED, BookingStatus.REPORTED, BookingStatus.NO_SHOW)
 
 
@@ -62,6 +62,23 @@ def check_quota(work: Work, instrument: InstrumentView, span: Span) -> None:
     quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
     if quota is not None:
         _check(work, instrument, quota, span, None)
+
+
+def refusals(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> tuple[Conflict | None, ...]:
+    """Return for each of some times, in order, how it would be refused if those before it that fit were booked."""
+    work.actor.require(Permission.ASK_QUOTE)
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is None or not spans:
+        return (None,) * len(spans)
+    first = min(each.starts_at for each in spans).astimezone(CHINA).date()
+    held = _held(work, [instrument.id], first)[instrument.id]
+    found: list[Conflict | None] = []
+    for span in spans:
+        new = Held(span.starts_at, span.ends_at)
+        found.append(_refused(work, instrument, quota, held, new, None))
+        if found[-1] is None:
+            held.append(new)
+    return tuple(found)
 
 
 def count_booking(work: Work, instrument: InstrumentView, span: Span, *, before: BookingView | None = None) -> None:
@@ -95,12 +112,20 @@ def _check(work: Work, instrument: InstrumentView, quota: Quota, span: Span, bef
     was = None if before is None else Held(before.starts_at, before.ends_at)
     day = span.starts_at.astimezone(CHINA).date()
     held = _held(work, [instrument.id], day, without=before)[instrument.id]
+    problem = _refused(work, instrument, quota, held, new, was)
+    if problem is not None:
+        raise problem
+
+
+def _refused(
+    work: Work, instrument: InstrumentView, quota: Quota, held: Sequence[Held], new: Held, was: Held | None
+) -> Conflict | None:
     over = exceeded(quota, held, new, CHINA, before=was)
     if over is None:
-        return
+        return None
     last = (work.now + timedelta(days=instrument.hours.max_notice_days)).astimezone(CHINA).date()
     fits = fits_from(quota, held, new, CHINA, last=last, is_open=working_days(work))
-    raise Conflict("quota.exceeded", _refusal(instrument, over, new.amount(over.measure), fits))
+    return Conflict("quota.exceeded", _refusal(instrument, over, new.amount(over.measure), fits))
 
 
 def _held(

@@ -43,6 +43,12 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     silent = {"name": "无数据", "kind": "silent", "hold_minutes": 30}
     rule = owner.post(f"/site-meters/{meter['id']}/alarm-rules", silent).get_json()
     feed = owner.post("/calendar-feeds", {"name": "前台"}).get_json()
+    other = next(
+        each for each in owner.post("/slots/search", {"offering": "shared-inspection"} | SLOT_DAY).get_json()["items"]
+    )
+    again = {"offering": "shared-inspection", "instrument_id": other["instrument_id"], "starts_at": other["starts_at"]}
+    series = owner.post("/booking-series", again | {"count": 2, "purpose": "断口分析"}).get_json()
+    owner.post("/orders", {"quote_id": series["quote_id"]})
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": owner.get("/me").get_json()["park"]["id"],
@@ -50,6 +56,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "orders": order["id"],
         "runs": run["id"],
         "bookings": booking["id"],
+        "booking-series": series["id"],
         "sites": site["id"],
         "sample-batches": samples["id"],
         "site-meters": meter["id"],
