@@ -158,7 +158,14 @@ def test_an_occurrence_is_booked_once_and_by_its_own_park(workshop: WorkShop, wo
         work.session.execute(text("DELETE FROM booking_series"))
 
 
-@given(MOMENTS, st.integers(1, 60), st.sampled_from(SeriesUnit), st.integers(2, MOST_OCCURRENCES), ZONES, st.booleans())
+@given(
+    first_at=MOMENTS,
+    every=st.integers(1, 60),
+    unit=st.sampled_from(SeriesUnit),
+    count=st.integers(2, MOST_OCCURRENCES),
+    zone=ZONES,
+    by_day=st.booleans(),
+)
 def test_the_wall_time_stays_whatever_the_clocks_do(
     first_at: datetime, every: int, unit: SeriesUnit, count: int, zone: ZoneInfo, *, by_day: bool
 ) -> None:
