@@ -19,11 +19,13 @@ def test_a_park_books_a_series_and_cancels_the_rest_of_it(enter: Enter) -> None:
     page.get_by_role("link", name="下一周").click()
     page.locator("label.slot").first.click()
     page.get_by_label("检测内容").fill("断口分析")
-    page.get_by_role("button", name="重复预约…").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="重复预约…").click()
     expect(page.get_by_role("heading", name="重复预约")).to_be_visible()
     page.get_by_label("单位").select_option("day")
     page.get_by_label("共几次").fill("8")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.get_by_text("休息日").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "fits a phone"
     button = page.get_by_role("button", name=re.compile(r"只预约可预约的 \d+ 次"))
@@ -41,10 +43,12 @@ def test_a_park_books_a_series_and_cancels_the_rest_of_it(enter: Enter) -> None:
     second = re.findall(r"\d{4}-\d{2}-\d{2}", rows.nth(1).inner_text())[0]
     page.get_by_label("从（含）").fill(second)
     page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="取消这些预约").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="取消这些预约").click()
     expect(rows.nth(1)).to_contain_text("已取消")
     expect(rows.nth(0)).not_to_contain_text("已取消")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "fits a phone"
     page.goto("/orders")
     page.get_by_role("link", name="系列预约").click()
+    page.wait_for_url("**/booking-series")
     expect(page.locator("tbody tr")).to_have_count(1)
