@@ -59,21 +59,19 @@ POST_MANY = """
         WHERE NOT EXISTS (SELECT FROM accounts known WHERE known.code = a.code)
         ORDER BY code
         ON CONFLICT (code) DO NOTHING
-    ), posted AS (
-        INSERT INTO postings (journal_id, line, tenant_id, account, side, amount_fen)
-        SELECT written.id, line, written.tenant_id, account, side, amount_fen
-        FROM unnest(%(journals)s::uuid[], %(lines)s::smallint[], %(accounts)s::text[], %(sides)s::text[], %(amounts)s::bigint[])
-            AS p (journal_id, line, account, side, amount_fen)
-        JOIN written ON written.id = p.journal_id
     )
-    SELECT count(*) FROM written
+    INSERT INTO postings (journal_id, line, tenant_id, account, side, amount_fen)
+    SELECT written.id, line, written.tenant_id, account, side, amount_fen
+    FROM unnest(%(journals)s::uuid[], %(lines)s::smallint[], %(accounts)s::text[], %(sides)s::text[], %(amounts)s::bigint[])
+        AS p (journal_id, line, account, side, amount_fen)
+    JOIN written ON written.id = p.journal_id
     """
 
 
-def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: UUID | None) -> int:
-    """Write many journals in one statement and return how many were new; otherwise as ``post_journal``."""
+def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: UUID | None) -> None:
+    """Write many journals in one statement, which may be on its way with others; otherwise as ``post_journal``."""
     if not drafts:
-        return 0
+        return
     ids = [new_id() for _ in drafts]
     known = {posting.account.code: posting.account for draft in drafts for posting in draft.postings}
     accounts = [known[code] for code in sorted(known)]
@@ -102,8 +100,7 @@ def post_journals(session: Session, drafts: Sequence[JournalDraft], *, user_id: 
         "amounts": [posting.amount_fen for _, _, posting in numbered],
     }
     values = {"user_id": user_id, **{name: array_text(column) for name, column in columns.items()}}
-    written: int = session.connection().exec_driver_sql(POST_MANY, values).scalar_one()
-    return written
+    session.connection().exec_driver_sql(POST_MANY, values)
 
 
 def post_journal(session: Session, draft: JournalDraft, *, user_id: UUID | None) -> tuple[UUID, bool]:

@@ -13,13 +13,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import Result, insert, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from billing.rules.events import Correction, IncomingEvent
 from billing.store.usage import RejectedEvent
+from tenants.kernel.writing import on_their_way
 
 PIECE = 250
 """Events in one statement: of a batch of five hundred, the second half is read while the first is stored."""
@@ -152,12 +151,8 @@ def intake(session: Session, tenant_id: UUID, now: datetime) -> Iterator[Intake]
 
     Nothing else may ask the database inside the block: it would wait for all that was sent.
     """
-    driver: Any = session.connection().connection.driver_connection
-    try:
-        with driver.pipeline():
-            yield Intake(session, driver, tenant_id, now)
-    except psycopg.Error as error:  # as the session raises it, for those who tell a lost connection from a fault
-        raise DBAPIError.instance(_TAKE, None, error, psycopg.Error, hide_parameters=True) from error
+    with on_their_way(session) as driver:
+        yield Intake(session, driver, tenant_id, now)
 
 
 def take_in(

@@ -27,7 +27,7 @@ from billing.usecases.credit_notes import CreditWish, ask_credit_note
 from billing.usecases.returns import left_to_return
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work
-from tenants.kernel.writing import insert_columns
+from tenants.kernel.writing import insert_columns, on_their_way
 from tenants.usecases import audit
 
 SOURCE = "marketplace/metered"
@@ -35,6 +35,8 @@ EVENT_TYPE = "usage.charged"
 METERED_AT_ONCE = 2000
 """How many parks' metered use is charged in one transaction: one reading of the month's events, where they are not
 rolled up, for so many; and so many lines are in memory."""
+SENT_AT_ONCE = 250
+"""Lines that are written while the next ones are made."""
 BY_WHOM = "平台计量"
 """Who agrees to what a correction takes back: the platform, by its own meter."""
 
@@ -84,15 +86,20 @@ def _hold(work: Work, period: str, parks: Sequence[UUID]) -> set[str]:
 
 
 def _write(work: Work, lines: Sequence[MeteredLine]) -> list[UUID]:
-    ids = [new_id() for _ in lines]
-    pairs = list(zip(ids, lines, strict=True))
+    pairs = [(new_id(), line) for line in lines]
+    with on_their_way(work.session):
+        for first in range(0, len(pairs), SENT_AT_ONCE):
+            _send(work, pairs[first : first + SENT_AT_ONCE])
+    return [row_id for row_id, _ in pairs]
+
+
+def _send(work: Work, pairs: Sequence[tuple[UUID, MeteredLine]]) -> None:
     owed = [(row_id, line) for row_id, line in pairs if line.charged_fen > 0]
     insert_columns(work.session, MeteredUsage, [_metered(work, row_id, line) for row_id, line in pairs])
     insert_columns(work.session, UsageEvent, [_event(work, row_id, line) for row_id, line in owed])
     insert_columns(work.session, RatedUsage, [_rated(work, row_id, line) for row_id, line in owed])
     journals = [_journal(work, row_id, line) for row_id, line in owed]
     post_journals(work.session, [each for each in journals if each is not None], user_id=work.actor.user_id)
-    return ids
 
 
 def _metered(work: Work, row_id: UUID, line: MeteredLine) -> Row:

@@ -27,7 +27,7 @@ from billing.usecases.arrears import metered_parks
 from billing.usecases.invoice_drafts import Draft, drafts
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work
-from tenants.kernel.writing import insert_columns
+from tenants.kernel.writing import insert_columns, on_their_way
 from tenants.usecases import audit
 
 PARKS_AT_ONCE = 1000
@@ -50,11 +50,12 @@ class _Sheet:
 
     def write(self, work: Work) -> None:
         """Write everything, and hold nothing any more."""
-        insert_columns(work.session, Invoice, self.invoices)
-        insert_columns(work.session, Payment, self.payments)
-        insert_columns(work.session, Allocation, self.allocations)
-        invoice_queries.insert_lines(work.session, self.lines)
-        post_journals(work.session, self.journals, user_id=work.actor.user_id)
+        with on_their_way(work.session):
+            insert_columns(work.session, Invoice, self.invoices)
+            insert_columns(work.session, Payment, self.payments)
+            insert_columns(work.session, Allocation, self.allocations)
+            invoice_queries.insert_lines(work.session, self.lines)
+            post_journals(work.session, self.journals, user_id=work.actor.user_id)
         for rows in (self.invoices, self.payments, self.allocations, self.lines, self.journals):
             rows.clear()
 

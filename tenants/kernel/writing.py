@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import JSON, CursorResult, Executable
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tenants.kernel.database import Base
@@ -27,6 +30,21 @@ def rows_written(session: Session, statement: Executable) -> int:
     """
     counted = session.execute(statement, execution_options={"preserve_rowcount": True})
     return cast("CursorResult[Any]", counted).rowcount
+
+
+@contextmanager
+def on_their_way(session: Session) -> Iterator[Any]:
+    """Let writes be on their way to the database while the next ones are made; all have arrived when the block ends.
+
+    Gives the driver's connection. Nothing may be asked inside the block: it would wait for all that was sent. What the
+    database refuses is raised, as the session raises it, by a later write or by the end of the block.
+    """
+    driver: Any = session.connection().connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield driver
+    except psycopg.Error as error:  # as the session raises it, for those who tell a lost connection from a fault
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
 
 def insert_columns(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

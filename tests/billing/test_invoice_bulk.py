@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from billing.rules import ledger
@@ -22,7 +23,7 @@ from billing.usecases import invoice_drafts, invoice_issue
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work, WorkShop
-from tenants.kernel.writing import insert_columns
+from tenants.kernel.writing import insert_columns, on_their_way
 from tests.support.billing_world import FINANCE
 
 PERIOD = "2026-03"
@@ -135,6 +136,41 @@ def test_many_at_once_are_those_written_one_by_one(
             assert stored[draft.park_id] == sums
 
 
+@pytest.mark.parametrize("more", [0, 3], ids=["at the end", "by a later write"])
+def test_a_refused_write_on_its_way_is_raised_and_undoes_all(workshop: WorkShop, clock: ManualClock, more: int) -> None:
+    park_id = new_id()
+    event = {"tenant_id": park_id, "source": "test", "type": "x", "subject": "", "time": clock.instant, "data": {}}
+    event |= {"body_hash": "0" * 64, "received_at": clock.instant}
+    names = ["1", "2", "2", *(f"more-{each}" for each in range(more))]
+    with (  # noqa: PT012 - the end raises
+        pytest.raises(IntegrityError, match="pk_usage_events"),
+        workshop.work(FINANCE) as work,
+        on_their_way(work.session),
+    ):
+        for name in names:
+            insert_columns(work.session, UsageEvent, [event | {"event_id": name}])
+    with workshop.work(FINANCE) as work:
+        assert work.session.execute(text("SELECT count(*) FROM usage_events")).scalar_one() == 0
+
+
+def test_postings_are_looked_at_whoever_adds_them_and_however_many(workshop: WorkShop, clock: ManualClock) -> None:
+    drafts = [
+        ledger.wallet_top_up(park_id=new_id(), source_id=str(each), occurred_at=clock.instant, amount_fen=5)
+        for each in range(3)
+    ]
+    with workshop.work(FINANCE) as work:
+        post_journals(work.session, drafts, user_id=None)
+    adding = """
+        INSERT INTO postings (journal_id, line, tenant_id, account, side, amount_fen)
+        SELECT j.id, n.line, j.tenant_id, 'bank', n.side, 7
+        FROM journals j, (VALUES (3, 'debit'), (4, 'credit')) n (line, side) WHERE n.line = 3 OR j.source_id <> :without
+    """
+    with pytest.raises(IntegrityError, match="does not balance"), workshop.work(FINANCE) as work:
+        work.session.execute(text(adding), {"without": "1"})
+    with workshop.work(FINANCE) as work:
+        work.session.execute(text(adding), {"without": "none"})
+
+
 def test_a_journal_known_by_its_source_is_left_out_of_many(workshop: WorkShop, clock: ManualClock) -> None:
     park_id = new_id()
 
@@ -143,7 +179,7 @@ def test_a_journal_known_by_its_source_is_left_out_of_many(workshop: WorkShop, c
 
     with workshop.work(FINANCE) as work:
         post_journal(work.session, draft("a"), user_id=None)
-        assert post_journals(work.session, [draft("a"), draft("b")], user_id=None) == 1
-        assert post_journals(work.session, [], user_id=None) == 0
+        post_journals(work.session, [draft("a"), draft("b")], user_id=None)
+        post_journals(work.session, [], user_id=None)
     with workshop.work(FINANCE) as work:
         assert work.session.execute(text("SELECT count(*), sum(amount_fen) FROM postings")).one() == (4, 20)
