@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response
 from pydantic import Field
 
 from marketplace.api.calls import call, command, noun, show
-from marketplace.api.fields import Answer, Body, ById, Idempotent, Instant, Moment, Parameters, Slug
+from marketplace.api.fields import Answer, Body, ById, Idempotent, Instant, Moment, Name, Parameters, Slug
 from marketplace.doors.identity import working
 from services.rules.slots import FURTHEST, LONGEST_BUFFER, MOST_SLOTS, MOST_UNITS, Hours
+from services.usecases import instrument_versions, maintenance
 from services.usecases import instruments as use_cases
-from services.usecases import maintenance
-from services.usecases.instruments import MOST_METHODS, MOST_PARKS, InstrumentView
+from services.usecases.instruments import MOST_METHODS, MOST_PARKS, Facts, InstrumentView
 from tenants.kernel.work import Work
 
 instruments = noun("instruments", "Instruments that can be booked, their limits and their maintenance.")
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True, description="Full hour, Asia/Shanghai")]
+RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Buffer = Annotated[int, Field(ge=0, le=LONGEST_BUFFER, strict=True)]
 
 
 class InstrumentTerms(Body):
     """How an instrument may be booked. Buffers belong to the booking's exclusion, not to its price."""
 
+    name: Name | None = Field(None, description="Null keeps name, facility, location, region, standards and kinds")
+    facility: str = Field("", max_length=200)
+    location: str = Field("", max_length=200)
+    region_code: RegionCode | None = None
     methods: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
+    standards: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
+    sample_kinds: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
     opens_hour: Hour
     closes_hour: Hour
     slot_minutes: int = Field(ge=60, le=1440, strict=True, description="Whole hours, filling the opening hours exactly")
@@ -44,8 +52,24 @@ class InstrumentTerms(Body):
     @property
     def hours(self) -> Hours:
         """The terms as the rules of slots take them."""
-        limits = self.model_dump(exclude={"methods", "opens_hour", "closes_hour", "park_usccs"})
-        return Hours(self.opens_hour, self.closes_hour, **limits)
+        names = {each.name for each in fields(Hours)} - {"opens", "closes"}
+        return Hours(self.opens_hour, self.closes_hour, **self.model_dump(include=names))
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the instrument is, None where no name is given."""
+        if self.name is None:
+            return None
+        lists = (tuple(self.methods), tuple(self.standards), tuple(self.sample_kinds))
+        return Facts(self.name, self.region_code or "", self.facility, self.location, *lists)
+
+
+class NewInstrument(InstrumentTerms):
+    """An instrument behind an own inspection offering."""
+
+    offering: Slug
+    name: Name
+    region_code: RegionCode
 
 
 class NamedParkAnswer(Answer):
@@ -62,8 +86,12 @@ class Instrument(Answer):
     id: UUID
     offering: str
     name: str
+    facility: str
+    location: str
     region_code: str
     methods: list[str]
+    standards: list[str]
+    sample_kinds: list[str]
     opens_hour: int
     closes_hour: int
     slot_minutes: int
@@ -84,8 +112,12 @@ class Instrument(Answer):
             id=view.id,
             offering=view.offering,
             name=view.name,
+            facility=view.facts.facility,
+            location=view.facts.location,
             region_code=view.region_code,
             methods=list(view.methods),
+            standards=list(view.facts.standards),
+            sample_kinds=list(view.facts.sample_kinds),
             opens_hour=hours.opens,
             closes_hour=hours.closes,
             slot_minutes=hours.slot_minutes,
@@ -104,6 +136,23 @@ class Instruments(Answer):
     """Instruments by name."""
 
     items: list[Instrument]
+    next_cursor: str | None = None
+
+
+class InstrumentVersion(Answer):
+    """A version of an instrument, and which fields differ from the one before."""
+
+    version: int
+    document: dict[str, Any]
+    changed: list[str]
+    changed_by: str
+    changed_at: Moment
+
+
+class InstrumentVersions(Answer):
+    """Versions, the newest first."""
+
+    items: list[InstrumentVersion]
     next_cursor: str | None = None
 
 
@@ -154,6 +203,20 @@ def list_instruments(query: InstrumentFilter) -> Response:
     return show(Instruments(items=[Instrument.shown(each) for each in found]))
 
 
+@instruments.post("/instruments", **call(Instrument, status=201))
+def add_instrument(body: NewInstrument, header: Idempotent) -> Response:
+    """Put an instrument behind an own inspection offering."""
+    facts = body.facts
+    if facts is None:
+        raise AssertionError("a new instrument has a name")
+
+    def carry_out(work: Work) -> Instrument:
+        made = use_cases.install(work, offering=body.offering, facts=facts, hours=body.hours, parks=body.park_usccs)
+        return Instrument.shown(made)
+
+    return command("instrument.add", header, body, carry_out, status=201)
+
+
 @instruments.get("/instruments/<id>", **call(Instrument))
 def read_instrument(path: ById) -> Response:
     """Read an instrument."""
@@ -166,9 +229,22 @@ def change_instrument(path: ById, body: InstrumentTerms) -> Response:
     """Set how an own instrument may be booked from now on."""
     with working() as work:
         changed = use_cases.change_instrument(
-            work, instrument_id=path.id, methods=body.methods, hours=body.hours, parks=body.park_usccs
+            work,
+            instrument_id=path.id,
+            methods=body.methods,
+            hours=body.hours,
+            parks=body.park_usccs,
+            facts=body.facts,
         )
     return show(Instrument.shown(changed))
+
+
+@instruments.get("/instruments/<id>/versions", **call(InstrumentVersions))
+def list_versions(path: ById) -> Response:
+    """List the versions of an own instrument."""
+    with working() as work:
+        found = instrument_versions.list_versions(work, instrument_id=path.id)
+    return show(InstrumentVersions(items=[InstrumentVersion.of(each) for each in found]))
 
 
 @instruments.get("/instruments/<id>/maintenance", **call(Maintenances))

@@ -11,6 +11,7 @@ from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Answer, Body, Idempotent, Name, Parameters
 from services.rules.workdays import FIRST_YEAR, LAST_YEAR
 from services.usecases import workdays as use_cases
+from tenants.kernel.work import Work
 
 workdays = noun("workdays", "Chinese working days, with what an operator recorded.")
 
@@ -27,6 +28,13 @@ class WorkdayBody(Body):
     day: date
     worked: bool = Field(strict=True)
     name: Name
+
+
+class RemovalBody(Body):
+    """Which recorded day is taken back, and why."""
+
+    day: date
+    reason: Name
 
 
 class WorkdayAnswer(Answer):
@@ -70,6 +78,17 @@ def record_workday(body: WorkdayBody, header: Idempotent) -> Response:
         body,
         lambda work: WorkdayAnswer.of(use_cases.record_workday(work, day=body.day, worked=body.worked, name=body.name)),
     )
+
+
+@workdays.post("/workdays/removals", **call(WorkdayYearAnswer))
+def remove_workday(body: RemovalBody, header: Idempotent) -> Response:
+    """Take a recorded day back, so that it is what is published again (operators)."""
+
+    def carry_out(work: Work) -> WorkdayYearAnswer:
+        use_cases.remove_workday(work, day=body.day, reason=body.reason)
+        return WorkdayYearAnswer.of(use_cases.read_workdays(work, year=body.day.year))
+
+    return command("workday.remove", header, body, carry_out)
 
 
 @workdays.post("/workdays/years", **call(WorkdayYearAnswer))

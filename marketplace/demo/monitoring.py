@@ -21,7 +21,7 @@ from marketplace.usecases import checkout, monitoring, renewals, standing_orders
 from services.formats.readings import Batch
 from services.rules.monitoring.demo_office import Office, office_cooling
 from services.usecases import readings, site_alarms, site_meters, sites
-from services.usecases.baselines import workday
+from services.usecases.workdays import usual_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.work import Work
@@ -52,8 +52,10 @@ def seed_monitoring(seeder: Seeder, now: datetime) -> None:
     worker = replace(system_actor("seed", tenant_id=admin.tenant_id), organisation_id=SEED)
     midnight = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
     first = midnight - timedelta(days=LEARNED + BEFORE)
+    with seeder.workshop.work(worker) as work:
+        is_worked = usual_days(work)
     made = office_cooling(
-        int(first.timestamp()), LEARNED + BEFORE + 1, seed=11, is_workday=workday, balance_c=BALANCE_C
+        int(first.timestamp()), LEARNED + BEFORE + 1, seed=11, is_workday=is_worked, balance_c=BALANCE_C
     )
     seeder.clock.instant = midnight - timedelta(days=BEFORE) + timedelta(hours=9)
     site_id = UUID(seeder.step("monitored site", admin, _enter)["id"])

@@ -84,6 +84,7 @@ from marketplace.web import (
     traces,
     usage,
     work_orders,
+    workdays,
 )
 from marketplace.web.pages import guard_forms
 from marketplace.web.rendering import dress
@@ -167,6 +168,7 @@ GROUPS = (
     conduct.pages,
     quotas.pages,
     series.pages,
+    workdays.pages,
 )
 """Every page group."""
 

@@ -125,6 +125,7 @@ ENTRIES = (
     Entry("issuers.issuer", msg("开票信息"), Permission.MANAGE_ISSUER, staff_only=True, section=ACCOUNTS),
     Entry("invoice_runs.settings", msg("开票设置"), Permission.CONFIGURE_INVOICES, staff_only=True, section=ACCOUNTS),
     Entry("subscription.subscription", msg("订阅"), Permission.READ_PARK, park_only=True, section=SETTINGS),
+    Entry("workdays.year", msg("工作日历"), Permission.MANAGE_CATALOGUE, staff_only=True, section=SETTINGS),
     Entry("meters.meters", msg("计量"), Permission.RUN_PLATFORM, staff_only=True, section=SETTINGS),
     Entry("factors.factors", msg("排放因子"), Permission.MANAGE_FACTORS, staff_only=True, section=SETTINGS),
     Entry("company_imports.imports", msg("企业名录"), Permission.IMPORT_COMPANIES, staff_only=True, section=SETTINGS),

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String, Uuid
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, SmallInteger, String, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,8 +62,13 @@ class Instrument(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     offering: Mapped[str] = mapped_column(ForeignKey("offerings.slug"), index=True)
     name: Mapped[Name]
+    facility: Mapped[str] = mapped_column(String(200), server_default="")
+    """The laboratory or centre that it stands in, and ``location`` where that is; empty where nobody said."""
+    location: Mapped[str] = mapped_column(String(200), server_default="")
     region_code: Mapped[str] = mapped_column(String(6))
     methods: Mapped[list[Any]]
+    standards: Mapped[list[Any]] = mapped_column(server_default="[]")
+    sample_kinds: Mapped[list[Any]] = mapped_column(server_default="[]")
     opens_hour: Mapped[int] = mapped_column(SmallInteger)
     closes_hour: Mapped[int] = mapped_column(SmallInteger)
     slot_minutes: Mapped[int] = mapped_column(SmallInteger)
@@ -78,17 +83,45 @@ class Instrument(Base):
     """Who may see and book it; NULL for everybody."""
 
 
+class InstrumentVersion(Base):
+    """What an instrument was like from a change on, with who made it. Rows are only added."""
+
+    __tablename__ = "instrument_versions"
+    __table_args__ = (
+        ForeignKeyConstraint(["provider_id", "instrument_id"], ["instruments.provider_id", "instruments.id"]),
+        CheckConstraint("version >= 1", name="counted"),
+        {"info": {"shared": "the history of an instrument, distributed by its owner, for staff alone"}},
+    )
+
+    provider_id: Mapped[UUID] = mapped_column(primary_key=True)
+    instrument_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]]
+    changed_by: Mapped[UUID | None]
+    changed_by_name: Mapped[Name]
+    changed_at: Mapped[datetime]
+
+
 class Workday(Base):
-    """What an operator recorded of one day; it goes before the published calendar."""
+    """What an operator recorded of one day; it goes before the published calendar until it is taken back."""
 
     __tablename__ = "workdays"
-    __table_args__ = (CATALOGUE,)
+    __table_args__ = (
+        CheckConstraint(
+            "(removed_at IS NULL) = (removed_why IS NULL) AND (removed_by IS NULL OR removed_at IS NOT NULL)",
+            name="removed",
+        ),
+        CATALOGUE,
+    )
 
     day: Mapped[date] = mapped_column(primary_key=True)
     worked: Mapped[bool]
     name: Mapped[Name]
     recorded_by: Mapped[UUID | None]
     recorded_at: Mapped[datetime]
+    removed_by: Mapped[UUID | None]
+    removed_at: Mapped[datetime | None]
+    removed_why: Mapped[str | None] = mapped_column(String(200))
 
 
 class WorkdayYear(Base):

@@ -13,7 +13,6 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.gateways.boosting import forecast_day
-from services.gateways.workdays import is_workday
 from services.rules.monitoring.baseline import Baseline, Hours, fit_baseline
 from services.rules.monitoring.calendar import week_hours
 from services.rules.monitoring.meters import Measures
@@ -21,7 +20,8 @@ from services.rules.monitoring.series import Floats, Series, coarser
 from services.store.watching import MeterBaseline, MeterForecast
 from services.usecases.readings import read_series
 from services.usecases.site_meters import MeterView, list_meters, read_meter
-from tenants.kernel.errors import Conflict, Invalid
+from services.usecases.workdays import usual_days
+from tenants.kernel.errors import Conflict
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -142,17 +142,9 @@ def read_quarters(work: Work, *, meter: MeterView, start: datetime, end: datetim
 
     # The mean of an hour's kW is its kWh; other levels are compared as they are.
     hours = Hours(
-        series.at, series.values, week_hours(series.at, workday), weather(Measures.TEMPERATURE), weather(Measures.HUMIDITY)
+        series.at, series.values, week_hours(series.at, usual_days(work)), weather(Measures.TEMPERATURE), weather(Measures.HUMIDITY)
     )  # fmt: skip
     return hours, quarters
-
-
-def workday(day: date) -> bool:
-    """Tell whether a day is worked; by the weekday alone for a year whose holidays are not published."""
-    try:
-        return is_workday(day)
-    except Invalid:
-        return day.weekday() < 5
 
 
 def forecast(work: Work, *, meter: MeterView) -> ForecastView | None:
@@ -166,7 +158,7 @@ def forecast(work: Work, *, meter: MeterView) -> ForecastView | None:
     past = read_hours(work, meter=meter, start=start - FORECAST_FROM, end=start)
     at = int(start.timestamp()) + 3600 * np.arange(24, dtype=np.int64)
     unknown = np.full(24, np.nan)
-    future = Hours(at, unknown, week_hours(at, workday), unknown, unknown)
+    future = Hours(at, unknown, week_hours(at, usual_days(work)), unknown, unknown)
     made = forecast_day(past, future)
     if made is None:
         return None

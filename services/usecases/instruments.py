@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.rules.slots import Hours
 from services.store.bookings import Reservation
 from services.store.catalogue import Instrument
 from services.usecases.catalogue import read_offering, refuse_fields
+from services.usecases.instrument_versions import keep_version
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id
@@ -28,7 +29,45 @@ USUAL = Hours(9, 17, 60)
 MOST_PARKS = 200
 """Parks that one private instrument may name."""
 MOST_METHODS = 50
+LONGEST_NAME = 200
+LONGEST_LINE = 100
 _LIMITS = tuple(each.name for each in fields(Hours) if each.name not in {"opens", "closes"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an instrument is, and where: facility, address, methods, standards and kinds of samples it takes."""
+
+    name: str
+    region_code: str
+    facility: str = ""
+    location: str = ""
+    methods: tuple[str, ...] = ()
+    standards: tuple[str, ...] = ()
+    sample_kinds: tuple[str, ...] = ()
+
+    def tidy(self) -> Facts:
+        """Return them without white space around them and without empty lines."""
+        tidied: dict[str, Any] = {
+            name: _lines(value) if isinstance(value, tuple) else value.strip() for name, value in asdict(self).items()
+        }
+        return Facts(**tidied)
+
+    def wrong(self) -> dict[str, Message]:
+        """Return what is wrong, by field."""
+        wrong: dict[str, Message] = {}
+        if not self.name.strip() or len(self.name) > LONGEST_NAME:
+            wrong["name"] = msg("须为 1 至 {limit} 个字符。", limit=LONGEST_NAME)
+        if len(self.region_code) != 6 or not self.region_code.isascii() or not self.region_code.isdecimal():
+            wrong["region_code"] = msg("须为六位行政区划代码。")
+        for name in ("facility", "location"):
+            if len(getattr(self, name)) > LONGEST_NAME:
+                wrong[name] = msg("不超过 {limit} 个字符。", limit=LONGEST_NAME)
+        for name in ("methods", "standards", "sample_kinds"):
+            lines = getattr(self, name)
+            if len(lines) > MOST_METHODS or any(len(line) > LONGEST_LINE for line in lines):
+                wrong[name] = msg("最多 {most} 项，每项不超过 {limit} 个字符。", most=MOST_METHODS, limit=LONGEST_LINE)
+        return wrong
 
 
 @dataclass(frozen=True)
@@ -38,12 +77,25 @@ class InstrumentView:
     id: UUID
     provider_id: UUID
     offering: str
-    name: str
-    region_code: str
-    methods: tuple[str, ...]
+    facts: Facts
     hours: Hours
     parks: tuple[NamedPark, ...] | None = None
     """Who may book it, None for everybody. A park is told of itself alone."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.facts.name
+
+    @property
+    def region_code(self) -> str:
+        """The administrative division it stands in."""
+        return self.facts.region_code
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it measures by."""
+        return self.facts.methods
 
     @property
     def units(self) -> int:
@@ -98,20 +150,27 @@ def add_instrument(
     hours: Hours = USUAL,
     parks: Sequence[str] | None = None,
 ) -> InstrumentView:
-    """Put an instrument behind an inspection offering of its provider; ``parks`` by their credit codes, None for all.
+    """Put an instrument behind an inspection offering, known by its name, place and methods, as ``install`` does."""
+    work.actor.require(Permission.MANAGE_INSTRUMENT)
+    facts = Facts(name, region_code, methods=tuple(methods))
+    return install(work, offering=offering, facts=facts, hours=hours, parks=parks)
+
+
+def install(
+    work: Work, *, offering: str, facts: Facts, hours: Hours = USUAL, parks: Sequence[str] | None = None
+) -> InstrumentView:
+    """Put an instrument behind an own inspection offering; ``parks`` by their credit codes, None for all.
 
     Slots are whole hours long, because hours are what is metered, and fill the opening hours exactly. Raises Invalid
     with every wrong field.
     """
-    work.actor.require(Permission.MANAGE_CATALOGUE)
+    work.actor.require(Permission.MANAGE_INSTRUMENT)
     offered = read_offering(work, slug=offering)
-    wrong = _wrong_terms(hours, methods)
-    if offered.delivery is not Delivery.INSPECTION:
+    wrong = _wrong_terms(hours) | facts.wrong()
+    if not work.actor.may(Permission.MANAGE_CATALOGUE) and offered.provider_id != work.actor.organisation_id:
+        wrong["offering"] = msg("请选择本机构的检验检测服务。")
+    elif offered.delivery is not Delivery.INSPECTION:
         wrong["offering"] = msg("只有检验检测类服务可以登记仪器。")
-    if not name.strip() or len(name) > 200:
-        wrong["name"] = msg("须为 1 至 {limit} 个字符。", limit=200)
-    if len(region_code) != 6 or not region_code.isascii() or not region_code.isdecimal():
-        wrong["region_code"] = msg("须为六位行政区划代码。")
     named = _find_parks(work, parks, wrong)
     refuse_fields(wrong)
     instrument_id = new_id()
@@ -119,19 +178,26 @@ def add_instrument(
         "provider_id": offered.provider_id,
         "id": instrument_id,
         "offering": offering,
-        "name": name.strip(),
-        "region_code": region_code,
-        **_terms(hours, methods, named),
+        **_terms(hours, facts, named),
     }
     work.session.execute(insert(Instrument).values(row))
+    _keep(work, offered.provider_id, instrument_id, facts, hours, named)
     audit.record(work, "instrument.add", "instrument", instrument_id, offering=offering)
     return read_instrument(work, instrument_id=instrument_id)
 
 
 def change_instrument(
-    work: Work, *, instrument_id: UUID, methods: Sequence[str], hours: Hours, parks: Sequence[str] | None
+    work: Work,
+    *,
+    instrument_id: UUID,
+    methods: Sequence[str] | None = None,
+    hours: Hours,
+    parks: Sequence[str] | None,
+    facts: Facts | None = None,
 ) -> InstrumentView:
-    """Set how an own instrument may be booked from now on; what is booked stays as it was booked.
+    """Set what an own instrument is and how it may be booked from now on; what is booked stays as it was booked.
+
+    ``facts`` None keeps them; ``methods`` then replaces the methods alone. Every change is kept as a version.
 
     ``parks`` are credit codes of those that may see and book it, None for everybody. Raises NotFound for another
     provider's, Invalid with every wrong field, Conflict ``instrument.unit_in_use`` for a unit to be given up that is
@@ -139,7 +205,8 @@ def change_instrument(
     """
     work.actor.require(Permission.MANAGE_INSTRUMENT)
     before = lock_own(work, instrument_id)
-    wrong = _wrong_terms(hours, methods)
+    facts = facts or (before.facts if methods is None else replace(before.facts, methods=tuple(methods)))
+    wrong = _wrong_terms(hours) | facts.wrong()
     named = _find_parks(work, parks, wrong)
     refuse_fields(wrong)
     if hours.units < before.units:
@@ -147,10 +214,11 @@ def change_instrument(
     work.session.execute(
         update(Instrument)
         .where(Instrument.provider_id == before.provider_id, Instrument.id == instrument_id)
-        .values(_terms(hours, methods, named))
+        .values(_terms(hours, facts, named))
         .execution_options(synchronize_session=False)
     )
     work.session.expire_all()
+    _keep(work, before.provider_id, instrument_id, facts, hours, named)
     audit.record(work, "instrument.change", "instrument", instrument_id, private=named is not None, units=hours.units)
     return read_instrument(work, instrument_id=instrument_id)
 
@@ -171,9 +239,16 @@ def instrument_view(row: Instrument) -> InstrumentView:
     """Return the view of an instrument's row, its parks by id alone."""
     hours = Hours(row.opens_hour, row.closes_hour, **{name: getattr(row, name) for name in _LIMITS})
     parks = None if row.parks is None else tuple(NamedPark(park_id, "", "") for park_id in row.parks)
-    return InstrumentView(
-        row.id, row.provider_id, row.offering, row.name, row.region_code, tuple(row.methods), hours, parks
+    facts = Facts(
+        row.name,
+        row.region_code,
+        row.facility,
+        row.location,
+        tuple(row.methods),
+        tuple(row.standards),
+        tuple(row.sample_kinds),
     )
+    return InstrumentView(row.id, row.provider_id, row.offering, facts, hours, parks)
 
 
 def _named(work: Work, view: InstrumentView) -> InstrumentView:
@@ -186,25 +261,39 @@ def _named(work: Work, view: InstrumentView) -> InstrumentView:
     return replace(view, parks=read_named_parks(work, ids=ids))
 
 
-def _terms(hours: Hours, methods: Sequence[str], parks: list[UUID] | None) -> dict[str, Any]:
+def _terms(hours: Hours, facts: Facts, parks: list[UUID] | None) -> dict[str, Any]:
     return {
+        **_plain(facts),
         "opens_hour": hours.opens,
         "closes_hour": hours.closes,
         **{name: getattr(hours, name) for name in _LIMITS},
-        "methods": [method.strip() for method in methods if method.strip()],
         "parks": parks,
     }
 
 
-def _wrong_terms(hours: Hours, methods: Sequence[str]) -> dict[str, Message]:
+def _lines(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(line.strip() for line in given if line.strip())
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(facts.tidy()).items()}
+
+
+def _keep(
+    work: Work, provider_id: UUID, instrument_id: UUID, facts: Facts, hours: Hours, parks: list[UUID] | None
+) -> None:
+    names = None if parks is None else [str(each) for each in parks]
+    document = _plain(facts) | asdict(hours) | {"parks": names}
+    keep_version(work, provider_id=provider_id, instrument_id=instrument_id, document=document)
+
+
+def _wrong_terms(hours: Hours) -> dict[str, Message]:
     wrong: dict[str, Message] = {}
     problem = hours.problem()
     if problem in {"hours", "slot_minutes"}:
         wrong[problem] = msg("开放时间须在 0 至 24 点之间，每档须为整小时并恰好分满开放时间。")
     elif problem is not None:
         wrong[problem] = msg("数值超出允许范围，或与其他限制矛盾。请核对。")
-    if len(methods) > MOST_METHODS or any(len(method) > 100 for method in methods):
-        wrong["methods"] = msg("最多 {most} 项，每项不超过 {limit} 个字符。", most=MOST_METHODS, limit=100)
     return wrong
 
 

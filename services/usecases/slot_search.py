@@ -78,7 +78,7 @@ def search_slots(
     """Return the free slots of an offering's instruments within ``[from_, to)``, earliest first.
 
     ``region`` is the beginning of an administrative division code: two digits are a province, four a prefecture;
-    ``method`` is part of a method's name. Only working days count. Raises Invalid for an unusable span, and for one that
+    ``method`` is part of a method's or standard's name. Only working days count. Raises Invalid for an unusable span, and for one that
     begins in a year whose calendar is not known; a span that runs into such a year ends there.
     """
     work.actor.require(Permission.READ_CATALOGUE)
@@ -183,7 +183,11 @@ def _narrowed(region: str | None, method: str | None) -> list[ColumnElement[bool
     if region:
         found.append(Instrument.region_code.startswith(region, autoescape=True))
     if method and method.strip():
-        named = func.jsonb_array_elements_text(Instrument.methods).table_valued("value").alias("named")
+        named = (
+            func.jsonb_array_elements_text(Instrument.methods.op("||")(Instrument.standards))
+            .table_valued("value")
+            .alias("named")
+        )
         wanted = method.strip()[:LONGEST_METHOD]
         found.append(exists(select(1).select_from(named).where(named.c.value.icontains(wanted, autoescape=True))))
     return found

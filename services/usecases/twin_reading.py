@@ -25,6 +25,7 @@ from services.gateways.weather_files import MAX_BYTES as MOST_WEATHER_BYTES
 from services.gateways.weather_files import Station, read_epw, read_weather_csv
 from services.gateways.workdays import is_workday
 from services.rules.carbon.factors import AVERAGE, NATION, Factor
+from services.rules.slots import IsOpen
 from services.rules.twin.calendar import make_calendar, standard_offset_hours
 from services.rules.twin.climate import StatedWind
 from services.rules.twin.demo_load import Mix, demo_load
@@ -70,12 +71,15 @@ def _named(problem: Problem, at: str) -> FieldError:
     return FieldError(at, problem.code, problem.message)
 
 
-def read_request(data: bytes, open_file: Opener) -> TwinRequest:
+def read_request(data: bytes, open_file: Opener, is_open: IsOpen | None = None) -> TwinRequest:
     """Check a document and the files it names; ``open_file`` opens one by the name it has in the document.
 
-    Raises Invalid with every wrong field or row, or TooLarge.
+    ``is_open`` tells of days that an operator recorded, None for the published calendar alone. Raises Invalid with every
+    wrong field or row, or TooLarge.
     """
     document = parse_park(data)
+    if is_open is not None:
+        document = _with_recorded_days(document, is_open)
     found = _Findings()
     load = _load(document, open_file, found)
     weather = found.take(lambda: _weather(document, open_file), _weather_field(document))
@@ -218,20 +222,46 @@ def _tariff(document: ParkDocument) -> Tariff:
     tariff = park.tariff_of(document.tariff)
     if document.tariff.holidays == "none":
         return tariff
-    first, until = document.period.days()
-    days = [first + timedelta(days=number) for number in range((until - first).days)]
     try:
-        worked = {day: is_workday(day) for day in days}
+        rest, work = _differing(document, is_workday)
     except Invalid as problem:
         wrong = msg(
             "{year} 年的节假日安排尚未载入。请把 holidays 改为 none，并在 rest_dates 与 work_dates 中列出。",
-            year=first.year,
+            year=document.period.days()[0].year,
         )
         errors = [FieldError("tariff.holidays", "tariff.no_calendar", wrong)]
         raise Invalid("tariff.no_calendar", wrong, errors=errors) from problem
-    rest = {day for day in days if day.weekday() < _SATURDAY and not worked[day]}
-    work = {day for day in days if day.weekday() >= _SATURDAY and worked[day]}
     return replace(tariff, rest_dates=_joined(tariff.rest_dates, rest), work_dates=_joined(tariff.work_dates, work))
+
+
+def _with_recorded_days(document: ParkDocument, is_open: IsOpen) -> ParkDocument:
+    """Return the document with China's days of rest and shifted workdays written out where they are not the published ones.
+
+    They are then part of what the run's fingerprint is of, so a day recorded meanwhile is another question.
+    """
+    tariff = document.tariff
+    if tariff.holidays == "none":
+        return document
+    try:
+        rest, work = _differing(document, is_open)
+    except Invalid:
+        return document  # refused below, with the field
+    try:
+        if (rest, work) == _differing(document, is_workday):
+            return document
+    except Invalid:
+        pass  # a year that only the operator knows
+    written = {"holidays": "none", "rest_dates": tariff.rest_dates | rest, "work_dates": tariff.work_dates | work}
+    return document.model_copy(update={"tariff": tariff.model_copy(update=written)})
+
+
+def _differing(document: ParkDocument, is_open: IsOpen) -> tuple[set[date], set[date]]:
+    """Return the weekdays of the period that are no workdays, and its weekends that are; Invalid for a year not known."""
+    first, until = document.period.days()
+    days = [first + timedelta(days=number) for number in range((until - first).days)]
+    worked = {day: is_open(day) for day in days}
+    rest = {day for day in days if day.weekday() < _SATURDAY and not worked[day]}
+    return rest, {day for day in days if day.weekday() >= _SATURDAY and worked[day]}
 
 
 def _joined(own: frozenset[date], found: set[date]) -> frozenset[date]:

@@ -27,6 +27,7 @@ from services.rules.demo_park import demo_park
 from services.rules.twin.inputs import TwinRequest
 from services.store.runs import Artefact
 from services.usecases.twin_alone import Opener, no_files, read_request
+from services.usecases.workdays import working_days
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
@@ -91,7 +92,7 @@ def read_park_request(
     own_name = onboarding.park_names(work, park_ids={tenant_id}).get(tenant_id)
     park = _park(asked, content, copy.deepcopy(dict(demo)), own_name)
     try:
-        return read_request(json.dumps(park).encode(), _opener(content, named))
+        return read_request(json.dumps(park).encode(), _opener(content, named), working_days(work))
     except Problem as problem:
         raise within(problem, asked, where) from problem
 

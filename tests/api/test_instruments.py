@@ -30,6 +30,29 @@ def test_a_provider_keeps_an_instrument_and_parks_see_what_is_free(province: Pro
     assert park.get(f"{address}/maintenance").get_json()["items"] == []
 
 
+def test_a_provider_adds_instruments_of_its_own_offerings_alone(province: Province) -> None:
+    park = province.park(1)
+    wanted = TERMS | {
+        "offering": "shared-inspection",
+        "name": "硬度计",
+        "region_code": "410311",
+        "standards": ["GB/T 231.1"],
+    }
+    assert park.post("/instruments", wanted).status_code == 403
+    made = province.lab.post("/instruments", wanted, key="one")
+    assert (made.status_code, made.get_json()["standards"]) == (201, ["GB/T 231.1"]), made.text
+    assert province.lab.post("/instruments", wanted, key="one").get_json() == made.get_json()
+    other = province.lab.post("/instruments", wanted | {"offering": "ai-leads"}).get_json()
+    assert [each["field"] for each in other["errors"]] == ["offering"]
+    address = f"/instruments/{made.get_json()['id']}"
+    assert province.lab.put(address, TERMS).get_json()["standards"] == ["GB/T 231.1"]
+    (first,) = province.lab.get(f"{address}/versions").get_json()["items"]
+    assert (first["version"], first["document"]["name"]) == (1, "硬度计")
+    day = {"offering": "shared-inspection", "method": "231.1"} | DAY
+    found = park.post("/slots/search", day).get_json()["items"]
+    assert {each["instrument_name"] for each in found} == {"硬度计"}
+
+
 def test_a_private_instrument_is_not_found_by_another_park(province: Province) -> None:
     named, stranger = province.park(1), province.park(2)
     address = f"/instruments/{province.instrument}"
@@ -62,3 +85,8 @@ def test_an_operator_completes_a_year_and_its_slots_can_be_found(province: Provi
     corrected = {"day": "2027-01-04", "worked": False, "name": "设备搬迁"}
     assert province.operator.post("/workdays", corrected).status_code == 200
     assert {each["day"] for each in park.get("/workdays?year=2027").get_json()["days"]} >= {"2027-01-04"}
+    undone = {"day": "2027-01-04", "reason": "搬迁取消"}
+    assert park.post("/workdays/removals", undone).status_code == 403
+    left = province.operator.post("/workdays/removals", undone).get_json()["days"]
+    assert "2027-01-04" not in {each["day"] for each in left}
+    assert province.operator.post("/workdays/removals", undone).get_json()["code"] == "workday.not_recorded"

@@ -37,9 +37,9 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models",
+        "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models", "/workdays", "/workdays?year=2099",
     ),
-    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/samples", "/notices", "/keys",
+    "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/instruments/new", "/samples", "/notices", "/keys",
         "/calendar-feeds", "/conduct"),
 }  # fmt: skip
 WIDE = 1280

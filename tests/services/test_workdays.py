@@ -6,12 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.usecases import bookings, workdays
+from services.gateways.twin import fingerprint
+from services.rules.demo_park import demo_park
+from services.rules.twin.inputs import TwinRequest
+from services.usecases import bookings, twin_requests, workdays
 from tenants.kernel.clock import CHINA, ManualClock
 from tenants.kernel.context import system_actor
-from tenants.kernel.errors import Invalid, NotAllowed
+from tenants.kernel.errors import Conflict, Invalid, NotAllowed
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.work import WorkShop
+from tenants.kernel.work import Work, WorkShop
 from tests.services.test_bookings import TUESDAY, book, wish
 from tests.support.services import build_world, park_person, provider_person
 
@@ -86,3 +89,67 @@ def test_only_an_operator_records(workshop: WorkShop) -> None:
             workdays.record_workday(work, day=date(2027, 1, 1), worked=False, name="元旦")
         with pytest.raises(NotAllowed), workshop.work(actor) as work:
             workdays.complete_year(work, year=2027, source=SOURCE, days=[])
+
+
+def test_a_recorded_day_is_taken_back_with_a_reason_and_the_record_stays(workshop: WorkShop) -> None:
+    world = build_world(workshop)
+    record(workshop, TUESDAY.date(), worked=False)
+    operator = system_actor("test")
+    with pytest.raises(Invalid) as silent, workshop.work(operator) as work:
+        workdays.remove_workday(work, day=TUESDAY.date(), reason=" ")
+    assert [error.field for error in silent.value.errors] == ["reason"]
+    with workshop.work(operator) as work:
+        workdays.remove_workday(work, day=TUESDAY.date(), reason="通知取消")
+        (kept,) = workdays.list_recorded(work, year=2026)
+        assert not any(each.recorded for each in workdays.read_workdays(work, year=2026).days)
+    assert (kept.removed_why, kept.removed_at is None, kept.worked) == ("通知取消", False, False)
+    book(workshop, new_id(), wish(world))
+    with pytest.raises(Conflict) as gone, workshop.work(operator) as work:
+        workdays.remove_workday(work, day=TUESDAY.date(), reason="再次")
+    assert gone.value.code == "workday.not_recorded"
+    record(workshop, TUESDAY.date(), worked=False)  # recorded anew, it counts again
+    with workshop.work(operator) as work:
+        (again,) = workdays.list_recorded(work, year=2026)
+    assert again.removed_at is None
+
+
+def test_a_completed_year_stays_complete(workshop: WorkShop) -> None:
+    operator = system_actor("test")
+    with workshop.work(operator) as work:
+        workdays.complete_year(work, year=2099, source=SOURCE, days=HOLIDAYS)
+    with pytest.raises(Conflict) as needed, workshop.work(operator) as work:
+        workdays.remove_workday(work, day=date(2099, 10, 1), reason="误登")
+    assert needed.value.code == "workday.needed"
+    with workshop.work(operator) as work:
+        workdays.remove_workday(work, day=date(2099, 1, 18), reason="取消调休")
+        assert workdays.read_workdays(work, year=2099).known
+    for actor in (park_person(new_id()), provider_person(new_id())):
+        with pytest.raises(NotAllowed), workshop.work(actor) as work:
+            workdays.remove_workday(work, day=date(2099, 1, 2), reason="误登")
+
+
+def test_statistics_and_twins_take_recorded_days_too(workshop: WorkShop) -> None:
+    saturday, unknown = date(2026, 3, 7), date(2100, 3, 2)
+    with workshop.work(system_actor("test")) as work:
+        before = _twin(work)
+        worked = workdays.usual_days(work)
+        assert (worked(saturday), worked(unknown)) == (False, True)
+    record(workshop, saturday, worked=True)
+    record(workshop, unknown, worked=False)
+    with workshop.work(system_actor("test")) as work:
+        after = _twin(work)
+        worked = workdays.usual_days(work)
+        assert (worked(saturday), worked(unknown)) == (True, False)
+    assert saturday in after.tariff.work_dates - before.tariff.work_dates
+    assert after.tariff.rest_dates == before.tariff.rest_dates
+    assert fingerprint(after) != fingerprint(before), "the same question on another calendar is another one"
+    with workshop.work(system_actor("test")) as work:
+        workdays.remove_workday(work, day=saturday, reason="误登")
+        assert fingerprint(_twin(work)) == fingerprint(before)
+
+
+def _twin(work: Work) -> TwinRequest:
+    park = demo_park()
+    park["period"] = {"from": "2026-03-01", "to": "2026-03-08"}
+    park["tariff"] = park["tariff"] | {"holidays": "china"}
+    return twin_requests.read_twin_request(work, {"park": park}, tenant_id=new_id())[1]
