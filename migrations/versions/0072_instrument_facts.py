@@ -1,6 +1,6 @@
 """Instruments tell their facility, place, standards and kinds of samples, and every version of them is kept.
 
-Follows 0068. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0071. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0069"
-down_revision = "0068"
+revision = "0072"
+down_revision = "0071"
 branch_labels = None
 depends_on = None
 
