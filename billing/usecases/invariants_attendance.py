@@ -12,11 +12,27 @@ _CHARGED = """
     WHERE (f.amount_fen, 0, f.vat_bp) IS DISTINCT FROM (r.gross_fen, r.subsidy_fen, r.vat_bp)
 """
 
+_DISPUTED = """
+    SELECT s.tenant_id, s.dispute_id, s.number FROM attendance_dispute_steps s
+    JOIN attendance_disputes d ON d.tenant_id = s.tenant_id AND d.id = s.dispute_id
+    LEFT JOIN line_returns r ON r.tenant_id = s.tenant_id AND r.id = s.return_id
+    WHERE (s.step = 'accepted') <> (r.order_line_id IS NOT DISTINCT FROM d.fee_id)
+       OR (s.number = 3 AND NOT EXISTS (SELECT FROM attendance_dispute_steps p
+            WHERE p.tenant_id = s.tenant_id AND p.dispute_id = s.dispute_id AND p.number = 2))
+       OR (s.number > 1 AND EXISTS (SELECT FROM attendance_dispute_steps p WHERE p.tenant_id = s.tenant_id
+            AND p.dispute_id = s.dispute_id AND p.number = 1 AND p.step = 'accepted'))
+"""
+
 INVARIANTS_ATTENDANCE = (
     Invariant(
         "attendance-fee-charged",
         "A fee of a booking is usage of its amount, without subsidy; and nothing else is.",
         _CHARGED,
+    ),
+    Invariant(
+        "attendance-dispute",
+        "A fee whose dispute was accepted was given back; the operator decided only where the park insisted.",
+        _DISPUTED,
     ),
 )
 """Run by ``marketplace check``."""

@@ -128,12 +128,12 @@ def return_delivery(work: Work, *, order_line_id: UUID, provider_id: UUID, wish:
 
 
 def return_lines(
-    work: Work, lines: Sequence[ReturnedLine], *, note: CreditNote | None = None
+    work: Work, lines: Sequence[ReturnedLine], *, note: CreditNote | None = None, agreed_by_two: bool = False
 ) -> tuple[LineReturn, ...]:  # fmt: skip
     """Take order lines back in one transaction, for use cases that have asked for their own permission.
 
     ``note`` is the credit note, under lock, that they are taken back by: two people have agreed where its amount wants
-    it. Without it, one is issued for each invoice they stand on.
+    it. Without it, one is issued for each invoice they stand on. ``agreed_by_two`` says that two people did otherwise.
     """
     person = work.actor.require_person()
     for line in lines:
@@ -147,7 +147,7 @@ def return_lines(
     plans = [_plan(work, line, spent) for line in ordered]
     if any(plan.usage.offering == JOINT for plan in plans):
         raise Conflict("return.joint", msg("共建年度结算只能由省级冲回，不能退回。请在共建协议中办理。"))
-    if note is None:
+    if note is None and not agreed_by_two:
         _check_alone(work, sum(plan.amount_fen for plan in plans))
     for plan in plans:
         _carry_out(work, person, plan, spent)

@@ -42,6 +42,7 @@ NOUNS = (
     "suspensions",
     "quotas",
     "booking_series",
+    "attendance_disputes",
     "workdays",
     "calendar_feeds",
     "samples",

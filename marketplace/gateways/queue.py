@@ -31,6 +31,7 @@ QUEUES: Mapping[str, str] = {
     "inspection.reported": MONEY,
     "inspection.failed": MONEY,
     "suspension.lifted": MONEY,
+    "attendance_dispute.decided": MONEY,
     "samples.reported": MONEY,
     "samples.failed": MONEY,
     "site_month.delivered": MONEY,

@@ -84,6 +84,7 @@ def settle_no_shows(market: Marketplace) -> None:
 def suspend_parks(market: Marketplace) -> None:
     """Keep the parks out that missed too many bookings, each in a transaction of its own that holds nothing else."""
     with market.workshop.work(system_actor("clockwork")) as work:
+        suspensions.end_unfounded(work)
         suspects = suspensions.parks_to_suspend(work)
     for park in suspects:
         try:

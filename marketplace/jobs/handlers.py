@@ -11,7 +11,15 @@ from uuid import UUID
 
 from billing.usecases import invoice_runs
 from marketplace.composition import Marketplace
-from marketplace.usecases import attendance, fulfilment, invoice_batches, monitoring, simulations, subscription_fees
+from marketplace.usecases import (
+    attendance,
+    attendance_disputes,
+    fulfilment,
+    invoice_batches,
+    monitoring,
+    simulations,
+    subscription_fees,
+)
 from services.usecases import company_imports, execution, lead_editions
 from tenants.kernel.context import Actor
 
@@ -65,6 +73,12 @@ def tell_lifted(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Tell a park that it may book at a provider again."""
     with market.workshop.work(actor) as work:
         attendance.tell_lifted(work, suspension_id=_id(payload, "suspension_id"))
+
+
+def tell_dispute(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Tell a park what was decided on its dispute."""
+    with market.workshop.work(actor) as work:
+        attendance_disputes.tell_decided(work, dispute_id=_id(payload, "dispute_id"))
 
 
 def complete_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
@@ -140,6 +154,7 @@ HANDLERS: Mapping[str, Handler] = {
     "inspection.reported": complete_inspection,
     "inspection.failed": fail_inspection,
     "suspension.lifted": tell_lifted,
+    "attendance_dispute.decided": tell_dispute,
     "samples.reported": complete_samples,
     "samples.failed": fail_samples,
     "site_month.delivered": settle_site_month,

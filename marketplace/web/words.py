@@ -189,6 +189,8 @@ ALERTS = {
     "booking.suspended": msg(
         "{days} 天内 {count} 次爽约，{provider}暂停接受新预约至 {until}；已有预约不受影响。见“履约记录”。"
     ),
+    "attendance.dispute_decided.accepted": msg("对“{title}”的异议成立，{amount_fen} 已冲回。意见：{reason}"),
+    "attendance.dispute_decided.refused": msg("对“{title}”（{amount_fen}）的异议未获支持。意见：{reason}"),
     "booking.suspension_lifted": msg("{provider}已恢复接受本园区的预约。原因：{reason}"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
@@ -358,6 +360,14 @@ KINDS = {
         "month_hours": msg("每月最多小时数"),
         "month_bookings": msg("每月最多预约次数"),
     },
+    "attendance_dispute": {
+        "open": msg("待服务机构答复"),
+        "refused": msg("服务机构未支持"),
+        "insisted": msg("待平台裁定"),
+        "accepted": msg("异议成立"),
+        "rejected": msg("裁定不成立"),
+    },
+    "dispute_step": {"accepted": msg("异议成立"), "refused": msg("异议不成立"), "insisted": msg("提请裁定")},
     "metering": {"booked": msg("按预约时长"), "larger": msg("按预约与实际时长中较长者")},
     "samples": SAMPLES,
     "custody": CUSTODY,

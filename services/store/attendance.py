@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.kernel.database import Base, Code, TenantOwned, one_of, owned_reference
@@ -64,6 +64,18 @@ class AttendanceRule(Base):
         """Return the terms as a booking keeps them."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
         return {"version": self.version, **numbers, "metering": self.metering}
+
+
+class AttendanceExcuse(TenantOwned, Base):
+    """A no-show that a person has excused: it counts for no suspension any more."""
+
+    __tablename__ = "attendance_excuses"
+    __table_args__ = (owned_reference("booking_id", "bookings"),)
+
+    booking_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(200))
+    excused_by: Mapped[UUID]
+    excused_at: Mapped[datetime]
 
 
 class AttendanceNote(TenantOwned, Base):

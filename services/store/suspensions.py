@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Integer, String, UniqueConstraint, Uuid, text
+from sqlalchemy import Boolean, CheckConstraint, Index, Integer, String, UniqueConstraint, Uuid, false, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -59,6 +59,8 @@ class SuspensionLift(TenantOwned, Base):
 
     suspension_id: Mapped[UUID] = mapped_column(primary_key=True)
     side: Mapped[Code]
+    unfounded: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """Lifted because no-shows were excused: the others that it stood on count again."""
     lifted_by: Mapped[UUID]
     lifted_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(String(500))

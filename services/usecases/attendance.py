@@ -76,6 +76,15 @@ def check_out(work: Work, *, booking_id: UUID) -> BookingView:
     return _read(work, booking)
 
 
+def noted_by(work: Work, *, park_id: UUID, booking_id: UUID) -> frozenset[UUID]:
+    """Return the people who noted that somebody came or left, and so do not decide on it."""
+    work.actor.require(Permission.DECIDE_DISPUTE)
+    query = select(AttendanceNote.noted_by).where(
+        AttendanceNote.tenant_id == park_id, AttendanceNote.booking_id == booking_id
+    )
+    return frozenset(each for each in work.session.execute(query).scalars() if each is not None)
+
+
 def missed_bookings(work: Work, *, limit: int = MOST_AT_ONCE) -> tuple[Missed, ...]:
     """Return open bookings of all parks whose grace is over and to which nobody came, the longest first."""
     work.actor.require(Permission.RUN_PLATFORM)

@@ -111,7 +111,8 @@ INVARIANTS = (
         LEFT JOIN bookings b ON b.tenant_id = s.tenant_id AND b.id = m.booking_id
         WHERE b.status IS DISTINCT FROM 'no_show' OR b.provider_id <> s.provider_id
            OR EXISTS (SELECT FROM booking_suspensions o WHERE o.tenant_id = s.tenant_id AND o.id <> s.id
-                AND m.booking_id = ANY (o.booking_ids))
+                AND m.booking_id = ANY (o.booking_ids) AND NOT EXISTS (SELECT FROM suspension_lifts l
+                    WHERE l.tenant_id = s.tenant_id AND l.unfounded AND l.suspension_id IN (o.id, s.id)))
         """,
     ),
     Invariant(

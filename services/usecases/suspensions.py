@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, func, insert, or_, select, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.exc import DBAPIError
 
 from services.rules.attendance import terms_of
 from services.rules.suspensions import Missed, counted
+from services.store.attendance import AttendanceExcuse
 from services.store.bookings import Booking
 from services.store.suspensions import BookingSuspension, SuspensionLift, lock_out_bookings
 from services.usecases.bookings import BookingStatus
@@ -151,6 +152,69 @@ def lift_suspension(work: Work, *, suspension_id: UUID, reason: str) -> Suspensi
     return lifted
 
 
+def excuse(work: Work, *, park_id: UUID, booking_id: UUID, reason: str) -> None:
+    """Let a no-show count for no suspension any more, and end what stands on too few without it. A repeat changes nothing."""
+    work.actor.require(Permission.DECIDE_DISPUTE)
+    row = {
+        "tenant_id": park_id,
+        "booking_id": booking_id,
+        "reason": reason.strip(),
+        "excused_by": work.actor.require_person(),
+        "excused_at": work.now,
+    }
+    work.session.execute(insert_once(AttendanceExcuse).values(row).on_conflict_do_nothing())
+    _end_unfounded(work, BookingSuspension.tenant_id == park_id, BookingSuspension.booking_ids.contains([booking_id]))
+
+
+def end_unfounded(work: Work) -> int:
+    """End the suspensions that were noted while one of their no-shows was being excused; return how many."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    return _end_unfounded(work, BookingSuspension.ends_at > work.now)
+
+
+def _end_unfounded(work: Work, *where: ColumnElement[bool]) -> int:
+    """End suspensions that stand on too few no-shows without the excused ones, in the name of who excused the last."""
+    excused = (
+        select(AttendanceExcuse.excused_by, func.count().over().label("count"))
+        .where(
+            AttendanceExcuse.tenant_id == BookingSuspension.tenant_id,
+            AttendanceExcuse.booking_id == BookingSuspension.booking_ids.any_(),
+        )
+        .order_by(AttendanceExcuse.excused_at.desc())
+        .limit(1)
+        .lateral()
+    )
+    after = Booking.attendance["suspend_after"].astext.cast(Integer)
+    lifted = select(SuspensionLift.suspension_id).where(
+        SuspensionLift.tenant_id == BookingSuspension.tenant_id, SuspensionLift.suspension_id == BookingSuspension.id
+    )
+    query = (
+        select(BookingSuspension.tenant_id, BookingSuspension.id, excused.c.excused_by)
+        .join(
+            Booking,
+            (Booking.tenant_id == BookingSuspension.tenant_id) & (Booking.id == BookingSuspension.booking_id),
+        )
+        .join(excused, true())
+        .where(*where, BookingSuspension.no_shows - excused.c.count < after, ~lifted.exists())
+    )
+    ended = 0
+    for park_id, suspension_id, person in work.session.execute(query).all():
+        row = {
+            "tenant_id": park_id,
+            "suspension_id": suspension_id,
+            "side": "operator" if work.actor.may(Permission.RUN_PLATFORM) else "provider",
+            "unfounded": True,
+            "lifted_by": person,
+            "lifted_at": work.now,
+            "reason": "爽约异议成立，次数不足",
+        }
+        if rows_written(work.session, insert_once(SuspensionLift).values(row).on_conflict_do_nothing()):
+            audit.record(work, "booking.lift_suspension", "suspension", suspension_id, tenant_id=park_id)
+            work.emit(Event("suspension.lifted", park_id, {"suspension_id": str(suspension_id)}))
+            ended += 1
+    return ended
+
+
 def list_own_suspensions(work: Work, *, limit: int = 50, cursor: str | None = None) -> Page[SuspensionView]:
     """Return the acting park's suspensions, the latest first."""
     work.actor.require(Permission.READ_ORDER)
@@ -223,13 +287,22 @@ def _missed(work: Work, park_id: UUID, provider_id: UUID) -> list[Missed]:
 
 
 def _has_led() -> ColumnElement[bool]:
-    """Tell that a no-show has led to a suspension: each counts once."""
+    """Tell that a no-show has led to a suspension that stood, or was excused: each counts once, or not at all."""
+    unfounded = select(SuspensionLift.suspension_id).where(
+        SuspensionLift.tenant_id == BookingSuspension.tenant_id,
+        SuspensionLift.suspension_id == BookingSuspension.id,
+        SuspensionLift.unfounded,
+    )
     led = select(BookingSuspension.id).where(
         BookingSuspension.tenant_id == Booking.tenant_id,
         BookingSuspension.provider_id == Booking.provider_id,
         Booking.id == BookingSuspension.booking_ids.any_(),
+        ~unfounded.correlate(BookingSuspension).exists(),
     )
-    return led.correlate(Booking).exists()
+    excused = select(AttendanceExcuse.booking_id).where(
+        AttendanceExcuse.tenant_id == Booking.tenant_id, AttendanceExcuse.booking_id == Booking.id
+    )
+    return or_(led.correlate(Booking).exists(), excused.correlate(Booking).exists())
 
 
 def _after_bookings(work: Work, park_id: UUID, provider_id: UUID) -> datetime:

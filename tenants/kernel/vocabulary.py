@@ -94,6 +94,7 @@ class Permission(StrEnum):
     REPORT_INSPECTION = "inspection:report"
     ATTEND_BOOKING = "booking:attend"
     LIFT_SUSPENSION = "suspension:lift"
+    DECIDE_DISPUTE = "dispute:decide"
     METER_USAGE = "usage:meter"
     SEND_EVENTS = "usage:send"
     READ_USAGE = "usage:read"

@@ -1,0 +1,139 @@
+"""Disputes of fees of bookings and what was decided on them. Both are only added to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ColumnElement, Index, SmallInteger, String, UniqueConstraint, Uuid, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from billing.store.attendance_fees import AttendanceFee
+from billing.store.usage import RatedUsage
+from tenants.kernel.database import Base, Code, TenantOwned, one_of, owned_reference
+from tenants.kernel.writing import rows_written
+
+
+class AttendanceDispute(TenantOwned, Base):
+    """A park's dispute of one fee: one for each fee."""
+
+    __tablename__ = "attendance_disputes"
+    __table_args__ = (
+        owned_reference("fee_id", "attendance_fees"),
+        UniqueConstraint("tenant_id", "fee_id"),
+        CheckConstraint("length(reason) >= 1", name="reason"),
+        Index(None, "provider_id", "asked_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    fee_id: Mapped[UUID]
+    provider_id: Mapped[UUID]
+    """Whose instrument it was: an organisation of another package's booking, so the invariants check it."""
+    reason: Mapped[str] = mapped_column(String(200))
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[datetime]
+
+
+class AttendanceDisputeStep(TenantOwned, Base):
+    """The provider's answer (1), the park's insisting (2) or the operator's decision (3), each once."""
+
+    __tablename__ = "attendance_dispute_steps"
+    __table_args__ = (
+        owned_reference("dispute_id", "attendance_disputes"),
+        owned_reference("return_id", "line_returns"),
+        CheckConstraint(
+            "number BETWEEN 1 AND 3 AND CASE number WHEN 2 THEN step = 'insisted' ELSE step IN ('accepted', 'refused') END",
+            name="places",
+        ),
+        one_of("step", ("accepted", "refused", "insisted")),
+        # Whoever noted that people came, left or did not, decides on no dispute about it.
+        CheckConstraint("taken_by <> ALL (noted_by)", name="four_eyes"),
+        CheckConstraint("(step = 'accepted') = (return_id IS NOT NULL)", name="given_back"),
+        CheckConstraint("length(reason) >= 1", name="reason"),
+    )
+
+    dispute_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    step: Mapped[Code]
+    reason: Mapped[str] = mapped_column(String(200))
+    taken_by: Mapped[UUID]
+    noted_by: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    taken_at: Mapped[datetime]
+    return_id: Mapped[UUID | None]
+    """The return that gave the fee back."""
+
+
+DisputeRow = tuple[AttendanceDispute, AttendanceFee, str]
+"""A dispute, its fee and what the fee is called on the invoice."""
+
+
+def insert_dispute(session: Session, values: Mapping[str, Any]) -> bool:
+    """Write a dispute; False where its fee has one."""
+    once = insert(AttendanceDispute).values(values).on_conflict_do_nothing(index_elements=["tenant_id", "fee_id"])
+    return bool(rows_written(session, once))
+
+
+def insert_step(session: Session, values: Mapping[str, Any]) -> bool:
+    """Write a step; False where somebody else took its place. A second caller waits here for the first."""
+    return bool(rows_written(session, insert(AttendanceDisputeStep).values(values).on_conflict_do_nothing()))
+
+
+def disputes_where(
+    session: Session,
+    *where: ColumnElement[bool],
+    before: tuple[datetime, UUID] | None = None,
+    limit: int | None = None,
+) -> Sequence[DisputeRow]:
+    """Return disputes that the transaction may see, the latest first."""
+    query = (
+        select(AttendanceDispute, AttendanceFee, RatedUsage.title)
+        .join(
+            AttendanceFee,
+            (AttendanceFee.tenant_id == AttendanceDispute.tenant_id) & (AttendanceFee.id == AttendanceDispute.fee_id),
+        )
+        .join(
+            RatedUsage,
+            (RatedUsage.tenant_id == AttendanceFee.tenant_id) & (RatedUsage.order_line_id == AttendanceFee.id),
+        )
+        .where(*where)
+        .order_by(AttendanceDispute.asked_at.desc(), AttendanceDispute.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        at, last = before
+        asked = AttendanceDispute.asked_at
+        query = query.where((asked < at) | ((asked == at) & (AttendanceDispute.id < last)))
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def steps_of(session: Session, dispute_ids: Collection[UUID]) -> Sequence[AttendanceDisputeStep]:
+    """Return what was done about disputes, in order."""
+    query = select(AttendanceDisputeStep).where(AttendanceDisputeStep.dispute_id.in_(dispute_ids))
+    return session.execute(query.order_by(AttendanceDisputeStep.number)).scalars().all()
+
+
+def undisputed_fees(session: Session, tenant_id: UUID, since: datetime) -> Sequence[tuple[AttendanceFee, str]]:
+    """Return a park's fees that were charged after ``since`` and not disputed, the latest first, with their titles."""
+    disputed = select(AttendanceDispute.id).where(
+        AttendanceDispute.tenant_id == AttendanceFee.tenant_id, AttendanceDispute.fee_id == AttendanceFee.id
+    )
+    query = (
+        select(AttendanceFee, RatedUsage.title)
+        .join(
+            RatedUsage,
+            (RatedUsage.tenant_id == AttendanceFee.tenant_id) & (RatedUsage.order_line_id == AttendanceFee.id),
+        )
+        .where(AttendanceFee.tenant_id == tenant_id, AttendanceFee.charged_at > since, ~disputed.exists())
+        .order_by(AttendanceFee.charged_at.desc(), AttendanceFee.id.desc())
+        .limit(200)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def fee_by_id(session: Session, tenant_id: UUID, fee_id: UUID) -> AttendanceFee | None:
+    """Return a park's fee."""
+    query = select(AttendanceFee).where(AttendanceFee.tenant_id == tenant_id, AttendanceFee.id == fee_id)
+    return session.execute(query).scalar_one_or_none()
