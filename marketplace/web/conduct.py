@@ -76,7 +76,8 @@ def _page(refusal: Refusal | None, about: str | None) -> Response:
         found = listed(work, limit=50, cursor=request.args.get("cursor"))
         listed_disputes = fee_disputes.list_own_disputes if own else fee_disputes.list_disputes
         disputed = listed_disputes(work, limit=50, cursor=request.args.get("disputes"))
-        names = onboarding.park_names(work, park_ids={each.park_id for each in (*found.items, *disputed.items)})
+        parks = {each.park_id for each in found.items} | {each.park_id for each in disputed.items}
+        names = onboarding.park_names(work, park_ids=parks)
         fees = fee_disputes.disputable_fees(work) if own else ()
         operates = work.actor.may(Permission.RUN_PLATFORM)
         now = work.now

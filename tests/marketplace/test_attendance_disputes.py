@@ -21,6 +21,7 @@ from services.usecases import suspensions
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.work import Work
 from tests.marketplace.test_attendance import MILLION, MINUTE, RULE, attend, booked, charged, report, starts
 from tests.support import plays
 from tests.support.plays import free_slots, inspection
@@ -167,8 +168,12 @@ def test_a_fee_is_disputed_once_in_time_by_its_park_with_a_reason(play: Play, pa
         decide(play, stranger, asked.id, accept=True)
 
 
+def carry_out(statement: str, work: Work) -> None:
+    work.session.execute(text(statement))
+
+
 @pytest.mark.parametrize("table", ["attendance_disputes", "attendance_dispute_steps", "attendance_excuses"])
 def test_the_trail_stays(play: Play, table: str) -> None:
     for change in (f"DELETE FROM {table}", f"UPDATE {table} SET tenant_id = tenant_id"):
         with pytest.raises(ProgrammingError, match="permission denied"):
-            play.do(system_actor("test"), lambda work, change=change: work.session.execute(text(change)))
+            play.do(system_actor("test"), partial(carry_out, change))
