@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0068"
-down_revision = "0067"
+revision = "0071"
+down_revision = "0070"
 branch_labels = None
 depends_on = None
 
