@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0071"
-down_revision = "0070"
+revision = "0073"
+down_revision = "0072"
 branch_labels = None
 depends_on = None
 
