@@ -28,8 +28,10 @@ class InstrumentVersionView:
 
 
 def keep_version(work: Work, *, provider_id: UUID, instrument_id: UUID, document: dict[str, Any]) -> None:
-    """Note what an instrument is like from now on, unless it is the same; its row must be locked, or new."""
-    work.actor.require(Permission.MANAGE_INSTRUMENT)
+    """Note what an instrument is like from now on, unless it is the same; its row must be locked, or new.
+
+    A step of use cases that have asked for their own permission.
+    """
     of_it = (InstrumentVersion.provider_id == provider_id, InstrumentVersion.instrument_id == instrument_id)
     newest = select(InstrumentVersion.document).where(*of_it).order_by(InstrumentVersion.version.desc()).limit(1)
     if work.session.execute(newest).scalar_one_or_none() == document:

@@ -14,7 +14,7 @@ from services.rules.catalogue import Delivery
 from services.rules.slots import Hours
 from services.store.bookings import Reservation
 from services.store.catalogue import Instrument
-from services.usecases.catalogue import read_offering, refuse_fields
+from services.usecases.catalogue import OfferingView, read_offering, refuse_fields
 from services.usecases.instrument_versions import keep_version
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, NotFound
@@ -150,10 +150,10 @@ def add_instrument(
     hours: Hours = USUAL,
     parks: Sequence[str] | None = None,
 ) -> InstrumentView:
-    """Put an instrument behind an inspection offering, known by its name, place and methods, as ``install`` does."""
-    work.actor.require(Permission.MANAGE_INSTRUMENT)
+    """Put an instrument behind anybody's inspection offering (operators), as ``install`` does behind an own one."""
+    work.actor.require(Permission.MANAGE_CATALOGUE)
     facts = Facts(name, region_code, methods=tuple(methods))
-    return install(work, offering=offering, facts=facts, hours=hours, parks=parks)
+    return _install(work, read_offering(work, slug=offering), facts, hours, parks, {})
 
 
 def install(
@@ -166,10 +166,23 @@ def install(
     """
     work.actor.require(Permission.MANAGE_INSTRUMENT)
     offered = read_offering(work, slug=offering)
-    wrong = _wrong_terms(hours) | facts.wrong()
-    if not work.actor.may(Permission.MANAGE_CATALOGUE) and offered.provider_id != work.actor.organisation_id:
+    wrong: dict[str, Message] = {}
+    if offered.provider_id != work.actor.organisation_id:
         wrong["offering"] = msg("请选择本机构的检验检测服务。")
-    elif offered.delivery is not Delivery.INSPECTION:
+    return _install(work, offered, facts, hours, parks, wrong)
+
+
+def _install(
+    work: Work,
+    offered: OfferingView,
+    facts: Facts,
+    hours: Hours,
+    parks: Sequence[str] | None,
+    wrong: dict[str, Message],
+) -> InstrumentView:
+    """Enter an instrument unless something is ``wrong``, with what is found wrong here."""
+    wrong |= _wrong_terms(hours) | facts.wrong()
+    if offered.delivery is not Delivery.INSPECTION:
         wrong["offering"] = msg("只有检验检测类服务可以登记仪器。")
     named = _find_parks(work, parks, wrong)
     refuse_fields(wrong)
@@ -177,12 +190,12 @@ def install(
     row = {
         "provider_id": offered.provider_id,
         "id": instrument_id,
-        "offering": offering,
+        "offering": offered.slug,
         **_terms(hours, facts, named),
     }
     work.session.execute(insert(Instrument).values(row))
     _keep(work, offered.provider_id, instrument_id, facts, hours, named)
-    audit.record(work, "instrument.add", "instrument", instrument_id, offering=offering)
+    audit.record(work, "instrument.add", "instrument", instrument_id, offering=offered.slug)
     return read_instrument(work, instrument_id=instrument_id)
 
 

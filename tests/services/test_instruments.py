@@ -16,9 +16,12 @@ from services.rules.slots import Hours
 from services.usecases import bookings, instruments, maintenance
 from services.usecases.invariants import INVARIANTS
 from tenants.kernel.clock import CHINA, ManualClock
+from tenants.kernel.context import Actor, Reach
 from tenants.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.vocabulary import OrganisationKind, Role
 from tenants.kernel.work import WorkShop
+from tenants.rules.membership import permissions_of
 from tests.services.test_bookings import TUESDAY, book, wish
 from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
@@ -244,3 +247,18 @@ def test_terms_that_cannot_be_are_named(workshop: WorkShop, world: World, hours:
     with pytest.raises(Invalid) as refused:
         change(workshop, world, hours)
     assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_an_operator_installs_for_anybody_and_a_provider_for_itself(workshop: WorkShop, world: World) -> None:
+    """The demo is founded by an operator, who has no instruments of its own."""
+    permissions = permissions_of(OrganisationKind.OPERATOR, [Role.OPERATOR])
+    operator = Actor("operator", Reach.STAFF, permissions, user_id=new_id(), organisation_id=new_id())
+    with workshop.work(operator) as work:
+        made = instruments.add_instrument(work, offering="lab", name="硬度计", region_code="510104")
+    assert made.provider_id == world.provider_id
+    facts = instruments.Facts("硬度计", "510104")
+    with pytest.raises(NotAllowed), workshop.work(operator) as work:
+        instruments.install(work, offering="lab", facts=facts)
+    with pytest.raises(Invalid) as foreign, workshop.work(provider_person(new_id())) as work:
+        instruments.install(work, offering="lab", facts=facts)
+    assert [error.field for error in foreign.value.errors] == ["offering"]
