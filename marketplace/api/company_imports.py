@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response
 from pydantic import Field
 
 from marketplace.api.calls import call, command, file_body, noun, read, show
-from marketplace.api.fields import Answer, ById, Idempotent, Moment, Name, Paged, Parameters
+from marketplace.api.fields import Answer, Body, ById, Idempotent, Moment, Name, Paged, Parameters
 from marketplace.doors.files import written
 from marketplace.doors.identity import bearer_actor, working
 from marketplace.doors.requests import takes_files
@@ -19,6 +19,7 @@ from marketplace.formats.quarantine import write_quarantine
 from marketplace.formats.tables import CSV, XLSX
 from services.rules.company_imports import ImportKind, ImportStatus
 from services.usecases import company_imports as use_cases
+from services.usecases import company_withdrawals
 
 company_imports = noun("company_imports", "Files of companies and of their dated expansions, and how far each is.")
 
@@ -69,12 +70,34 @@ class CompanyNamesakes(Answer):
     codes: list[str]
 
 
+class CompanyWithdrawal(Answer):
+    """Why a source counts no more, and how many of its rows have left the registry (``rows_done`` of ``rows_total``).
+
+    ``rows_kept``: companies and expansions that another source tells of, too; they stay as that one tells them.
+    """
+
+    reason: str
+    withdrawn_by: UUID
+    withdrawn_at: Moment
+    rows_total: int
+    rows_done: int
+    rows_kept: int
+    finished_at: Moment | None
+
+
+class WithdrawalWish(Body):
+    """Why a source is withdrawn; parks are told whose lists stand on it."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class CompanyImportReport(Answer):
     """An import, the first hundred rows that it set aside, and the first hundred names that several codes have."""
 
     source: CompanyImport
     refused: list[SetAsideRow]
     namesakes: list[CompanyNamesakes]
+    withdrawal: CompanyWithdrawal | None
 
 
 class CompanyImports(Answer):
@@ -144,6 +167,23 @@ def cancel_company_import(path: ById, header: Idempotent) -> Response:
         header,
         None,
         lambda work: CompanyImport.of(use_cases.cancel_import(work, source_id=path.id)),
+        about={"id": str(path.id)},
+    )
+
+
+@company_imports.post("/company-imports/<id>/withdrawal", **call(CompanyWithdrawal))
+def withdraw_company_source(path: ById, body: WithdrawalWish, header: Idempotent) -> Response:
+    """Withdraw an imported source: no new list uses its rows, and a worker takes them out of the registry.
+
+    Where another source tells of a company or an expansion, too, that counts. Lists delivered before stay, and say so.
+    """
+    return command(
+        "company_imports.withdraw",
+        header,
+        body,
+        lambda work: CompanyWithdrawal.of(
+            company_withdrawals.withdraw_source(work, source_id=path.id, reason=body.reason)
+        ),
         about={"id": str(path.id)},
     )
 

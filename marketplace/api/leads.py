@@ -16,6 +16,7 @@ from marketplace.doors.identity import working
 from services.rules.lead_allocation import ClaimStage, LeadStatus
 from services.rules.lead_outcomes import LostReason, Outcome
 from services.usecases import lead_claims, lead_contacts, lead_outcomes, lead_suppressions
+from services.usecases.company_withdrawals import withdrawn_since
 
 leads = noun("leads", "Companies listed to a park, and who has claimed them.")
 
@@ -34,6 +35,14 @@ class LeadsQuery(Parameters):
     run_id: UUID | None = None
 
 
+class WithdrawnSource(Answer):
+    """A source of the registry that was withdrawn after it was used: its name, why, and when."""
+
+    name: str
+    reason: str
+    withdrawn_at: Moment
+
+
 class ListedLead(Answer):
     """A company that was listed to the park. ``lease_ends_at``: until when it is the park's alone.
 
@@ -49,12 +58,17 @@ class ListedLead(Answer):
     lost_reason: LostReason | None
     outcome_at: Moment | None
     contact: str | None = Field(description="The company's switchboard, masked")
+    withdrawn: WithdrawnSource | None = Field(description="The source that a list had it from, if withdrawn since")
 
 
 class ListedLeads(Answer):
-    """Companies: of one list in its order, otherwise the newest list first; a thousand at most."""
+    """Companies: of one list in its order, otherwise the newest list first; a thousand at most.
+
+    ``withdrawn``: of one list, the sources that it stands on and that were withdrawn since.
+    """
 
     items: list[ListedLead]
+    withdrawn: list[WithdrawnSource]
 
 
 class LeadStep(Body):
@@ -171,7 +185,12 @@ def list_leads(query: LeadsQuery) -> Response:
     """List the companies that were listed to the park, and where each stands."""
     with working() as work:
         found = lead_claims.list_leads(work, run_id=query.run_id)
-        return show(ListedLeads(items=[ListedLead.of(each) for each in found]))
+        gone = [] if query.run_id is None else withdrawn_since(work, run_id=query.run_id)
+        return show(
+            ListedLeads(
+                items=[ListedLead.of(each) for each in found], withdrawn=[WithdrawnSource.of(each) for each in gone]
+            )
+        )
 
 
 @leads.post("/leads/<uscc>/claim", **call(ListedLead))

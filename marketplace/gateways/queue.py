@@ -41,6 +41,7 @@ QUEUES: Mapping[str, str] = {
     "invoice_batch.queued": ENGINES,
     "invoices.run": MONEY,
     "company_import.queued": ENGINES,
+    "company_withdrawal.queued": ENGINES,
     "lead_edition.queued": ENGINES,
     "lead_edition.due": ENGINES,
 }

@@ -20,7 +20,7 @@ from marketplace.usecases import (
     simulations,
     subscription_fees,
 )
-from services.usecases import company_imports, execution, lead_editions
+from services.usecases import company_imports, company_withdrawals, execution, lead_editions
 from tenants.kernel.context import Actor
 
 Payload = Mapping[str, str | int | None]
@@ -129,6 +129,13 @@ def import_companies(market: Marketplace, actor: Actor, payload: Payload) -> Non
     )
 
 
+def withdraw_companies(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Take what is left of a withdrawn source out of the registry."""
+    company_withdrawals.carry_out_withdrawal(
+        market.workshop, actor, source_id=_id(payload, "source_id"), stopping=market.stopping.is_set
+    )
+
+
 def fit_lead_edition(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Fit the ranking model anew."""
     lead_editions.carry_out_refit(
@@ -164,6 +171,7 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice_batch.queued": run_invoice_batch,
     "invoices.run": run_invoices,
     "company_import.queued": import_companies,
+    "company_withdrawal.queued": withdraw_companies,
     "lead_edition.queued": fit_lead_edition,
     "lead_edition.due": measure_lead_edition,
 }

@@ -15,8 +15,10 @@ from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.company_imports import REASONS, WARNINGS, ImportKind
 from services.usecases import company_imports as use_cases
+from services.usecases import company_withdrawals
 from tenants.kernel.errors import Problem
 from tenants.kernel.messages import Message, msg
+from tenants.usecases import people
 
 pages = page_group("company_imports")
 
@@ -75,6 +77,17 @@ def cancel(import_id: str) -> Response:
     return go(url_for("company_imports.one", import_id=import_id))
 
 
+@pages.post("/company-imports/<import_id>/withdraw")
+def withdraw(import_id: str) -> Response:
+    """Withdraw a source."""
+    try:
+        with page_work() as work:
+            company_withdrawals.withdraw_source(work, source_id=id_of(import_id), reason=field("reason"))
+    except Problem as problem:
+        return _one(import_id, "registry/import.html", refusal_of(problem))
+    return go(url_for("company_imports.one", import_id=import_id))
+
+
 @pages.get("/company-imports/<import_id>/quarantine.csv")
 def quarantine(import_id: str) -> Response:
     """Send the rows that were set aside."""
@@ -87,11 +100,17 @@ def quarantine(import_id: str) -> Response:
     )
 
 
-def _one(import_id: str, template: str) -> Response:
+def _one(import_id: str, template: str, refusal: Refusal | None = None) -> Response:
     with page_work() as work:
         report = use_cases.read_import(work, source_id=id_of(import_id))
+        by = None if report.withdrawal is None else report.withdrawal.withdrawn_by
+        names = people.person_names(work, user_ids=set() if by is None else {by})
     return show(
         template,
+        status=200 if refusal is None else refusal.status,
+        refusal=refusal,
+        typed=given() if refusal else {},
+        names=names,
         report=report,
         source=report.source,
         kinds=KINDS,

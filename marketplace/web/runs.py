@@ -17,6 +17,8 @@ from services.rules.catalogue import Delivery
 from services.rules.positioning.statements import PART_NAMES, words_of
 from services.rules.runs import RunStatus
 from services.usecases import artefacts, runs
+from services.usecases.company_withdrawals import withdrawn_since
+from tenants.kernel.context import Reach
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
@@ -85,6 +87,7 @@ def _leads(work: Work, found: runs.RunView) -> Response:
     document = json.loads(artefacts.open_artefact(work, artefact_id=file.id).content)
     return show(
         "orders/positioning.html",
+        withdrawn=withdrawn_since(work, run_id=found.id) if work.actor.reach is Reach.TENANT else (),
         run=found,
         files=files,
         found=document,

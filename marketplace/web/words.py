@@ -300,6 +300,7 @@ IMPORTS = {
     "done": msg("已完成"),
     "failed": msg("失败"),
     "cancelled": msg("已取消"),
+    "withdrawn": msg("已撤回"),
 }
 BATCHES = {"queued": msg("生成中"), "done": msg("已完成"), "cancelled": msg("已取消")}
 

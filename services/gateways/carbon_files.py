@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
-import openpyxl
-
+from services.gateways.workbooks import workbook_rows
 from services.rules.carbon.records import Category
 from tenants.kernel.errors import FieldError, Invalid, TooLarge
 from tenants.kernel.messages import Message, msg
@@ -207,24 +207,10 @@ def _told(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[object]]:
 
 
 def _xlsx(content: bytes) -> Iterator[Sequence[object]]:
-    _check_archive(content)
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-    except Exception as problem:
-        raise _refusal(msg("不是有效的 XLSX 工作簿。")) from problem
-    return iter(sheet.iter_rows(values_only=True))
-
-
-def _check_archive(content: bytes) -> None:
-    """Refuse an archive that would unfold to more than we read."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except zipfile.BadZipFile:
-        raise _refusal(msg("不是有效的 XLSX 工作簿。")) from None
-    if size > 20 * MOST_BYTES:
-        raise TooLarge("carbon.file_size", msg("工作簿解压后过大。请拆分后再上传。"))
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield from workbook_rows(Path(file.name))
 
 
 def _refusal(message: Message) -> Invalid:

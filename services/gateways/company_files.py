@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
+from services.gateways.workbooks import workbook_rows
 from services.rules.companies import Company
 from services.rules.company_cells import (
     capital_in,
@@ -304,7 +306,7 @@ def _in_wan(text: str) -> str:
 def open_company_file(content: bytes, *, default_as_of: date) -> CompanyFile:
     """Return a registry from the bytes of a CSV or XLSX file; Invalid when it is neither."""
     if content[:4] == b"PK\x03\x04":
-        return CompanyFile(_sheet(io.BytesIO(content)), default_as_of)
+        return CompanyFile(_sheet(content), default_as_of)
     return CompanyFile(_cells(io.StringIO(_decode(content), newline="")), default_as_of)
 
 
@@ -317,14 +319,8 @@ def open_table(path: Path) -> Iterator[Sequence[object]]:
     """Return the rows of a CSV or XLSX file, read one by one."""
     with path.open("rb") as stream:
         if stream.read(4) == b"PK\x03\x04":
-            return _sheet_at(path)
+            return workbook_rows(path)
     return _lines(path, _encoding(path))
-
-
-def _sheet_at(path: Path) -> Iterator[Sequence[object]]:
-    """Yield a workbook's rows whatever its file is called: the library goes by the name's ending, an upload has none."""
-    with path.open("rb") as stream:
-        yield from _sheet(stream)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[Sequence[object]]:
@@ -360,14 +356,11 @@ def _decode(content: bytes) -> str:
     raise _unreadable()
 
 
-def _sheet(source: IO[bytes]) -> Iterator[Sequence[object]]:
-    from openpyxl import load_workbook
-
-    try:
-        book = load_workbook(source, read_only=True, data_only=True)
-        yield from book.worksheets[0].iter_rows(values_only=True)
-    except Exception as error:  # the library raises what its parsers raise
-        raise _unreadable() from error
+def _sheet(content: bytes) -> Iterator[Sequence[object]]:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield from workbook_rows(Path(file.name))
 
 
 def _unreadable() -> Invalid:

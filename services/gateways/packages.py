@@ -17,6 +17,8 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_RATIO = 200
 """How often larger than its packed bytes a member of more than a mebibyte may be."""
 _XML = (".xml", ".rels")
+_MARKS = (b"<!DOCTYPE", b"<!ENTITY")
+_PIECE = 1 << 20
 
 
 @contextmanager
@@ -30,14 +32,38 @@ def open_package(content: bytes) -> Iterator[zipfile.ZipFile]:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         raise _refused("package.no_zip", msg("文件不是有效的压缩包。请重新导出后上传。")) from None
     with package:
-        members = package.infolist()
-        if len(members) > MOST_MEMBERS:
-            raise _refused("package.too_many", msg("压缩包内文件过多（最多 {most} 个）。", most=MOST_MEMBERS))
-        if sum(each.file_size for each in members) > MOST_BYTES or any(_is_bomb(each) for each in members):
-            raise _refused("package.too_large", msg("压缩包展开后过大（最多 {most} MiB）。", most=MOST_BYTES >> 20))
-        if any(_leads_out(each.filename) for each in members):
-            raise _refused("package.path", msg("压缩包内有指向外部的路径。请重新导出后上传。"))
+        check_members(package, MOST_BYTES)
         yield package
+
+
+def check_members(package: zipfile.ZipFile, most_bytes: int) -> None:
+    """Refuse what a package's directory says is too much; raises Invalid ``package.…``.
+
+    A directory may lie, but not in our favour: a member is never read beyond the size that it states.
+    """
+    members = package.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise _refused("package.too_many", msg("压缩包内文件过多（最多 {most} 个）。", most=MOST_MEMBERS))
+    if sum(each.file_size for each in members) > most_bytes or any(_is_bomb(each) for each in members):
+        raise _refused("package.too_large", msg("压缩包展开后过大（最多 {most} MiB）。", most=most_bytes >> 20))
+    if any(_leads_out(each.filename) for each in members):
+        raise _refused("package.path", msg("压缩包内有指向外部的路径。请重新导出后上传。"))
+
+
+def holds_document_type(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Tell whether a member has a document type, or is in an encoding in which none could be seen; read piece by piece."""
+    if not member.filename.lower().endswith(_XML):
+        return False
+    before = b""
+    with package.open(member) as stream:
+        while piece := stream.read(_PIECE):
+            if not before and (piece[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in piece[:200]):
+                return True
+            seen = before + piece
+            if any(mark in seen for mark in _MARKS):
+                return True
+            before = piece[-16:]
+    return False
 
 
 def read_member(package: zipfile.ZipFile, name: str) -> bytes:

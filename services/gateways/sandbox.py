@@ -34,12 +34,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may take. ``memory_mb`` bounds address space, of which libraries reserve far more than they use."""
+    """What a run may take. ``memory_mb`` bounds address space, of which libraries reserve far more than they use;
+    ``file_mb`` the size of a file that it writes, 0 for an engine, whose answer goes through the pipe.
+    """
 
     cpu_seconds: int = 120
     memory_mb: int = 4096
     wall_seconds: float = 600.0
     open_files: int = 128
+    file_mb: int = 0
 
 
 @dataclass(frozen=True)

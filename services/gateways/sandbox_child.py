@@ -30,7 +30,7 @@ def main() -> None:
     limits, path = pickle.loads(_read(inbox))  # noqa: S301 - from the parent that started us
     sys.path[:] = path
     job = _read(inbox)
-    _limit(limits.cpu_seconds, limits.memory_mb, limits.open_files)
+    _limit(limits.cpu_seconds, limits.memory_mb, limits.open_files, limits.file_mb)
     sys.addaudithook(_refuse_outside)
     threading.Thread(target=_watch, args=(inbox,), daemon=True).start()
     _answer(outbox, job)
@@ -116,14 +116,14 @@ def _refuse_outside(event: str, _arguments: object) -> None:
         raise PermissionError(event)
 
 
-def _limit(cpu_seconds: int, memory_mb: int, open_files: int) -> None:
-    """Set limits that cannot be raised again. No files are written: the answer goes through the pipe."""
+def _limit(cpu_seconds: int, memory_mb: int, open_files: int, file_mb: int) -> None:
+    """Set limits that cannot be raised again."""
     memory = memory_mb * 1024 * 1024
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + _GRACE_SECONDS),
         (resource.RLIMIT_AS, memory, memory),
         (resource.RLIMIT_NOFILE, open_files, open_files),
-        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_FSIZE, file_mb << 20, file_mb << 20),
         (resource.RLIMIT_CORE, 0, 0),
     ):
         resource.setrlimit(kind, (soft, hard))

@@ -28,6 +28,8 @@ class ImportStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    WITHDRAWN = "withdrawn"
+    """Was done, and counts no more."""
 
 
 WAITING = (ImportStatus.QUEUED, ImportStatus.RUNNING)

@@ -44,7 +44,7 @@ class CompanySource(Base):
             "kind",
             "sha256",
             unique=True,
-            postgresql_where=text("status NOT IN ('failed', 'cancelled')"),
+            postgresql_where=text("status NOT IN ('failed', 'cancelled', 'withdrawn')"),
         ),
         Index(None, "imported_at", "id"),
         REGISTRY,
@@ -80,6 +80,7 @@ class Company(Base):
     __table_args__ = (
         one_of("status", ("active", "inactive")),
         Index(None, "industry_code", "region_code"),
+        Index(None, "source_id"),
         REGISTRY,
     )
 
@@ -102,7 +103,7 @@ class CompanyExpansion(Base):
     """A company opened a site in a region on a day; it is named by its code, or by its name where that is empty."""
 
     __tablename__ = "company_expansions"
-    __table_args__ = (CheckConstraint("(uscc = '') <> (name = '')", name="named"), REGISTRY)
+    __table_args__ = (CheckConstraint("(uscc = '') <> (name = '')", name="named"), Index(None, "source_id"), REGISTRY)
 
     uscc: Mapped[str] = mapped_column(String(18), primary_key=True)
     name: Mapped[Name] = mapped_column(primary_key=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +18,12 @@ from services.rules.expansions import Expansion
 from services.rules.switchboards import masked
 from services.store.companies import CompanySource
 from services.store.company_imports import ImportPart
+from services.store.company_withdrawal_queries import COLUMNS, MOVES, NEWEST_INCOMING, keep_what_loses, lock_registry
 
-COLUMNS = "uscc, name, region_code, industry_code, founded_on, capital_fen, expansions, scope, status, as_of"
-MOVES = "uscc, name, region_code, expanded_on"
-# Of a code that comes twice, the newest row counts, and of equally new ones always the same, whatever their order; what
-# the registry already has stays when it is newer.
+# What the registry already has stays when it is newer.
 _MERGE_COMPANIES = f"""
 INSERT INTO companies ({COLUMNS}, source_id)
-SELECT DISTINCT ON (uscc) {COLUMNS}, source_id FROM incoming_companies WHERE source_id = :source
-ORDER BY uscc, as_of DESC, name, region_code, industry_code, status, expansions DESC, scope, founded_on, capital_fen
+SELECT {COLUMNS}, source_id FROM (SELECT {NEWEST_INCOMING}) told
 ON CONFLICT (uscc) DO UPDATE SET
     (source_id, name, region_code, industry_code, founded_on, capital_fen, expansions, scope, status, as_of)
     = (EXCLUDED.source_id, EXCLUDED.name, EXCLUDED.region_code, EXCLUDED.industry_code, EXCLUDED.founded_on,
@@ -123,11 +121,12 @@ def set_aside(session: Session, source_id: UUID, rows: Iterable[tuple[int, str, 
     )
 
 
-def merge(session: Session, kind: ImportKind, source_id: UUID) -> Merged:
+def merge(session: Session, kind: ImportKind, source_id: UUID, now: datetime) -> Merged:
     """Bring what waits into the registry. One merge at a time: two would lock each other's rows."""
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('company_imports', 0))"))
+    lock_registry(session)
     given = {"source": source_id}
     distinct = session.execute(text(_DISTINCT[kind]), given).scalar_one()
+    keep_what_loses(session, kind, source_id, now)
     statement = _MERGE_COMPANIES if kind is ImportKind.COMPANIES else _MERGE_EXPANSIONS
     written: Any = session.execute(text(statement), given)
     if kind is ImportKind.COMPANIES:

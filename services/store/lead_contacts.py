@@ -27,7 +27,7 @@ class CompanyContact(Base):
     """That a company has a switchboard, and how it looks masked: what every park may know."""
 
     __tablename__ = "company_contacts"
-    __table_args__ = (REGISTRY,)
+    __table_args__ = (Index(None, "source_id"), REGISTRY)
 
     uscc: Mapped[str] = mapped_column(String(18), primary_key=True)
     masked: Mapped[str] = mapped_column(String(LONGEST))
@@ -44,7 +44,7 @@ class CompanySwitchboard(Base):
         {"info": {"shared": "the registry's; a row policy shows a park those that it was shown"}},
     )
 
-    uscc: Mapped[str] = mapped_column(ForeignKey("company_contacts.uscc"), primary_key=True)
+    uscc: Mapped[str] = mapped_column(ForeignKey("company_contacts.uscc", ondelete="CASCADE"), primary_key=True)
     number: Mapped[str] = mapped_column(String(LONGEST))
 
 

@@ -13,6 +13,7 @@ from services.rules.expansions import Expansion
 from services.rules.lead_editions import EditionStep, Told
 from services.rules.lead_outcomes import Outcome
 from services.store.companies import CompanySource
+from services.store.company_withdrawals import CompanyWithdrawal
 from services.store.lead_editions import LeadEdition, LeadEditionStep
 from services.store.lead_outcomes import LeadOutcome
 from services.store.runs import Run
@@ -51,6 +52,7 @@ def is_news(session: Session) -> bool:
         return False
     news = (
         select(CompanySource.id).where(CompanySource.finished_at > last.asked_at, CompanySource.status == "done"),
+        select(CompanyWithdrawal.source_id).where(CompanyWithdrawal.finished_at > last.asked_at),
         select(LeadOutcome.number).where(LeadOutcome.recorded_at > last.asked_at),
     )
     return any(session.execute(query.limit(1)).first() is not None for query in news)

@@ -15,12 +15,15 @@ from sqlalchemy import select
 from services.gateways.expansion_files import HEADER
 from services.gateways.lead_index import FORMAT, META, build_index
 from services.rules.companies import Company as Row
-from services.store.companies import Company, CompanyExpansion, RegistryVersion
+from services.rules.company_imports import ImportStatus
+from services.store.companies import Company, CompanyExpansion, CompanySource, RegistryVersion
 from tenants.kernel.errors import Unavailable
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
+_WITHDRAWN = select(CompanySource.id).where(CompanySource.status == ImportStatus.WITHDRAWN)
+"""Sources whose rows count no more, though they may not all be gone."""
 EVENTS = "expansions.csv"
 """The dated expansions, in the same folder as the index, where the registry has any."""
 
@@ -74,7 +77,7 @@ def _active(work: Work) -> Iterator[Row]:
     query = select(
         Company.uscc, Company.as_of, Company.name, Company.region_code, Company.industry_code, Company.expansions,
         Company.scope, Company.founded_on, Company.capital_fen,
-    ).where(Company.status == "active")  # fmt: skip
+    ).where(Company.status == "active", Company.source_id.not_in(_WITHDRAWN))  # fmt: skip
     found = work.session.execute(query.execution_options(yield_per=5000))
     return (Row(active=True, **row) for row in found.mappings())
 
@@ -82,7 +85,8 @@ def _active(work: Work) -> Iterator[Row]:
 def _write_expansions(work: Work, folder: Path) -> None:
     """Write all expansions that are known, active or not the company: others' moves tell of a place too."""
     columns = (CompanyExpansion.uscc, CompanyExpansion.name, CompanyExpansion.region_code, CompanyExpansion.expanded_on)
-    found = work.session.execute(select(*columns).order_by(*columns).execution_options(yield_per=5000))
+    query = select(*columns).where(CompanyExpansion.source_id.not_in(_WITHDRAWN)).order_by(*columns)
+    found = work.session.execute(query.execution_options(yield_per=5000))
     first = found.fetchone()
     if first is None:
         return

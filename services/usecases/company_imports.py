@@ -27,6 +27,7 @@ from services.rules.company_imports import MOST_ATTEMPTS, MOST_SHOWN, WAITING, I
 from services.store import company_import_queries as store
 from services.store.companies import CompanySource
 from services.store.company_imports import ImportPart, QuarantinedRow
+from services.usecases.company_withdrawals import WithdrawalView, withdrawal_of
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
@@ -98,11 +99,12 @@ class ImportView:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """An import with the first of what it set aside and of the names that several codes have."""
+    """An import with the first of what it set aside and of the names that several codes have; and its withdrawal."""
 
     source: ImportView
     refused: tuple[RefusedRow, ...]
     namesakes: tuple[Namesakes, ...]
+    withdrawal: WithdrawalView | None = None
 
 
 def start_import(
@@ -183,7 +185,7 @@ def read_import(work: Work, *, source_id: UUID) -> ImportReport:
     shown = tuple(
         Namesakes(each["name"], each["region_code"], tuple(each["codes"])) for each in row.report.get("namesakes", ())
     )
-    return ImportReport(_view(row), refused, shown)
+    return ImportReport(_view(row), refused, shown, withdrawal_of(work, source_id=source_id))
 
 
 def list_imports(
@@ -324,7 +326,7 @@ def _merge(work: Work, source_id: UUID) -> None:
     if row.status != ImportStatus.MERGING:
         return
     kind = ImportKind(row.kind)
-    merged = store.merge(work.session, kind, source_id)
+    merged = store.merge(work.session, kind, source_id, work.now)
     found = Counter(repeated=row.rows_accepted - merged.distinct, older=merged.distinct - merged.written)
     groups, shown = store.namesakes(work.session, source_id) if kind is ImportKind.COMPANIES else (0, [])
     report = row.report | {

@@ -12,10 +12,11 @@ from sqlalchemy.orm import aliased
 
 from services.rules.lead_allocation import LEASE, OPEN_STAGES, ClaimStage, LeadStatus, ends_lease, may_become, status_of
 from services.rules.lead_outcomes import STAGE_AFTER, LostReason, Outcome, outcome_of
-from services.store.companies import Company
+from services.store.company_withdrawals import known_name
 from services.store.lead_allocation import LeadClaim, LeadPlace, LeadSuppression, ListedLead
 from services.store.lead_contacts import CompanyContact
 from services.store.lead_outcomes import LeadOutcome
+from services.usecases.company_withdrawals import WithdrawnSource, withdrawn_companies
 from services.usecases.lead_outcomes import note_outcome
 from services.usecases.lead_places import lock_companies
 from tenants.kernel.database import AnyRow
@@ -37,6 +38,7 @@ class LeadView:
 
     ``outcome`` is what the park has recorded last, None before it has and after it took that back.
     ``contact`` is the company's switchboard, masked; None where none is known or it asked not to be contacted.
+    ``withdrawn`` is the source that a list had the company from, where it was withdrawn since.
     """
 
     uscc: str
@@ -48,6 +50,7 @@ class LeadView:
     lost_reason: LostReason | None = None
     outcome_at: datetime | None = None
     contact: str | None = None
+    withdrawn: WithdrawnSource | None = None
 
 
 def list_leads(work: Work, *, run_id: UUID | None = None) -> tuple[LeadView, ...]:
@@ -189,11 +192,10 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
     record = aliased(LeadOutcome, latest)
     query = (
         select(
-            LeadPlace.uscc, Company.name, LeadPlace.listed_at, claim.stage, claim.ends_at,
+            LeadPlace.uscc, known_name(LeadPlace.uscc), LeadPlace.listed_at, claim.stage, claim.ends_at,
             LeadSuppression.id.is_not(None).label("suppressed"), record.outcome, record.reason, record.recorded_at,
             CompanyContact.masked,
         )
-        .outerjoin(Company, Company.uscc == LeadPlace.uscc)
         .outerjoin(CompanyContact, CompanyContact.uscc == LeadPlace.uscc)
         .outerjoin(claim, claim.uscc == LeadPlace.uscc)
         .outerjoin(record, record.uscc == LeadPlace.uscc)
@@ -207,10 +209,12 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
     else:
         on_list = and_(ListedLead.tenant_id == park_id, ListedLead.uscc == LeadPlace.uscc, ListedLead.run_id == run_id)
         query = query.join(ListedLead, on_list).order_by(ListedLead.position)
-    return tuple(_view(row, work.now) for row in work.session.execute(query.limit(MOST_SHOWN)))
+    withdrawn = withdrawn_companies(work)
+    found = work.session.execute(query.limit(MOST_SHOWN))
+    return tuple(_view(row, work.now, withdrawn.get(row.uscc)) for row in found)
 
 
-def _view(row: AnyRow, now: datetime) -> LeadView:
+def _view(row: AnyRow, now: datetime, withdrawn: WithdrawnSource | None) -> LeadView:
     stage = None if row.stage is None else ClaimStage(row.stage)
     held = stage in (*OPEN_STAGES, ClaimStage.SIGNED) and row.ends_at > now
     recorded = row.outcome not in {None, Outcome.WITHDRAWN}
@@ -224,4 +228,5 @@ def _view(row: AnyRow, now: datetime) -> LeadView:
         lost_reason=LostReason(row.reason) if recorded and row.reason else None,
         outcome_at=row.recorded_at if recorded else None,
         contact=None if row.suppressed else row.masked,
+        withdrawn=withdrawn,
     )

@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_once
 
+from services.rules.company_imports import ImportStatus
 from services.rules.lead_allocation import LeadStatus
 from services.rules.lead_contacts import MOST_PER_DAY, PER_DAY, SHOWABLE, is_exhausted
-from services.store.companies import Company
+from services.store.companies import CompanySource
+from services.store.company_withdrawals import known_name
 from services.store.lead_contacts import CompanyContact, CompanySwitchboard, ContactLimit, ContactShowing
 from services.usecases.lead_claims import listed_lead, running_claim, suppressed_company
 from services.usecases.lead_places import lock_companies
@@ -82,7 +84,9 @@ def show_contact(work: Work, *, uscc: str) -> ShownContact:
     if lead.status not in SHOWABLE:
         raise Conflict("leads.not_claimed", msg("请先认领该企业；认领 30 天后自动结束。"))
     known = work.session.execute(
-        select(CompanyContact.as_of, CompanyContact.source_id).where(CompanyContact.uscc == uscc)
+        select(CompanyContact.as_of, CompanyContact.source_id)
+        .join(CompanySource, CompanySource.id == CompanyContact.source_id)
+        .where(CompanyContact.uscc == uscc, CompanySource.status == ImportStatus.DONE)
     ).one_or_none()
     if known is None:
         raise NotFound("leads.no_contact", msg("名录中没有该企业的总机号码。请从企业官网等公开渠道查找。"))
@@ -121,10 +125,9 @@ def list_showings(work: Work, *, limit: int = 50, cursor: str | None = None) -> 
     work.actor.require(_reading(work))
     query = (
         select(
-            ContactShowing.id, ContactShowing.tenant_id.label("park_id"), ContactShowing.uscc, Company.name,
+            ContactShowing.id, ContactShowing.tenant_id.label("park_id"), ContactShowing.uscc, known_name(ContactShowing.uscc),
             ContactShowing.claim_id, ContactShowing.day, ContactShowing.shown_by, ContactShowing.shown_at,
         )
-        .outerjoin(Company, Company.uscc == ContactShowing.uscc)
         .order_by(ContactShowing.shown_at.desc(), ContactShowing.id.desc())
     )  # fmt: skip
     if work.actor.reach is Reach.TENANT:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.rules.demo_companies import demo_uscc
-from services.usecases import company_imports
+from services.usecases import company_imports, company_withdrawals
 from tenants.kernel.context import system_actor
 from tests.support.province import Province
 
@@ -67,6 +67,24 @@ def test_an_import_is_cancelled_once(province: Province) -> None:
     assert province.operator.post(path).status_code == 409
     carry_out(province, made["id"])
     assert province.operator.get(f"/company-imports/{made['id']}").get_json()["source"]["rows_done"] == 0
+
+
+def test_a_source_is_withdrawn_once_and_says_how_far_it_is(province: Province) -> None:
+    operator = province.operator
+    made = operator.post(QUERY, data=CONTENT, content_type="text/csv").get_json()
+    path = f"/company-imports/{made['id']}/withdrawal"
+    assert operator.post(path, {"reason": "误传"}).get_json()["code"] == "companies.not_done"
+    carry_out(province, made["id"])
+    assert operator.post(path, {"reason": " "}).get_json()["errors"][0]["field"] == "reason"
+    answers = [operator.post(path, {"reason": "误传"}, key="gone") for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert [(each.get_json()["rows_total"], each.get_json()["finished_at"]) for each in answers] == [(4, None)] * 2
+    assert operator.post(path, {"reason": "误传"}).status_code == 409
+    company_withdrawals.carry_out_withdrawal(province.workshop, system_actor("worker"), source_id=UUID(made["id"]))
+    found = operator.get(f"/company-imports/{made['id']}").get_json()
+    assert (found["source"]["status"], found["refused"]) == ("withdrawn", [])
+    assert (found["withdrawal"]["rows_done"], found["withdrawal"]["reason"]) == (4, "误传")
+    assert province.park().post(path, {"reason": "误传"}).status_code == 403
 
 
 def test_what_is_wrong_is_said_before_anything_is_kept(province: Province) -> None:

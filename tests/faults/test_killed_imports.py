@@ -19,7 +19,7 @@ from marketplace.demo.theatre import Play
 from services.gateways import import_parts
 from services.rules.company_imports import ImportKind
 from services.rules.demo_companies import demo_companies
-from services.usecases import company_imports
+from services.usecases import company_imports, company_withdrawals
 from tenants.kernel.context import system_actor
 from tests.support import plays
 from tests.support.crashes import QUICK, worker_process
@@ -133,3 +133,36 @@ def test_an_import_whose_worker_dies_before_a_statement_ends_whole(play: Play, t
         wait_until(lambda: now(play, source).status == "done")
     found = now(play, source)
     assert found.rows_done == found.rows_total == found.rows_accepted + found.rows_refused
+
+
+def test_a_withdrawal_whose_workers_are_killed_at_random_moments_ends_whole(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(company_withdrawals, "ROWS_AT_ONCE", ROWS)
+    dice, before = random.Random(12), sorted(map(tuple, rows(play, REGISTRY)), key=str)
+    source = start(play, tmp_path, content(7))
+    company_imports.carry_out_import(play.market.workshop, system_actor("worker"), source_id=source)
+    operator = play.person("operator")
+    play.do(operator, lambda work: company_withdrawals.withdraw_source(work, source_id=source, reason="误传"))
+
+    def gone() -> company_withdrawals.WithdrawalView:
+        found = play.do(operator, lambda work: company_withdrawals.withdrawal_of(work, source_id=source))
+        assert found is not None
+        return found
+
+    def moved(done: int) -> bool:
+        return gone().rows_done > done or gone().finished_at is not None
+
+    for _ in range(4):
+        done = gone().rows_done
+        with worker_process(play) as worker:
+            wait_until(partial(moved, done))
+            time.sleep(dice.uniform(0, 0.05))
+            worker.kill()
+        assert gone().rows_done >= done, "what was done stays done"
+        until_stalled()
+    with worker_process(play):
+        wait_until(lambda: gone().finished_at is not None)
+        wait_until(lambda: plays.open_jobs(play) == 0)
+    assert gone().rows_done == gone().rows_total
+    assert sorted(map(tuple, rows(play, REGISTRY)), key=str) == before

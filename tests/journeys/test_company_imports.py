@@ -63,3 +63,22 @@ def test_an_import_is_cancelled_from_its_page_or_is_done(enter: Enter, tmp_path:
     page.get_by_role("button", name="取消导入").click()
     expect(page.locator("#live[data-status=cancelled]")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("名录未作改动")).to_be_visible()
+
+
+def test_an_operator_withdraws_a_source_and_watches_its_rows_leave(enter: Enter, tmp_path: Path) -> None:
+    page = enter("operator", width=390)
+    page.goto("/company-imports")
+    fill(page, registry(tmp_path, 2_000, 23))
+    expect(page.locator("#live[data-status=done]")).to_be_visible(timeout=60_000)
+    page.reload()
+    page.get_by_label("撤回原因").fill(" ")
+    page.get_by_role("button", name="撤回此来源").press("Enter")
+    expect(page.get_by_text("须为 1 至 500 个字符")).to_be_visible()
+    page.get_by_label("撤回原因").fill("许可已到期")
+    page.get_by_role("button", name="撤回此来源").click()
+    expect(page.locator("#withdrawal[data-ended=yes]")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("该来源的数据已全部移出名录")).to_be_visible()
+    expect(page.get_by_role("button", name="撤回此来源")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name="企业名录").first.click()
+    expect(page.get_by_role("row", name="已撤回")).to_have_count(1)
