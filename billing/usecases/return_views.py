@@ -41,6 +41,8 @@ class ReturnView:
     agreement: str
     evidence_id: UUID | None
     returned_at: datetime
+    whole: bool = False
+    """With it, all of the line has come back."""
 
 
 def returns_by_line(work: Work, *, order_line_ids: Collection[UUID]) -> dict[UUID, tuple[ReturnView, ...]]:
@@ -74,4 +76,5 @@ def return_view(row: LineReturn) -> ReturnView:
         agreement=row.agreement,
         evidence_id=row.evidence_id,
         returned_at=row.returned_at,
+        whole=row.before_fen + row.amount_fen >= row.gross_fen,
     )

@@ -8,9 +8,11 @@ from uuid import UUID
 from billing.usecases import credit_notes
 from billing.usecases.credit_note_views import CreditNoteView
 from billing.usecases.credit_notes import CreditWish, Delivered
+from billing.usecases.return_views import returns_by_line
 from marketplace.store.order_queries import line_with_order, locked_order
 from marketplace.usecases.returns import subject_of
 from services.usecases import catalogue
+from services.usecases.lead_repeats import end_free_repeats
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
@@ -24,14 +26,22 @@ def ask_credit_note(work: Work, *, wish: CreditWish) -> CreditNoteView:
     asked = credit_notes.ask_credit_note(work, wish=wish)
     if asked.by_two:
         return credit_notes.read_credit_note(work, note_id=asked.id)
-    return credit_notes.issue_credit_note(work, note_id=asked.id, deliveries=_deliveries(work, asked.order_line_ids))
+    return _issue(work, asked.id, asked.order_line_ids)
 
 
 def approve_credit_note(work: Work, *, note_id: UUID) -> CreditNoteView:
     """Issue a credit note that another person asked for."""
     work.actor.require(Permission.RETURN_DELIVERY)
     asked = credit_notes.lock_asked(work, note_id=note_id)
-    return credit_notes.issue_credit_note(work, note_id=asked.id, deliveries=_deliveries(work, asked.order_line_ids))
+    return _issue(work, asked.id, asked.order_line_ids)
+
+
+def _issue(work: Work, note_id: UUID, order_line_ids: Collection[UUID]) -> CreditNoteView:
+    issued = credit_notes.issue_credit_note(work, note_id=note_id, deliveries=_deliveries(work, order_line_ids))
+    found = returns_by_line(work, order_line_ids=order_line_ids)
+    gone = [line_id for line_id, made in found.items() if any(each.whole for each in made)]
+    end_free_repeats(work, order_line_ids=gone)
+    return issued
 
 
 def _deliveries(work: Work, order_line_ids: Collection[UUID]) -> dict[UUID, Delivered]:

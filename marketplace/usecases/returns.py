@@ -16,6 +16,7 @@ from marketplace.store.order_queries import line_of, lines_of, locked_order, ord
 from marketplace.store.orders import Order, OrderLine
 from marketplace.usecases.orders import order_not_found
 from services.usecases import catalogue
+from services.usecases.lead_repeats import end_free_repeats
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
@@ -58,7 +59,7 @@ def return_line(work: Work, *, order_id: UUID, line_id: UUID, wish: LineReturn) 
     line = next((each for each in lines_of(work.session, order.tenant_id, [order.id]) if each.id == line_id), None)
     if line is None:
         raise line_not_found()
-    return returns.return_delivery(
+    made = returns.return_delivery(
         work,
         order_line_id=line.id,
         provider_id=catalogue.read_offering(work, slug=line.offering).provider_id,
@@ -71,6 +72,8 @@ def return_line(work: Work, *, order_id: UUID, line_id: UUID, wish: LineReturn) 
             file=wish.file,
         ),
     )
+    end_free_repeats(work, order_line_ids=[line.id] if made.whole else [])
+    return made
 
 
 def open_case(work: Work, *, order_line_id: UUID, wish: CaseWish) -> ClawbackView:

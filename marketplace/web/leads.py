@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, request, url_for
 
 from marketplace.web.pages import day_field, field, given, go, id_of, page_group, page_work
@@ -32,7 +34,7 @@ def claim(uscc: str) -> Response:
             lead_claims.claim_lead(work, uscc=uscc)
     except (Conflict, NotFound) as problem:
         return _leads(refusal_of(problem))
-    return go(url_for("leads.leads", _anchor=uscc))
+    return go(url_for("leads.leads", **_asked(), _anchor=uscc))
 
 
 @pages.post("/leads/<uscc>/stage")
@@ -43,7 +45,7 @@ def move(uscc: str) -> Response:
             lead_claims.move_lead(work, uscc=uscc, stage=_stage(field("stage")))
     except (Conflict, NotFound, Invalid) as problem:
         return _leads(refusal_of(problem))
-    return go(url_for("leads.leads", _anchor=uscc))
+    return go(url_for("leads.leads", **_asked(), _anchor=uscc))
 
 
 @pages.post("/leads/<uscc>/outcome")
@@ -55,7 +57,7 @@ def record(uscc: str) -> Response:
             lead_claims.record_outcome(work, uscc=uscc, outcome=outcome, reason=reason)
     except (Conflict, NotFound, Invalid) as problem:
         return _leads(refusal_of(problem))
-    return go(url_for("leads.leads", _anchor=uscc))
+    return go(url_for("leads.leads", **_asked(), _anchor=uscc))
 
 
 @pages.get("/leads/<uscc>/outcomes")
@@ -123,15 +125,34 @@ def lift(suppression_id: str) -> Response:
     return go(url_for("leads.suppressions"))
 
 
+def _asked() -> dict[str, Any]:
+    """Return which leads are looked at, as their address says it: words, only those without a record, and the page."""
+    page = request.args.get("page", "")
+    asked = {
+        "q": request.args.get("q", "").replace("\0", "")[:200],
+        "unrecorded": "yes" if request.args.get("unrecorded") == "yes" else "",
+        "page": int(page) if page.isdecimal() and len(page) <= _MOST_DIGITS and int(page) > 1 else "",
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
 def _leads(refusal: Refusal | None = None, shown: lead_contacts.ShownContact | None = None) -> Response:
+    asked = _asked()
+    page = asked.get("page", 1)
     with page_work() as work:
-        found = lead_claims.list_leads(work)
+        found = lead_claims.list_leads(
+            work, words=asked.get("q", ""), unrecorded="unrecorded" in asked, limit=_AT_ONE_PAGE + 1,
+            offset=_AT_ONE_PAGE * (page - 1),
+        )  # fmt: skip
         limit, seen = lead_contacts.read_contact_limit(work), lead_contacts.shown_today(work)
     return show(
         "leads/leads.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
-        leads=found,
+        leads=found[:_AT_ONE_PAGE],
+        more=len(found) > _AT_ONE_PAGE,
+        asked=asked,
+        page=page,
         steps={stage.value: _steps(stage) for stage in ClaimStage},
         outcomes=_AT_ONCE,
         reasons=[each.value for each in LostReason],
@@ -174,6 +195,8 @@ def _suppressions(refusal: Refusal | None = None) -> Response:
     )
 
 
+_AT_ONE_PAGE = 50
+_MOST_DIGITS = 4
 _AT_ONCE = (Outcome.VISITED.value, Outcome.SIGNED.value)
 """Outcomes with a button of their own, also for who has not claimed the company or skips a step."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from itertools import pairwise
@@ -27,6 +27,7 @@ from services.gateways.lead_model import (
     Linear,
     Ranker,
     Samples,
+    best_method,
     fit_models,
     sample_window,
     window_edges,
@@ -42,6 +43,7 @@ from services.rules.ranking.measures import DEEP, Chance, HitList, ListScores, c
 FORMAT = 1
 SEED = 0
 _LIBRARIES = ("lightgbm", "numpy", "scipy")
+_METHODS = ("linear", "boosted")
 _LINEAR = ("middle", "spread", "slopes")
 Progress = Callable[[str, float], None]
 Rows = tuple[Ints, Ints, Ints]
@@ -92,7 +94,10 @@ def fit_edition(
     if len(training) < 1 or positives < LEAST_POSITIVES or begin >= day.toordinal():
         return Fitted({**card, "scores": {}}, None, Refusal.TOO_FEW)
     progress("fit", 0.2)
-    linear, trees = fit_models(_samples(pool, training, signed, lost), SEED)
+    samples = _samples(pool, training, signed, lost)
+    method = _chosen(pool, signed, samples, training)
+    progress("fit", 0.4)
+    linear, trees = fit_models(samples, SEED)
     progress("judge", 0.6)
     rankers = {
         HEURISTIC: Ranker("heuristic", {}, 0, 0),
@@ -102,13 +107,14 @@ def fit_edition(
     }
     lists = _lists(pool, signed, period, rankers)
     scores = {name: score_lists(found) for name, found in lists.items()}
-    method = max(("linear", "boosted"), key=lambda name: scores[name].ndcg)
+    method = method or best_method(scores, _METHODS)
     length = (period.end - period.begin).days
     chances = chances_by_rank(lists[method], length)
     model = _dump(linear, trees if method == "boosted" else None, method, scores, positives, length, chances, period)
     refusal = refusal_of({**scores, NEW: scores[method]})
     card |= {
         "method": method,
+        "chosen_on": [date.fromordinal(edge).isoformat() for edge in training[-1]] if len(training) > 1 else None,
         "scores": {name: asdict(found) for name, found in {**scores, NEW: scores[method]}.items()},
         "chances": [asdict(chance) for chance in chances],
         "sha256": hashlib.sha256(model).hexdigest(),
@@ -231,6 +237,20 @@ def _samples(pool: Pool, windows: Iterable[tuple[int, int]], signed: Rows, lost:
         )
         for place, (begin, end) in enumerate(windows)
     ]  # fmt: skip
+
+
+def _chosen(pool: Pool, signed: Rows, samples: Samples, training: list[tuple[int, int]]) -> str | None:
+    """Return the method that ranks best in the last window before the period that scores it; None where it is the only one.
+
+    Its fit has not seen that window either.
+    """
+    if len(training) < 2:
+        return None
+    linear, trees = fit_models(samples[:-1], SEED)
+    rankers = {name: Ranker(name, {}, 0, 0, linear=linear) for name in _METHODS}
+    rankers["boosted"] = replace(rankers["boosted"], trees=trees)
+    lists = _lists(pool, signed, Period(*map(date.fromordinal, training[-1])), rankers)
+    return best_method({name: score_lists(found) for name, found in lists.items()}, _METHODS)
 
 
 def _lists(pool: Pool, signed: Rows, period: Period, rankers: Mapping[str, Ranker]) -> dict[str, list[HitList]]:

@@ -43,6 +43,8 @@ class Run(TenantOwned, Base):
     """Hash of all that the answer depends on: of a twin told before it runs, of a lead list by the data that it used."""
     repeats: Mapped[UUID | None]
     """The run whose question this one asks again, on the same data and for nothing."""
+    returned_at: Mapped[datetime | None]
+    """When all that was paid for it came back to who paid."""
     requested_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import aliased
 
@@ -29,7 +29,7 @@ from tenants.kernel.writing import rows_written
 from tenants.usecases import audit
 
 MOST_SHOWN = 1000
-"""Leads that are listed at once: twenty lists of fifty."""
+"""Leads that are listed at once at most: twenty lists of fifty."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,21 @@ class LeadView:
     withdrawn: WithdrawnSource | None = None
 
 
-def list_leads(work: Work, *, run_id: UUID | None = None) -> tuple[LeadView, ...]:
-    """Return the companies listed to the acting park, newest list first; of one run in the list's order."""
+def list_leads(
+    work: Work,
+    *,
+    run_id: UUID | None = None,
+    words: str = "",
+    unrecorded: bool = False,
+    limit: int = MOST_SHOWN,
+    offset: int = 0,
+) -> tuple[LeadView, ...]:
+    """Return the companies listed to the acting park, newest list first; of one run in the list's order.
+
+    ``words`` stand in the name or the code; ``unrecorded`` are those of which the park has said nothing yet.
+    """
     work.actor.require(Permission.READ_ORDER)
-    return _leads(work, run_id=run_id)
+    return _leads(work, run_id=run_id, words=words.strip(), unrecorded=unrecorded, limit=limit, offset=offset)
 
 
 def claim_lead(work: Work, *, uscc: str) -> LeadView:
@@ -172,7 +183,16 @@ def listed_lead(work: Work, uscc: str) -> LeadView:
     return found[0]
 
 
-def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -> tuple[LeadView, ...]:
+def _leads(
+    work: Work,
+    *,
+    uscc: str | None = None,
+    run_id: UUID | None = None,
+    words: str = "",
+    unrecorded: bool = False,
+    limit: int = MOST_SHOWN,
+    offset: int = 0,
+) -> tuple[LeadView, ...]:
     park_id = work.actor.require_tenant()
     newest = (
         select(LeadClaim)
@@ -204,13 +224,18 @@ def _leads(work: Work, *, uscc: str | None = None, run_id: UUID | None = None) -
     )  # fmt: skip
     if uscc is not None:
         query = query.where(LeadPlace.uscc == uscc)
+    if words:
+        named = known_name(LeadPlace.uscc).element
+        query = query.where(or_(*(text.icontains(words, autoescape=True) for text in (LeadPlace.uscc, named))))
+    if unrecorded:
+        query = query.where(func.coalesce(record.outcome, Outcome.WITHDRAWN) == Outcome.WITHDRAWN)
     if run_id is None:
         query = query.order_by(LeadPlace.listed_at.desc(), LeadPlace.uscc)
     else:
         on_list = and_(ListedLead.tenant_id == park_id, ListedLead.uscc == LeadPlace.uscc, ListedLead.run_id == run_id)
         query = query.join(ListedLead, on_list).order_by(ListedLead.position)
     withdrawn = withdrawn_companies(work)
-    found = work.session.execute(query.limit(MOST_SHOWN))
+    found = work.session.execute(query.limit(limit).offset(offset))
     return tuple(_view(row, work.now, withdrawn.get(row.uscc)) for row in found)
 
 

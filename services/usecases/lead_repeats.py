@@ -1,15 +1,17 @@
 """The same brief on the same data within 30 days: the list that was delivered is delivered again and costs nothing.
 
-What counts is the acting park's own runs that were not repeats themselves, so that the 30 days end.
+What counts is the acting park's own runs that were not repeats themselves, so that the 30 days end, and that are still paid
+for: whoever got the money back asks anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, literal, select, text
+from sqlalchemy import ColumnElement, insert, literal, select, text, update
 from sqlalchemy.orm import aliased
 
 from services.rules.catalogue import Delivery
@@ -60,6 +62,13 @@ def refuse_second_answer(work: Work, *, job: RunJob, asked: str) -> None:
         )
 
 
+def end_free_repeats(work: Work, *, order_line_ids: Collection[UUID]) -> None:
+    """Let no further order repeat the runs of these lines, whose whole price was given back. Repeats under way go on."""
+    work.actor.require(Permission.RETURN_DELIVERY)
+    returned = Run.order_line_id.in_(order_line_ids), Run.returned_at.is_(None)
+    work.session.execute(update(Run).where(*returned).values(returned_at=work.now))
+
+
 def deliver_again(work: Work, *, job: RunJob) -> bool:
     """End a run with the files and the list of the one that it repeats. Needs a reach over all parks.
 
@@ -104,6 +113,7 @@ def _answered(work: Work, tenant_id: UUID, asked: str, *more: ColumnElement[bool
             Run.delivery == Delivery.LEADS,
             Run.status == RunStatus.SUCCEEDED,
             Run.repeats.is_(None),
+            Run.returned_at.is_(None),
             Run.finished_at > work.now - FREE_AGAIN,
             *more,
         )

@@ -13,15 +13,18 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from billing.rules.returns import ReturnCause
 from billing.usecases import invoice_documents, invoicing, reconciliation
+from billing.usecases.credit_notes import CreditWish
 from billing.usecases.quotes import QuoteView
 from marketplace.demo.theatre import Play
 from marketplace.rules.orders import PaymentMethod
-from marketplace.usecases import fulfilment, invariants, orders
+from marketplace.usecases import credit_notes, fulfilment, invariants, orders, returns
 from services.gateways.sandbox import Limits
 from services.usecases import execution, runs
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict
+from tenants.kernel.work import Work
 from tests.marketplace.test_included_units import set_plan
 from tests.support import plays
 from tests.support.plays import BRIEF, LEADS, Wish, ask, confirm, order
@@ -149,6 +152,36 @@ def test_a_repeat_takes_nothing_of_what_the_plan_includes(play: Play, park: Acto
         ask(play, park, other, Wish(LEADS, {**BRIEF.request, "area_mu": 78}))
     rows = plays.counted(play, "SELECT 'counted', sum(units) FROM plan_counters")
     assert rows == {"counted": 1}
+
+
+@pytest.mark.parametrize("door", ["return", "credit note"])
+def test_a_list_whose_price_came_back_is_no_answer_any_more(play: Play, park: Actor, first: UUID, door: str) -> None:
+    found = play.do(park, lambda work: orders.orders_of_runs(work, run_ids={first}))[first][0]
+    placed = play.do(park, lambda work: orders.read_order(work, order_id=found))
+    line = placed.lines[0].id
+    if door == "credit note":
+        play.do(play.finance, lambda work: invoicing.issue_invoices(work, period=f"{play.clock.now():%Y-%m}"))
+    (invoice, *_) = play.do(park, invoicing.list_invoices).items or (None,)
+
+    def give_back(work: Work, fen: int | None) -> object:
+        if invoice is not None:
+            wish = CreditWish(invoice.id, {1: fen}, ReturnCause.WRONG, "名单有误", "服务机构确认函 1 号")
+            return credit_notes.ask_credit_note(work, wish=wish)
+        back = returns.LineReturn(ReturnCause.WRONG, "名单有误", "服务机构确认函 1 号", fen)
+        return returns.return_line(work, order_id=placed.id, line_id=line, wish=back)
+
+    play.do(play.finance, lambda work: give_back(work, 100))
+    assert ask(play, park, BRIEF).gross_fen == 0, "a part of the price is still paid"
+    shown = ask(play, park, BRIEF)
+    play.do(play.finance, lambda work: give_back(work, None))
+    assert figures(ask(play, park, BRIEF))[0][1] == 300_000
+    with pytest.raises(Conflict) as changed:
+        confirm(play, park, shown.id)
+    assert changed.value.code == "quote.repeat_changed"
+    again = order(play, park, BRIEF)
+    carry_out(play, park, plays.run_of(again))
+    assert plays.now(play, park, again).status == "completed", "paid anew, it is delivered anew"
+    assert ask(play, park, BRIEF).lines[0].repeats == plays.run_of(again)
 
 
 BROKEN = {

@@ -28,6 +28,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.test_lead_allocation import REQUEST, claim, placed, together
 from tests.support.invariants import broken
+from tests.support.pdfs import pdf_texts
 from tests.support.services import build_world, import_demo_companies, order, park_person
 
 CODES = [demo_uscc(CITIES[number % len(CITIES)], number) for number in range(40)]
@@ -229,6 +230,11 @@ def test_no_file_of_a_list_has_a_number(workshop: WorkShop, world: None) -> None
             with zipfile.ZipFile(io.BytesIO(content)) as package:
                 parts = [package.read(each) for each in package.namelist()]
         assert not any(b"0600-2" in part or b"0600-*" in part for part in parts), name
+    shown = pdf_texts(contents["plan.pdf"])
+    assert any("120" in each for each in shown), "the park's area: figures are read"
+    assert any("园区" in each for each in shown)
+    for number in {demo_switchboard(number) for number in range(3000)} - {""}:
+        assert not any(number in each or masked(number) in each for each in shown)
 
 
 def test_only_a_named_member_sees_and_only_the_operator_sets(workshop: WorkShop, world: None) -> None:

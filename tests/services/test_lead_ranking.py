@@ -7,12 +7,14 @@ import random
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gateways import lead_model
 from services.gateways.lead_model import LEAST_POSITIVES, Ranker, fit_ranker
 from services.gateways.lead_scoring import FittedScorer
 from services.gateways.positions import locate
@@ -88,6 +90,28 @@ def test_what_can_be_learnt_is_learnt_and_holds_in_the_year_that_follows(
             lists.append((np.isin(first, relevant).tolist(), len(relevant)))
         found[name] = score_lists(lists)
     assert found["fitted"].ndcg > 1.2 * found["plain"].ndcg
+
+
+def test_the_method_is_chosen_before_the_window_that_scores_it(
+    loyal: tuple[list[Company], list[Expansion], Ranker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    companies, moves, ranker = loyal
+    pool, judged = _pool(companies, moves), []
+    real = lead_model.judge
+
+    def turned(pool: Pool, begin: int, end: int, linear: Any, trees: Any) -> Any:
+        """In the window of the choice, let the better of the two fitted methods have the other's lists."""
+        lists = real(pool, begin, end, linear, trees)
+        judged.append(end)
+        if end < DAY.toordinal():
+            lists["linear"], lists["boosted"] = lists["boosted"], lists["linear"]
+        return lists
+
+    monkeypatch.setattr(lead_model, "judge", turned)
+    other = fit_ranker(pool, DAY.toordinal())
+    assert judged == [DAY.toordinal() - ranker.window_days, DAY.toordinal()]
+    assert {ranker.method, other.method} == {"linear", "boosted"}
+    assert other.scores == ranker.scores, "what scores it is what it was"
 
 
 def test_too_few_outcomes_leave_the_plain_order(tmp_path: Path) -> None:

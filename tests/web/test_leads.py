@@ -100,3 +100,26 @@ def test_a_number_is_shown_on_the_answer_only_and_not_beyond_the_days(
     assert "0600-20000001" not in again
     assert CODE in park.get("/lead-contacts").text
     assert CODE in operator.get("/lead-contacts").text
+
+
+def test_a_thousand_leads_come_in_pages_and_are_found(province: Province, signed_in: Enter) -> None:
+    park = UUID(province.park(1).get("/me").get_json()["park"]["id"])
+    with province.workshop.work(system_actor("test")) as work:
+        rows = [{"code": demo_uscc("330100", at), "place": 1, "park": park, "now": work.now} for at in range(1000)]
+        work.session.execute(text("INSERT INTO lead_places VALUES (:code, :place, :park, :now)"), rows)
+    one = signed_in("admin1")
+    codes = sorted(str(row["code"]) for row in rows)
+    for page, address in ((1, "/leads"), (2, "/leads?page=2"), (20, "/leads?page=20")):
+        shown = one.get(address).text
+        assert [code for code in codes if f'id="{code}"' in shown] == codes[50 * page - 50 : 50 * page]
+        assert len(shown) < 250_000
+    assert "下一页" not in shown
+    for odd in ("0", "-1", "x", "99999999", "²"):
+        assert one.get(f"/leads?page={odd}").status_code == 200
+    found = one.get(f"/leads?q={codes[777]}").text
+    assert found.count('<tr id="') == 1
+    assert "没有符合条件的线索" in one.get("/leads?q=%25").text, "a sign is a sign"
+    answer = one.post(f"/leads/{codes[77]}/outcome?page=2&unrecorded=yes", {"outcome": "signed"})
+    assert answer.headers["Location"].endswith(f"/leads?unrecorded=yes&page=2#{codes[77]}")
+    assert f'id="{codes[77]}"' not in one.get("/leads?unrecorded=yes&page=2").text
+    assert f'id="{codes[77]}"' in one.get("/leads?page=2").text
