@@ -109,6 +109,7 @@ def test_a_thousand_leads_come_in_pages_and_are_found(province: Province, signed
         work.session.execute(text("INSERT INTO lead_places VALUES (:code, :place, :park, :now)"), rows)
     one = signed_in("admin1")
     codes = sorted(str(row["code"]) for row in rows)
+    shown = ""
     for page, address in ((1, "/leads"), (2, "/leads?page=2"), (20, "/leads?page=20")):
         shown = one.get(address).text
         assert [code for code in codes if f'id="{code}"' in shown] == codes[50 * page - 50 : 50 * page]
