@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0072"
-down_revision = "0071"
+revision = "0075"
+down_revision = "0074"
 branch_labels = None
 depends_on = None
 
