@@ -62,6 +62,7 @@ from services.store import (
     samples,
     site_alarms,
     sites,
+    slot_holds,
     suspensions,
     watching,
 )
@@ -94,6 +95,7 @@ STORES = (
     measures,
     runs,
     samples,
+    slot_holds,
     adjustments,
     sites,
     readings,

@@ -37,6 +37,7 @@ NOUNS = (
     "artefacts",
     "bookings",
     "rebooking",
+    "slot_holds",
     "instruments",
     "attendance",
     "suspensions",

@@ -37,6 +37,9 @@ class QuoteWish(Body):
         max_length=100,
         description="Number of the contract that the order stands on; one contract is subsidised once",
     )
+    hold_slots: bool = Field(
+        False, strict=True, description="Hold the inspections' slots for some minutes, to confirm: see /slot-holds"
+    )
 
 
 class ExemptionNote(Answer):
@@ -113,7 +116,12 @@ def ask_quote(body: QuoteWish, header: Idempotent) -> Response:
         "quote.ask",
         header,
         body,
-        lambda work: _explained(work, checkout.ask_quote(work, lines=wishes(body.lines), contract_no=body.contract_no)),
+        lambda work: _explained(
+            work,
+            checkout.ask_quote(
+                work, lines=wishes(body.lines), contract_no=body.contract_no, hold_slots=body.hold_slots
+            ),
+        ),
         status=201,
     )
 

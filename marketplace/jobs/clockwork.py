@@ -20,7 +20,16 @@ from marketplace.usecases import (
     standing_orders,
     subscription_fees,
 )
-from services.usecases import attendance, lead_editions, site_alarms, site_months, suspensions, watching, work_orders
+from services.usecases import (
+    attendance,
+    lead_editions,
+    site_alarms,
+    site_months,
+    slot_holds,
+    suspensions,
+    watching,
+    work_orders,
+)
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
@@ -92,6 +101,14 @@ def suspend_parks(market: Marketplace) -> None:
                 booking_money.suspend_park(work, provider_id=park.provider_id)
         except Exception:
             log.exception("park %s could not be suspended at provider %s", park.tenant_id, park.provider_id)
+
+
+def close_expired_holds(market: Marketplace) -> None:
+    """Give the slots back that were held for an order that never came."""
+    more = True
+    while more and not market.stopping.is_set():
+        with market.workshop.work(system_actor("clockwork")) as work:
+            more = slot_holds.close_expired(work) > 0
 
 
 def watch_funds(market: Marketplace) -> None:
@@ -287,6 +304,7 @@ def forget_what_is_over(market: Marketplace) -> None:
 CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("settle_no_shows", "* * * * *", settle_no_shows),
+    Chore("close_expired_holds", "* * * * *", close_expired_holds),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("renew_standing_orders", "*/5 * * * *", renew_standing_orders),
     Chore("close_site_months", "18 * * * *", close_site_months),

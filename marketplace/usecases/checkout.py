@@ -27,7 +27,8 @@ from marketplace.usecases.order_facts import stated_facts
 from marketplace.usecases.orders import read_order
 from marketplace.usecases.rights import Rights, read_rights
 from marketplace.usecases.views import OrderView
-from services.usecases import catalogue, deliveries
+from services.rules.catalogue import Delivery
+from services.usecases import catalogue, deliveries, slot_holds
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, Problem
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
@@ -48,13 +49,16 @@ class LineWish:
     request: Mapping[str, Any]
 
 
-def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None = None) -> quotes.QuoteView:
+def ask_quote(
+    work: Work, *, lines: Sequence[LineWish], contract_no: str | None = None, hold_slots: bool = False
+) -> quotes.QuoteView:
     """Return what ``lines`` would cost the acting park now, and keep that price for a while.
 
-    ``contract_no`` is the contract that the order stands on, if any: one contract is subsidised once.
+    ``contract_no`` is the contract that the order stands on, if any: one contract is subsidised once. ``hold_slots``
+    keeps the inspections' slots from others for some minutes, for who may order and is about to confirm.
 
     Raises Invalid for a request that could not be delivered (``lines[i].request.…``), NotAllowed for an offering
-    that the park's tier does not cover, Conflict for a park that is not verified.
+    that the park's tier does not cover, Conflict for a park that is not verified, or slots that cannot be held.
     """
     work.actor.require(Permission.ASK_QUOTE)
     if not 1 <= len(lines) <= MOST_LINES:
@@ -81,7 +85,10 @@ def ask_quote(work: Work, *, lines: Sequence[LineWish], contract_no: str | None 
         )
         for (offering, plan), own, units in zip(checked, line_facts, free, strict=True)
     ]
-    return quotes.make_quote(work, lines=wanted, facts=facts, valid_for=QUOTE_VALID_FOR)
+    quote = quotes.make_quote(work, lines=wanted, facts=facts, valid_for=QUOTE_VALID_FOR)
+    if hold_slots:
+        _hold_slots(work, quote.id, [plan for _, plan in checked])
+    return quote
 
 
 def place_order(work: Work, *, quote_id: UUID, payment_method: PaymentMethod) -> OrderView:
@@ -161,6 +168,13 @@ def exceeded_budgets(work: Work, *, quote_id: UUID) -> tuple[budgets.Exceeded, .
     """Return the limits that an order of a quote would pass, for the park to see before it confirms."""
     work.actor.require(Permission.ASK_QUOTE)
     return budgets.preview(work, lines=spending(work, quotes.read_quote(work, quote_id=quote_id)))
+
+
+def _hold_slots(work: Work, quote_id: UUID, plans: Sequence[deliveries.DeliveryPlan]) -> None:
+    """Hold the slots of a quote, in one order for everybody, so that two who want the same ones never wait in a ring."""
+    inspections = [plan.request for plan in plans if plan.delivery is Delivery.INSPECTION]
+    for request in sorted(inspections, key=lambda each: (each["instrument_id"], each["starts_at"])):
+        slot_holds.hold_request(work, request=request, quote_id=quote_id)
 
 
 def _ordering_park(work: Work) -> ParkView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from services.usecases import (
     quotas,
     sample_views,
     sites,
+    slot_holds,
     twin_models,
 )
 from services.usecases.catalogue import OfferingView
@@ -85,7 +86,8 @@ def ask(slug: str) -> Response:
             offering = shop.read_shop_item(work, slug=slug).offering
             documents = _site_months() if offering.delivery.by_month else [_request(work, offering)]
             lines = [checkout.LineWish(slug, document) for document in documents]
-            quote = checkout.ask_quote(work, lines=lines, contract_no=field("contract_no"))
+            may_order = work.actor.may(Permission.PLACE_ORDER)
+            quote = checkout.ask_quote(work, lines=lines, contract_no=field("contract_no"), hold_slots=may_order)
             same = _same_run(work, offering, documents[0])
     except Problem as problem:
         return _form(slug, refusal_of(problem, _place), given())
@@ -165,7 +167,8 @@ def _ask_anew(quote_id: str) -> Response:
         with page_work() as work:
             old = quotes.read_quote(work, quote_id=id_of(quote_id))
             wishes = [checkout.LineWish(line.offering, line.request) for line in old.lines]
-            new = checkout.ask_quote(work, lines=wishes, contract_no=old.contract_no)
+            may_order = work.actor.may(Permission.PLACE_ORDER)
+            new = checkout.ask_quote(work, lines=wishes, contract_no=old.contract_no, hold_slots=may_order)
     except Problem as problem:
         return _price(quote_id, refusal_of(problem))
     return go(url_for("ordering.price", quote_id=new.id, was=old.id))
@@ -185,6 +188,7 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         again = {line.repeats for line in quote.lines if line.repeats}
         originals = orders.orders_of_runs(work, run_ids=again) if work.actor.may(Permission.READ_ORDER) else {}
         wallet = wallets.read_wallet(work, park_id=work.actor.require_tenant()) if may_read else None
+        held = _held(work, quote) if work.actor.may(Permission.READ_ORDER) else {}
     return show(
         "ordering/price.html",
         status=200 if refusal is None else refusal.status,
@@ -196,10 +200,23 @@ def _price(quote_id: str, refusal: Refusal | None) -> Response:
         originals=originals,
         exceeded=exceeded,
         fund_names=fund_names,
+        held=held,
+        now=current_market().clock.now(),
         same=parse_id(request.args.get("same", "")),
         expired=quote.expires_at <= current_market().clock.now(),
         key=f"quote:{quote.id}",
     )
+
+
+def _held(work: Work, quote: quotes.QuoteView) -> dict[int, slot_holds.HoldView]:
+    """Return what the park holds of a quote's lines, by their position."""
+    held = {(str(each.instrument_id), each.starts_at): each for each in slot_holds.list_holds(work)}
+    return {
+        position: held[key]
+        for position, line in enumerate(quote.lines)
+        if (at := line.request.get("starts_at"))
+        and (key := (str(line.request["instrument_id"]), datetime.fromisoformat(at))) in held
+    }
 
 
 def _form(

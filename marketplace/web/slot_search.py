@@ -91,7 +91,8 @@ def ask() -> Response:
                 )
                 for each in _chosen(work)
             ]
-            quote = checkout.ask_quote(work, lines=wishes)
+            may_order = work.actor.may(Permission.PLACE_ORDER)
+            quote = checkout.ask_quote(work, lines=wishes, hold_slots=may_order)
     except Problem as problem:
         return _together(refusal_of(problem, lambda path: re.split(r"[.\[\]]+", path)[-1]))
     return go(url_for("ordering.price", quote_id=quote.id))

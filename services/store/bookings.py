@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, String, text
+from sqlalchemy import Boolean, CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, SmallInteger, String, text
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,7 +18,7 @@ from tenants.kernel.database import Base, Code, Name, TenantOwned, one_of, owned
 
 
 class Reservation(Base):
-    """A span of time on one unit of an instrument: a booking with its buffers, or maintenance.
+    """A span of time on one unit of an instrument: a booking or a hold, with its buffers, or maintenance.
 
     Two active ones never overlap, whoever asks and however many at once.
     """
@@ -36,6 +36,7 @@ class Reservation(Base):
             name="ex_reservations_no_overlap",
         ),
         CheckConstraint("unit >= 1 AND NOT isempty(during)", name="unit"),
+        CheckConstraint("held_until IS NULL OR maintenance IS NULL", name="held"),
         {"info": {"shared": "busy times of an instrument, distributed by its owner, without the holder's name"}},
     )
 
@@ -46,8 +47,15 @@ class Reservation(Base):
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
     maintenance: Mapped[str | None] = mapped_column(String(200))
     """Why the unit is down; NULL for a booking. A park's transaction writes bookings only."""
+    held_until: Mapped[datetime | None]
+    """Until when it is only held; after that it is in nobody's way, and who wants the time gives it up. NULL for good."""
     active: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime]
+
+
+def in_the_way(now: datetime) -> ColumnElement[bool]:
+    """Return what is true of the reservations that keep others away at ``now``."""
+    return Reservation.active & (Reservation.held_until.is_(None) | (Reservation.held_until > now))
 
 
 class Booking(TenantOwned, Base):

@@ -47,6 +47,7 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT r.unit) AS busy FROM reservations r
     WHERE r.provider_id = s.provider_id AND r.instrument_id = s.instrument_id AND r.active AND r.unit <= s.units
+      AND (r.held_until IS NULL OR r.held_until > CAST(:now AS timestamptz))
       AND r.during && tstzrange(s.starts_at - make_interval(mins => s.before_minutes),
                                 s.ends_at + make_interval(mins => s.after_minutes))
 ) b

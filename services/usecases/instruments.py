@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.rules.catalogue import Delivery
 from services.rules.slots import Hours
-from services.store.bookings import Reservation
+from services.store.bookings import Reservation, in_the_way
 from services.store.catalogue import Instrument
 from services.usecases.catalogue import OfferingView, read_offering, refuse_fields
 from services.usecases.instrument_versions import keep_version
@@ -328,7 +328,7 @@ def _check_given_up(work: Work, instrument: InstrumentView, units: int) -> None:
     query = select(func.max(Reservation.unit)).where(
         Reservation.provider_id == instrument.provider_id,
         Reservation.instrument_id == instrument.id,
-        Reservation.active,
+        in_the_way(work.now),
         Reservation.unit > units,
         func.upper(Reservation.during) > work.now,
     )

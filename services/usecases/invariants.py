@@ -39,13 +39,13 @@ INVARIANTS = (
     ),
     Invariant(
         "reservation-booked",
-        "Reserved time that is no maintenance has one booking, booked or reported, of its instrument and within it.",
+        "Time reserved for good that is no maintenance has one booking, booked or reported, of its instrument and within it.",
         """
         SELECT s.provider_id, s.id, count(b.id) AS bookings FROM reservations s
         LEFT JOIN bookings b ON b.provider_id = s.provider_id AND b.reservation_id = s.id
             AND b.status IN ('booked', 'reported') AND b.instrument_id = s.instrument_id
             AND s.during @> tstzrange(b.starts_at, b.ends_at)
-        WHERE s.active AND s.maintenance IS NULL GROUP BY s.provider_id, s.id HAVING count(b.id) <> 1
+        WHERE s.active AND s.maintenance IS NULL AND s.held_until IS NULL GROUP BY s.provider_id, s.id HAVING count(b.id) <> 1
         """,
     ),
     Invariant(
@@ -55,6 +55,28 @@ INVARIANTS = (
         SELECT b.tenant_id, b.id, b.status FROM bookings b
         LEFT JOIN reservations s ON s.provider_id = b.provider_id AND s.id = b.reservation_id
         WHERE s.id IS NULL OR s.active <> (b.status IN ('booked', 'reported'))
+        """,
+    ),
+    Invariant(
+        "reservation-held",
+        "Time that is only held has one hold of its instrument, within it and with its expiry, that has not ended.",
+        """
+        SELECT s.provider_id, s.id FROM reservations s
+        LEFT JOIN slot_holds h ON h.provider_id = s.provider_id AND h.reservation_id = s.id AND h.outcome IS NULL
+            AND h.instrument_id = s.instrument_id AND s.during @> tstzrange(h.starts_at, h.ends_at)
+            AND h.expires_at = s.held_until
+        WHERE s.active AND s.held_until IS NOT NULL GROUP BY s.provider_id, s.id HAVING count(h.id) <> 1
+        """,
+    ),
+    Invariant(
+        "hold-reserved",
+        "A hold that has not ended has its reservation, and one that was booked has one for good.",
+        """
+        SELECT h.tenant_id, h.id, h.outcome FROM slot_holds h
+        LEFT JOIN reservations s ON s.provider_id = h.provider_id AND s.id = h.reservation_id
+        WHERE s.id IS NULL OR (h.outcome IS NULL AND s.held_until IS DISTINCT FROM h.expires_at)
+           OR (h.outcome = 'booked' AND s.held_until IS NOT NULL)
+           OR (h.outcome IN ('released', 'replaced', 'expired') AND (s.active OR s.held_until IS NULL))
         """,
     ),
     Invariant(

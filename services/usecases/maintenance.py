@@ -87,6 +87,7 @@ def plan_maintenance(
         }
         for each in made
     ]
+    _give_up_expired(work, instrument, starts_at, ends_at, list(units))
     statement = insert(Reservation).values(rows).on_conflict_do_nothing().returning(Reservation.id)
     if len(work.session.execute(statement).all()) < len(rows):
         raise _in_use(work, instrument, starts_at, ends_at, list(units))
@@ -113,6 +114,25 @@ def end_maintenance(work: Work, *, maintenance_id: UUID) -> None:
     audit.record(work, "instrument.maintenance_end", "instrument", instrument_id)
 
 
+def _give_up_expired(
+    work: Work, instrument: InstrumentView, starts_at: datetime, ends_at: datetime, units: list[int]
+) -> None:
+    """Take holds whose time is over out of the constraint, which cannot look at the clock."""
+    work.session.execute(
+        update(Reservation)
+        .where(
+            Reservation.provider_id == instrument.provider_id,
+            Reservation.instrument_id == instrument.id,
+            Reservation.active,
+            Reservation.held_until <= work.now,
+            Reservation.unit.in_(units),
+            Reservation.during.overlaps(Range(starts_at, ends_at, bounds="[)")),
+        )
+        .values(active=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _in_use(
     work: Work, instrument: InstrumentView, starts_at: datetime, ends_at: datetime, units: list[int]
 ) -> Conflict:
@@ -134,6 +154,21 @@ def _in_use(
         .limit(3)
     )
     booked = work.session.execute(query).scalars().all()
+    held = select(func.max(Reservation.held_until)).where(
+        Reservation.provider_id == instrument.provider_id,
+        Reservation.instrument_id == instrument.id,
+        Reservation.active,
+        Reservation.unit.in_(units),
+        Reservation.during.overlaps(Range(starts_at, ends_at, bounds="[)")),
+    )
+    if not booked and (until := work.session.execute(held).scalar_one()) is not None:
+        return Conflict(
+            "maintenance.in_use",
+            msg(
+                "有园区正在预约该时段，暂留至 {until}。请届时再试，或调整时间。",
+                until=f"{until.astimezone(CHINA):%m-%d %H:%M}",
+            ),
+        )
     if not booked:
         return Conflict("maintenance.in_use", msg("该时段已有其他维护安排。请调整时间。"))
     return Conflict(

@@ -6,22 +6,19 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import Range, insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.dialects.postgresql import Range
 
 from services.rules.slots import Span
-from services.store.bookings import Reservation
-from services.store.catalogue import Instrument
+from services.store import slot_calls
+from services.store.bookings import Reservation, in_the_way
+from services.store.slot_holds import SlotHold
 from services.usecases.instruments import InstrumentView
 from services.usecases.slot_search import nearest_slots
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
-from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
-
-DEADLOCK = "40P01"
 
 
 def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
@@ -34,63 +31,53 @@ def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
 def reserve(work: Work, instrument: InstrumentView, span: Span) -> UUID:
     """Reserve a unit for ``span`` with its buffers; Conflict ``slot.taken`` when somebody was faster.
 
-    The lowest free unit is taken, so that long bookings find a unit that is free throughout. A booking belongs to every reservation. Two transactions that want the same time meet at the
-    exclusion constraint: the second waits for the first and then sees it taken. Two that want several instruments in
-    opposite order would wait for each other; the database ends one of them, which is the same answer: try again.
+    What the park holds of it becomes the reservation. Else the lowest free unit is taken, so that long bookings find a
+    unit that is free throughout. A booking belongs to every reservation. Two transactions that want the same time meet
+    at the exclusion constraint: the second waits for the first and then sees it taken.
     """
     work.actor.require(Permission.PLACE_ORDER)
-    for unit in _free_units(work, instrument, span):
-        if (reservation_id := _take(work, instrument, span, unit)) is not None:
-            _check_unit(work, instrument, unit)
-            return reservation_id
-    raise _slot_taken(work, instrument, span)
+    answer, reservation_id = slot_calls.book_slot(work.connection, wanted(work, instrument, span))
+    if answer == "taken":
+        raise _slot_taken(work, instrument, span)
+    if answer != "booked" or reservation_id is None:
+        raise busy()
+    return reservation_id
 
 
-def _take(work: Work, instrument: InstrumentView, span: Span, unit: int) -> UUID | None:
-    """Reserve one unit; None when it was taken meanwhile."""
-    statement = (
-        insert(Reservation)
-        .values(
-            provider_id=instrument.provider_id,
-            id=new_id(),
-            instrument_id=instrument.id,
-            unit=unit,
-            during=_range(*instrument.hours.occupied(span.starts_at, span.ends_at)),
-            active=True,
-            created_at=work.now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Reservation.id)
+def wanted(work: Work, instrument: InstrumentView, span: Span) -> slot_calls.Wanted:
+    """Return a time of an instrument as the database is asked for it."""
+    return slot_calls.Wanted(
+        provider_id=instrument.provider_id,
+        instrument_id=instrument.id,
+        units=instrument.units,
+        begins=span.starts_at,
+        finishes=span.ends_at,
+        occupied=instrument.hours.occupied(span.starts_at, span.ends_at),
+        person=work.actor.user_id,
+        moment=work.now,
     )
-    try:
-        return work.session.execute(statement).scalar_one_or_none()
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != DEADLOCK:
-            raise
-        raise Conflict("slot.busy", msg("同一时段正有多人预约。请稍后重试。")) from error
 
 
-def _check_unit(work: Work, instrument: InstrumentView, unit: int) -> None:
-    """Raise Conflict when the provider took the unit away meanwhile.
-
-    The reservation's foreign key has waited for a change of the instrument to end, so this reads what came of it.
-    """
-    if unit > 1:
-        units = work.session.execute(
-            select(Instrument.units).where(
-                Instrument.provider_id == instrument.provider_id, Instrument.id == instrument.id
-            )
-        ).scalar_one_or_none()
-        if units is None or units < unit:
-            raise Conflict("slot.busy", msg("服务机构刚刚调整了该仪器。请重新查询可预约时段。"))
+def busy() -> Conflict:
+    """Return the refusal of who is to try again: others want the same, or the provider changed the instrument."""
+    return Conflict("slot.busy", msg("该时段正有多人预约，或服务机构刚刚调整了仪器。请稍后重试。"))
 
 
 def _free_units(work: Work, instrument: InstrumentView, span: Span) -> list[int]:
-    """Return the units that are free for ``span`` and its buffers, lowest first."""
+    """Return the units that are free for ``span`` and its buffers, lowest first; what the asker holds is free."""
+    same_time = (SlotHold.starts_at == span.starts_at) & (SlotHold.ends_at == span.ends_at)
+    own = select(SlotHold.id).where(
+        SlotHold.tenant_id == work.actor.tenant_id,
+        SlotHold.provider_id == Reservation.provider_id,
+        SlotHold.reservation_id == Reservation.id,
+        SlotHold.outcome.is_(None),
+        same_time | (SlotHold.place.is_not(None) & (SlotHold.held_by == work.actor.user_id)),
+    )
     taken = select(Reservation.unit).where(
         Reservation.provider_id == instrument.provider_id,
         Reservation.instrument_id == instrument.id,
-        Reservation.active,
+        in_the_way(work.now),
+        ~own.exists(),
         Reservation.during.overlaps(_range(*instrument.hours.occupied(span.starts_at, span.ends_at))),
     )
     busy = set(work.session.execute(taken).scalars())

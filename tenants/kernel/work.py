@@ -24,16 +24,31 @@ from tenants.kernel.outbox import Event, Outbox
 class Work:
     """What a use case works with. It never commits: the door that opened the work does."""
 
-    def __init__(self, session: Session, actor: Actor, now: datetime, outbox: Outbox) -> None:
-        self.session = session
+    def __init__(self, connection: Connection, actor: Actor, now: datetime, outbox: Outbox) -> None:
+        self.connection = connection
+        """The transaction's connection, for Core statements on hot paths."""
         self.actor = actor
         self.now = now
         self._outbox = outbox
+        self._session: Session | None = None
 
     @property
-    def connection(self) -> Connection:
-        """The transaction's connection, for Core statements on hot paths."""
-        return self.session.connection()
+    def session(self) -> Session:
+        """The transaction's session, made when it is first wanted: what needs none pays for none."""
+        if self._session is None:
+            self._session = Session(self.connection, expire_on_commit=False)
+        return self._session
+
+    @contextmanager
+    def carried_out(self) -> Iterator[Work]:
+        """Write what the session still holds when the block ends well, and let it go in any case."""
+        try:
+            yield self
+            if self._session is not None:
+                self._session.flush()
+        finally:
+            if self._session is not None:
+                self._session.close()
 
     def emit(self, event: Event) -> None:
         """Tell ``event`` to the jobs, if this work commits."""
@@ -51,9 +66,10 @@ class WorkShop:
     @contextmanager
     def work(self, actor: Actor) -> Iterator[Work]:
         """Open a transaction for ``actor``; commit it when the block ends well, undo it when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            session.connection().exec_driver_sql(enter_context(actor))
-            yield Work(session, actor, self.clock.now(), self.outbox)
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(enter_context(actor))
+            with Work(connection, actor, self.clock.now(), self.outbox).carried_out() as work:
+                yield work
 
 
 @contextmanager

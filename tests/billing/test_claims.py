@@ -427,7 +427,7 @@ def test_deliveries_during_a_submission_go_to_the_next_month(story: Claims) -> N
             submission = pool.submit(story.submit, defer=True)
             with pytest.raises(TimeoutError):
                 submission.result(timeout=0.5)
-            work.session.commit()
+            work.connection.commit()
             assert submission.result(timeout=10).lines == 2
     assert story.batch("2026-04").lines == 1
 

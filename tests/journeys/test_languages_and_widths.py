@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/conduct",
+        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/slots/holds", "/conduct",
         "/booking-series",
     ),
     "park08": ("/catalogue",),
@@ -37,7 +37,7 @@ PAGES = {
     "operator": (
         "/", "/catalogue", "/orders", "/prices", "/prices/ai-leads", "/plans", "/meters", "/parks",
         "/control-groups", "/dishonesty-list", "/programmes", "/exemptions", "/entitlements", "/notices", "/issuer", "/keys",
-        "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models", "/workdays", "/workdays?year=2099",
+        "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models", "/slots/hold-terms", "/workdays", "/workdays?year=2099",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/instruments/new", "/samples", "/notices", "/keys",
         "/calendar-feeds", "/conduct"),

@@ -26,7 +26,10 @@ def money(province: Province) -> None:
 
 def belongings(province: Province, owner: Caller) -> dict[str, str]:
     """Let ``owner`` do everything a park does, and return the ids of what is its own, by the noun in the path."""
-    found = owner.post("/slots/search", {"offering": "shared-inspection"} | SLOT_DAY).get_json()["items"][0]
+    found, later = owner.post("/slots/search", {"offering": "shared-inspection"} | SLOT_DAY).get_json()["items"][:2]
+    held = owner.post(
+        "/slot-holds", {"instrument_id": later["instrument_id"], "starts_at": later["starts_at"]}
+    ).get_json()
     slot = {"instrument_id": found["instrument_id"], "starts_at": found["starts_at"], "purpose": "断口分析"}
     lines = [LEADS, {"offering": "shared-inspection", "request": slot}]
     quote = owner.post("/quotes", {"lines": lines}).get_json()
@@ -57,6 +60,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "runs": run["id"],
         "bookings": booking["id"],
         "booking-series": series["id"],
+        "slot-holds": held["id"],
         "sites": site["id"],
         "sample-batches": samples["id"],
         "site-meters": meter["id"],
@@ -120,6 +124,7 @@ def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
     "path",
     [
         "/sample-batches",
+        "/slot-holds",
         "/lead-contacts",
         "/aid-registers",
         "/orders",

@@ -3,10 +3,12 @@ import "@tabler/core/dist/js/tabler.esm.js";
 import { htmx } from "./htmx.js";
 import { drawCharts, forgetCharts } from "./charts.js";
 import { bindForms } from "./forms.js";
+import { countDown } from "./countdown.js";
 import "./menu.js";
 
 htmx.onLoad((root) => {
   drawCharts(root);
   bindForms(root);
+  countDown(root);
 });
 document.addEventListener("htmx:beforeCleanupElement", (event) => forgetCharts(event.target));
