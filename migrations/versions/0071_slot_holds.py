@@ -1,6 +1,6 @@
 """Slots that are held while a park confirms its price, under the bookings' exclusion constraint and with an expiry.
 
-Follows 0066. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0070. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0068"
-down_revision = "0067"
+revision = "0071"
+down_revision = "0070"
 branch_labels = None
 depends_on = None
 
