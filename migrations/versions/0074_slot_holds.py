@@ -1,6 +1,6 @@
 """Slots that are held while a park confirms its price, under the bookings' exclusion constraint and with an expiry.
 
-Follows 0070. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0073. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
