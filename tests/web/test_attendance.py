@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from tenants.kernel.clock import ManualClock
 from tests.api.test_attendance import suspended
+from tests.api.test_attendance_disputes import late_fee
 from tests.api.test_calendar_feeds import book
 from tests.support.province import Province
 from tests.support.visitor import Visitor
@@ -65,3 +67,28 @@ def test_both_sides_see_a_suspension_and_the_provider_lifts_it(
     page = park.get("/conduct").text
     assert "已解除" in page
     assert "设备交接失误" in page
+
+
+def test_a_fee_is_disputed_answered_and_decided_on_pages(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    fee = late_fee(province, province.park(1))
+    park, lab, operator = signed_in("admin1"), signed_in("lab"), signed_in("operator")
+    assert "可提出异议的费用" in park.get("/conduct").text
+    address = f"/conduct/fees/{fee}/dispute"
+    assert park.post(address, {"reason": ""}).status_code == 422
+    assert park.post(address, {"reason": "园区停电，已提前告知"}).status_code == 303
+    page = park.get("/conduct").text
+    assert "可提出异议的费用" not in page
+    assert "园区停电，已提前告知" in page
+    said = lab.get("/conduct").text
+    (decision,) = set(re.findall(r'action="(/conduct/disputes/[^"]+/decision)"', said))
+    assert park.post(decision, {"action": "accept", "reason": "x"}).status_code == 403
+    assert "/decision" not in operator.get("/conduct").text
+    assert lab.post(decision, {"action": "refuse", "reason": "未收到告知"}).status_code == 303
+    assert park.get("/conduct").status_code == 200
+    assert park.post(decision.replace("decision", "insistence"), {"reason": "有通话记录"}).status_code == 303
+    assert "/decision" in operator.get("/conduct").text
+    assert operator.post(decision, {"action": "accept", "reason": "已核对通话记录"}).status_code == 303
+    page = park.get("/conduct").text
+    assert "已核对通话记录" in page
+    assert "异议成立" in page
