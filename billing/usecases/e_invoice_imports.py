@@ -51,7 +51,7 @@ def import_e_invoices(work: Work, *, files: Sequence[Upload]) -> tuple[ImportedF
     found = []
     for file in _unpacked(files):
         try:
-            with work.session.begin_nested():
+            with work.savepoint():
                 found.append(_take(work, file))
         except Problem as problem:
             found.append(ImportedFile(safe_name(file.name), "refused", code=problem.code, reason=problem.message))

@@ -208,7 +208,7 @@ def _insert(work: Work, row: Price) -> None:
     """Write a price. Somebody who set one at the same time is met at the exclusion constraint."""
     values = {column.key: getattr(row, column.key) for column in Price.__table__.columns}
     try:
-        with work.session.begin_nested():
+        with work.savepoint():
             work.session.execute(insert(Price).values(values))
     except IntegrityError as error:
         raise _already_set() from error

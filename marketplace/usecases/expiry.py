@@ -27,7 +27,7 @@ def expire_line(work: Work, *, order_line_id: UUID) -> bool:
     if order_id is None:
         return False
     try:
-        with work.session.begin_nested():
+        with work.savepoint():
             cancel_order(work, order_id=order_id, overdue=True)
     except Conflict:
         return False

@@ -27,7 +27,7 @@ def renew(work: Work, *, standing_order_id: UUID) -> bool:
     standing, month = claimed
     request = {"site_id": str(standing.site_id), "month": f"{month:%Y-%m}", "months": 1}
     try:
-        with work.session.begin_nested():
+        with work.savepoint():
             quote = checkout.ask_quote(work, lines=[checkout.LineWish(standing.offering, request)])
             _check_price(standing, quote.payable_fen)
             checkout.place_order(work, quote_id=quote.id, payment_method=standing.payment_method)

@@ -50,6 +50,13 @@ class Work:
             if self._session is not None:
                 self._session.close()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block did, if it raises, and nothing of what was done before it."""
+        with self.session.begin_nested():
+            self.session.connection()  # sets the savepoint now: a statement on the connection alone would not
+            yield
+
     def emit(self, event: Event) -> None:
         """Tell ``event`` to the jobs, if this work commits."""
         self._outbox.put(self.connection, event, actor_id=self.actor.user_id)
@@ -75,7 +82,7 @@ class WorkShop:
 @contextmanager
 def read_only(work: Work) -> Iterator[None]:
     """Let nothing be written until the block ends: PostgreSQL refuses it. What the transaction does around it may write."""
-    with work.session.begin_nested():
+    with work.savepoint():
         work.connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # ends with the savepoint
         yield
 

@@ -80,7 +80,7 @@ def subscribe(
     if planned.change is Change.NONE:
         return planned.view
     try:
-        with work.session.begin_nested():
+        with work.savepoint():
             _carry_out(work, park_id, now, rows, planned)
     except IntegrityError:
         raise _changed_meanwhile() from None

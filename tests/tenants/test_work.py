@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, InternalError, ProgrammingError
 
 from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.work import WorkShop
+from tenants.kernel.work import Work, WorkShop, read_only
 
 WALLET = text("INSERT INTO wallets (tenant_id, available_fen, held_fen, alert_below_fen) VALUES (:tenant, 0, 0, 0)")
 
@@ -48,3 +50,33 @@ def test_the_context_ends_with_the_transaction(workshop: WorkShop, engine: Engin
         user, tenant = connection.execute(text("SELECT current_user, current_setting('app.tenant_id', true)")).one()
     assert user == "marketplace_test"
     assert not tenant
+
+
+def _open_twice(work: Work, tenant: UUID) -> None:
+    with work.savepoint():
+        work.connection.execute(WALLET, {"tenant": tenant})
+        work.session.execute(WALLET, {"tenant": tenant})
+
+
+def test_a_savepoint_undoes_what_its_block_did_by_either_way_and_nothing_before(workshop: WorkShop) -> None:
+    """What goes to the connection alone is undone like what goes through the session."""
+    before, inside = new_id(), new_id()
+    with workshop.work(system_actor("test")) as work:
+        work.connection.execute(WALLET, {"tenant": before})
+        with pytest.raises(IntegrityError):
+            _open_twice(work, inside)
+    with workshop.work(system_actor("test")) as work:
+        assert work.connection.execute(text("SELECT tenant_id FROM wallets")).scalars().all() == [before]
+
+
+def test_nothing_is_written_in_a_block_that_only_reads_and_all_after_it(workshop: WorkShop) -> None:
+    """The refusal ends with the block, also where the block's first statement is on the connection alone."""
+    tenant = new_id()
+    with workshop.work(system_actor("test")) as work:
+        with pytest.raises(InternalError, match="read-only"), read_only(work):
+            work.connection.execute(WALLET, {"tenant": tenant})
+        with read_only(work):
+            work.connection.execute(text("SELECT 1"))
+        work.connection.execute(WALLET, {"tenant": tenant})
+    with workshop.work(system_actor("test")) as work:
+        assert work.connection.execute(text("SELECT tenant_id FROM wallets")).scalars().all() == [tenant]
