@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 
 from tenants.kernel.identifiers import new_id
 
-DEADLOCK = "40P01"
 _HOLD = "SELECT answer, hold_id FROM hold_slot(%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s)"
 _BOOK = "SELECT answer, reserved FROM book_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::uuid, %s)"
 
@@ -57,8 +56,12 @@ def _called(connection: Connection, statement: str, values: tuple[object, ...]) 
     try:
         answer, found = connection.exec_driver_sql(statement, values).one()
     except OperationalError as error:
-        # Two that want several instruments in opposite order wait for each other; the database ends one of them.
-        if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+        if not is_deadlock(error):
             raise
         return "busy", None
     return answer, found
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Tell whether the database ended one of several that waited for each other, whose transaction is lost."""
+    return getattr(error.orig, "sqlstate", None) == "40P01"

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import Range, insert
 from services.store.bookings import Booking, Reservation
 from services.usecases.catalogue import refuse_fields
 from services.usecases.instruments import InstrumentView, lock_own, read_instrument
+from services.usecases.slots import refused_when_deadlocked
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id
@@ -59,8 +60,8 @@ def plan_maintenance(
 ) -> tuple[MaintenanceView, ...]:
     """Take one unit of an own instrument, or all of them, out of use for a time, working day or not.
 
-    Raises NotFound for another provider's, Invalid with every wrong field, and Conflict ``maintenance.in_use`` with
-    what stands in the way: a booking is the park's, the provider gives it up by itself.
+    Raises NotFound for another provider's, Invalid with every wrong field, Conflict ``maintenance.in_use`` with what
+    stands in the way (a booking is the park's, the provider gives it up by itself) or ``slot.busy`` to be tried again.
     """
     work.actor.require(Permission.MANAGE_INSTRUMENT)
     instrument = lock_own(work, instrument_id)
@@ -89,7 +90,9 @@ def plan_maintenance(
     ]
     _give_up_expired(work, instrument, starts_at, ends_at, list(units))
     statement = insert(Reservation).values(rows).on_conflict_do_nothing().returning(Reservation.id)
-    if len(work.session.execute(statement).all()) < len(rows):
+    with refused_when_deadlocked():
+        placed = work.session.execute(statement).all()
+    if len(placed) < len(rows):
         raise _in_use(work, instrument, starts_at, ends_at, list(units))
     audit.record(work, "instrument.maintenance", "instrument", instrument_id, units=list(units), reason=reason.strip())
     return tuple(made)

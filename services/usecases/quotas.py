@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
 
 from services.rules.quotas import (
     Held,
@@ -31,6 +30,7 @@ from services.store.quotas import QuotaTurn
 from services.usecases.bookings import BookingStatus, BookingView
 from services.usecases.instruments import InstrumentView
 from services.usecases.quota_rules import quotas_at
+from services.usecases.slots import refused_when_deadlocked
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
@@ -38,7 +38,6 @@ from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
-DEADLOCK = "40P01"
 COUNTED = (BookingStatus.BOOKED, BookingStatus.REPORTED, BookingStatus.NO_SHOW)
 
 
@@ -99,12 +98,8 @@ def _take_turn(work: Work, instrument_id: UUID) -> None:
     row = {"tenant_id": work.actor.require_tenant(), "instrument_id": instrument_id, "taken_at": work.now}
     turn = insert(QuotaTurn).values(row)
     key = [QuotaTurn.tenant_id, QuotaTurn.instrument_id]
-    try:
+    with refused_when_deadlocked():
         work.session.execute(turn.on_conflict_do_update(index_elements=key, set_={"taken_at": turn.excluded.taken_at}))
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != DEADLOCK:
-            raise
-        raise Conflict("slot.busy", msg("同一时段正有多人预约。请稍后重试。")) from error
 
 
 def _check(work: Work, instrument: InstrumentView, quota: Quota, span: Span, before: BookingView | None) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import OperationalError
 
 from services.rules.slots import Span
 from services.store import slot_calls
@@ -61,6 +64,21 @@ def wanted(work: Work, instrument: InstrumentView, span: Span) -> slot_calls.Wan
 def busy() -> Conflict:
     """Return the refusal of who is to try again: others want the same, or the provider changed the instrument."""
     return Conflict("slot.busy", msg("该时段正有多人预约，或服务机构刚刚调整了仪器。请稍后重试。"))
+
+
+@contextmanager
+def refused_when_deadlocked() -> Iterator[None]:
+    """Raise the refusal of who is to try again where the database ended this one of several that waited in a ring.
+
+    Two that want several instruments in opposite order do so, and a booking that has its time and waits for the
+    instrument's row, whose holder, a maintenance, wants that time.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if not slot_calls.is_deadlock(error):
+            raise
+        raise busy() from error
 
 
 def _free_units(work: Work, instrument: InstrumentView, span: Span) -> list[int]:
