@@ -191,7 +191,7 @@ class Server:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Makes a database, as a copy of `template` if given (nobody may be connected to it); gives its URL."""
-        # Copying the files costs a fifth of sending every page through the log, which is what PostgreSQL does untold.
+        # Copying the files costs half of what sending every page through the log does.
         source = sql.SQL(" TEMPLATE {} STRATEGY file_copy")
         copy = sql.SQL("") if template is None else source.format(sql.Identifier(template))
         self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + copy)

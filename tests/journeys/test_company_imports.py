@@ -73,7 +73,7 @@ def test_an_operator_withdraws_a_source_and_watches_its_rows_leave(enter: Enter,
     page.reload()
     page.get_by_label("撤回原因").fill(" ")
     page.get_by_role("button", name="撤回此来源").press("Enter")
-    expect(page.get_by_text("须为 1 至 500 个字符")).to_be_visible()
+    expect(page.locator("#e-reason")).to_have_text("须为 1 至 500 个字符。")
     page.get_by_label("撤回原因").fill("许可已到期")
     page.get_by_role("button", name="撤回此来源").click()
     expect(page.locator("#withdrawal[data-ended=yes]")).to_be_visible(timeout=60_000)

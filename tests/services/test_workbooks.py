@@ -159,6 +159,7 @@ def test_nor_where_it_hides(tmp_path: Path, content: bytes) -> None:
             "workbook.too_many_rows",
         ),
         ('<row r="-1"><c r="!"><v>1</v></c></row>', "workbook.broken"),
+        ('<row r="1"><c r="A1"><v>1</v></c><c r="ZZZZZZ1"><v>2</v></c></row>', "workbook.broken"),
     ],
 )
 def test_rows_that_are_not_there_are_not_made(tmp_path: Path, rows: str, code: str) -> None:
@@ -168,8 +169,9 @@ def test_rows_that_are_not_there_are_not_made(tmp_path: Path, rows: str, code: s
 
 
 def test_a_cell_far_out_makes_no_wide_row(tmp_path: Path) -> None:
-    far = sheet('<row r="1"><c r="A1"><v>1</v></c><c r="ZZZZZZ1"><v>2</v></c></row>')
-    assert list(workbook_rows(workbook(tmp_path / "x", change={SHEET: far}))) == [["1"]]
+    for last in ("XFD", "ZZZ"):
+        far = sheet(f'<row r="1"><c r="A1"><v>1</v></c><c r="{last}1"><v>2</v></c></row>')
+        assert list(workbook_rows(workbook(tmp_path / last, change={SHEET: far}))) == [["1"]]
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04", b"PK\x03\x04" + bytes(500), b"PK\x05\x06" + bytes(18)])
