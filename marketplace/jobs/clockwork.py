@@ -49,44 +49,58 @@ class Chore:
     do: Callable[[Marketplace], None]
 
 
-def cancel_overdue_orders(market: Marketplace) -> None:
-    """Cancel the orders whose public money has waited too long, and give it back.
+def _each(
+    market: Marketplace, due: Iterable[tuple[UUID, UUID]], do: Callable[[Work, UUID], object], failed: str
+) -> None:
+    """Do something for each (park, id) in a transaction of its own, until this process is told to go.
 
-    An order that cannot be cancelled is told loudly and does not keep the ones behind it waiting.
+    One that fails is told loudly, by its id in ``failed``, and keeps none behind it waiting.
     """
-    with market.workshop.work(system_actor("clockwork")) as work:
-        overdue = holds.overdue_lines(work)
-    for line in overdue:
+    for tenant_id, each in due:
+        if market.stopping.is_set():
+            return
         try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
-                expiry.expire_line(work, order_line_id=line.order_line_id)
+            with market.workshop.work(system_actor("clockwork", tenant_id=tenant_id)) as work:
+                do(work, each)
         except Exception:
-            log.exception("the order of overdue line %s could not be cancelled", line.order_line_id)
+            log.exception(failed, each)
+
+
+def cancel_overdue_orders(market: Marketplace) -> None:
+    """Cancel the orders whose public money has waited too long, and give it back."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        overdue = [(line.tenant_id, line.order_line_id) for line in holds.overdue_lines(work)]
+    _each(
+        market,
+        overdue,
+        lambda work, line_id: expiry.expire_line(work, order_line_id=line_id),
+        "the order of overdue line %s could not be cancelled",
+    )
 
 
 def follow_up_deliveries(market: Marketplace) -> None:
     """Settle or undo the lines whose delivery has ended but whose job gave up: money held must not wait for ever."""
     with market.workshop.work(system_actor("clockwork")) as work:
-        waiting = expiry.lines_to_follow_up(work)
-    for line in waiting:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
-                if fulfilment.follow_up(work, line=line):
-                    log.warning("line %s was settled or undone after its job had not been", line.id)
-        except Exception:
-            log.exception("the delivery of line %s has ended and cannot be settled", line.id)
+        waiting = {line.id: line for line in expiry.lines_to_follow_up(work)}
+
+    def follow_up(work: Work, line_id: UUID) -> None:
+        if fulfilment.follow_up(work, line=waiting[line_id]):
+            log.warning("line %s was settled or undone after its job had not been", line_id)
+
+    due = [(line.tenant_id, line.id) for line in waiting.values()]
+    _each(market, due, follow_up, "the delivery of line %s has ended and cannot be settled")
 
 
 def settle_no_shows(market: Marketplace) -> None:
     """End the bookings that nobody has come to, charge what their rules say, and suspend who missed too many."""
     with market.workshop.work(system_actor("clockwork")) as work:
-        missed = attendance.missed_bookings(work)
-    for each in missed:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=each.tenant_id)) as work:
-                fulfilment.settle_no_show(work, booking_id=each.booking_id)
-        except Exception:
-            log.exception("the missed booking %s could not be settled", each.booking_id)
+        missed = [(each.tenant_id, each.booking_id) for each in attendance.missed_bookings(work)]
+    _each(
+        market,
+        missed,
+        lambda work, booking_id: fulfilment.settle_no_show(work, booking_id=booking_id),
+        "the missed booking %s could not be settled",
+    )
     suspend_parks(market)
 
 
@@ -94,13 +108,13 @@ def suspend_parks(market: Marketplace) -> None:
     """Keep the parks out that missed too many bookings, each in a transaction of its own that holds nothing else."""
     with market.workshop.work(system_actor("clockwork")) as work:
         suspensions.end_unfounded(work)
-        suspects = suspensions.parks_to_suspend(work)
-    for park in suspects:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=park.tenant_id)) as work:
-                booking_money.suspend_park(work, provider_id=park.provider_id)
-        except Exception:
-            log.exception("park %s could not be suspended at provider %s", park.tenant_id, park.provider_id)
+        suspects = [(park.tenant_id, park.provider_id) for park in suspensions.parks_to_suspend(work)]
+    _each(
+        market,
+        suspects,
+        lambda work, provider_id: booking_money.suspend_park(work, provider_id=provider_id),
+        "a park could not be suspended at provider %s",
+    )
 
 
 def close_expired_holds(market: Marketplace) -> None:
@@ -121,13 +135,13 @@ def watch_funds(market: Marketplace) -> None:
 def offer_later_awards(market: Marketplace) -> None:
     """Offer parks the awards of delivered orders that come later, where their delivery has not done so itself."""
     with market.workshop.work(system_actor("clockwork")) as work:
-        unoffered = later_awards.lines_to_offer(work)
-    for line in unoffered:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=line.tenant_id)) as work:
-                later_awards.offer_line(work, order_line_id=line.order_line_id)
-        except Exception:
-            log.exception("the later awards of line %s could not be offered", line.order_line_id)
+        unoffered = [(line.tenant_id, line.order_line_id) for line in later_awards.lines_to_offer(work)]
+    _each(
+        market,
+        unoffered,
+        lambda work, line_id: later_awards.offer_line(work, order_line_id=line_id),
+        "the later awards of line %s could not be offered",
+    )
 
 
 def renew_subscriptions(market: Marketplace) -> None:
@@ -147,25 +161,14 @@ def charge_minimums(market: Marketplace) -> None:
 
 
 def _each_park(market: Marketplace, parks: Iterable[UUID], do: Callable[[Work], object], failed: str) -> None:
-    """Do something for each park in a transaction of its own; one that fails is told and keeps nobody waiting."""
-    for park_id in parks:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=park_id)) as work:
-                do(work)
-        except Exception:
-            log.exception(failed, park_id)
+    _each(market, [(park_id, park_id) for park_id in parks], lambda work, _: do(work), failed)
 
 
 def expire_wallet_credits(market: Marketplace) -> None:
     """Take credit that has expired out of the wallets."""
     with market.workshop.work(system_actor("clockwork")) as work:
-        due = wallets.expired_wallets(work)
-    for wallet in due:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=wallet.tenant_id)) as work:
-                wallets.expire_credits(work)
-        except Exception:
-            log.exception("the credit of park %s that has expired could not be taken out", wallet.tenant_id)
+        due = [wallet.tenant_id for wallet in wallets.expired_wallets(work)]
+    _each_park(market, due, wallets.expire_credits, "the credit of park %s that has expired could not be taken out")
 
 
 def roll_up_meters(market: Marketplace) -> None:
@@ -218,50 +221,43 @@ def close_site_months(market: Marketplace) -> None:
 
 
 def _each_month(market: Marketplace, months: Iterable[EndedMonth], do: Callable[[Work, UUID], object]) -> None:
-    for month in months:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=month.tenant_id)) as work:
-                do(work, month.id)
-        except Exception:
-            log.exception("the month %s of a site could not be ended", month.id)
+    _each(market, [(month.tenant_id, month.id) for month in months], do, "the month %s of a site could not be ended")
 
 
 def watch_sites(market: Marketplace) -> None:
     """Let workers evaluate every site that was sent something since the last quarter of an hour."""
     with market.workshop.work(system_actor("clockwork")) as work:
         due = watching.sites_due(work)
-    _each_thing(market, due, lambda work, site_id: monitoring.queue_site(work, site_id=site_id), "site %s")
+    _each(market, due, lambda work, site_id: monitoring.queue_site(work, site_id=site_id), "monitoring failed: site %s")
 
 
 def look_for_alarms(market: Marketplace) -> None:
     """Look at what came for the alarm rules of every site, and tell the alarms that are due."""
     with market.workshop.work(system_actor("clockwork")) as work:
         due = site_alarms.sites_to_look_at(work)
-    _each_thing(market, due, lambda work, site_id: site_alarms.look_at_site(work, site_id=site_id), "site %s")
+    _each(
+        market, due, lambda work, site_id: site_alarms.look_at_site(work, site_id=site_id), "monitoring failed: site %s"
+    )
     with market.workshop.work(system_actor("clockwork")) as work:
         waiting = site_alarms.alarms_due(work)
-    _each_thing(market, waiting, lambda work, alarm_id: monitoring.tell_alarm(work, alarm_id=alarm_id), "alarm %s")
+    _each(
+        market,
+        waiting,
+        lambda work, alarm_id: monitoring.tell_alarm(work, alarm_id=alarm_id),
+        "monitoring failed: alarm %s",
+    )
 
 
 def escalate_work_orders(market: Marketplace) -> None:
     """Take the work orders up that nobody has answered within the hour."""
     with market.workshop.work(system_actor("clockwork")) as work:
         due = work_orders.orders_overdue(work)
-    _each_thing(market, due, lambda work, order_id: monitoring.escalate(work, work_order_id=order_id), "work order %s")
-
-
-def _each_thing(
-    market: Marketplace, due: Iterable[tuple[UUID, UUID]], do: Callable[[Work, UUID], object], name: str
-) -> None:
-    """Do something for each thing (park, id) in a transaction of its own; one that fails keeps no other waiting."""
-    for tenant_id, each in due:
-        if market.stopping.is_set():
-            return
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=tenant_id)) as work:
-                do(work, each)
-        except Exception:
-            log.exception("monitoring failed: %s", name % each)
+    _each(
+        market,
+        due,
+        lambda work, order_id: monitoring.escalate(work, work_order_id=order_id),
+        "monitoring failed: work order %s",
+    )
 
 
 def measure_lead_edition(market: Marketplace) -> None:

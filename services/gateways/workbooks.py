@@ -25,8 +25,8 @@ MOST_ROWS = 1_048_576
 MOST_COLUMNS = 256
 """Columns that are read; what stands beyond them is not, since one cell far out makes a row of that many."""
 LIMITS = Limits(cpu_seconds=300, memory_mb=1024, wall_seconds=300.0, file_mb=1024)
-_FORM = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}
-"""A workbook may hold halves of characters."""
+_HALVES = "surrogatepass"
+"""A workbook may hold halves of characters, which go through the CSV as they are."""
 _ENDED = frozenset(("run.memory", "run.cpu_limit", "run.deadline", "run.killed", "run.crashed"))
 
 
@@ -44,7 +44,7 @@ def workbook_rows(path: Path, limits: Limits = LIMITS) -> Iterator[Sequence[str]
             if problem.code in _ENDED:
                 raise _too_much(limits) from None
             raise
-        with Path(target.name).open(**_FORM) as stream:  # type: ignore[call-overload]  # one form for both sides
+        with Path(target.name).open(encoding="utf-8", errors=_HALVES, newline="") as stream:
             yield from csv.reader(stream)
 
 
@@ -56,7 +56,7 @@ def _check(path: Path) -> None:
             declared = any(holds_document_type(package, each) for each in package.infolist())
     except Problem as problem:
         raise _of_file(problem) from None
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, NotImplementedError):  # a wrong package
         raise _broken() from None
     if declared:
         raise _broken()
@@ -69,7 +69,7 @@ def _write_down(source: Path, target: Path, *, progress: Progress) -> None:
     from services.gateways.company_files import cell_text
 
     progress("read", 0.0)
-    with source.open("rb") as stream, target.open("w", **_FORM) as kept:  # type: ignore[call-overload]  # as above
+    with source.open("rb") as stream, target.open("w", encoding="utf-8", errors=_HALVES, newline="") as kept:
         writer = csv.writer(kept)
         try:
             sheet = load_workbook(stream, read_only=True, data_only=True).worksheets[0]

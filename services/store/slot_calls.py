@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -64,4 +65,4 @@ def _called(connection: Connection, statement: str, values: tuple[object, ...]) 
 
 def is_deadlock(error: OperationalError) -> bool:
     """Tell whether the database ended one of several that waited for each other, whose transaction is lost."""
-    return getattr(error.orig, "sqlstate", None) == "40P01"
+    return isinstance(error.orig, psycopg.errors.DeadlockDetected)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import ColumnElement, Integer, Select, func, insert, or_, select, true, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.exc import DBAPIError
@@ -254,9 +255,10 @@ def keeping_out() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != SUSPENDED:
+        cause = error.orig
+        if not isinstance(cause, psycopg.Error) or cause.sqlstate != SUSPENDED:
             raise
-        said = json.loads(getattr(error.orig, "diag").message_detail or "{}")  # noqa: B009 - only psycopg's errors have it
+        said = json.loads(cause.diag.message_detail or "{}")
         until = datetime.fromisoformat(said["until"])
         raise _refusal(said["provider_name"], said["no_shows"], said["window_days"], until) from error
 
