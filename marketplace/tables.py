@@ -35,6 +35,7 @@ from billing.store import (
     returns,
     rollups,
     set_offs,
+    unused_parts,
     usage,
     wallets,
 )
@@ -134,6 +135,7 @@ STORES = (
     returns,
     rollups,
     set_offs,
+    unused_parts,
     usage,
     wallets,
     orders,

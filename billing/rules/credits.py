@@ -60,10 +60,15 @@ def burn_order(lots: Iterable[Lot]) -> list[Lot]:
 
 def burn(lots: Iterable[Lot], amount_fen: int, now: datetime) -> Sequence[Burn] | None:
     """Return which parts of which lots pay ``amount_fen``; None when those that have not expired do not suffice."""
+    return spend((lot for lot in lots if not lot.expired(now)), amount_fen)
+
+
+def spend(lots: Iterable[Lot], amount_fen: int) -> Sequence[Burn] | None:
+    """Return which parts of which lots pay ``amount_fen``, whether they have expired or not; None when they do not."""
     parts: list[Burn] = []
     missing = amount_fen
     for lot in burn_order(lots):
-        part = 0 if lot.expired(now) else min(missing, lot.available_fen)
+        part = min(missing, lot.available_fen)
         if part > 0:
             parts.append(Burn(lot.id, part))
             missing -= part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -141,6 +141,38 @@ def counted_on(session: Session, tenant_id: UUID, line_id: UUID) -> set[UUID]:
     return set(session.execute(query).scalars())
 
 
+def keep_part(session: Session, tenant_id: UUID, order_line_id: UUID, kept: Mapping[str, int], at: datetime) -> None:
+    """Let an order line count only what is kept of it, by measure; what counts nothing any more is given back.
+
+    In the order in which budgets are counted.
+    """
+    counting = (
+        select(BudgetUse, BudgetRow.measure)
+        .join(BudgetRow, (BudgetRow.tenant_id == BudgetUse.tenant_id) & (BudgetRow.id == BudgetUse.budget_id))
+        .where(
+            BudgetUse.tenant_id == tenant_id,
+            BudgetUse.order_line_id == order_line_id,
+            BudgetUse.given_back_at.is_(None),
+        )
+        .order_by(BudgetUse.budget_id, BudgetUse.period)
+        .with_for_update(of=BudgetUse)
+        .execution_options(populate_existing=True)
+    )
+    for use, measure in session.execute(counting).all():
+        left = min(use.amount, kept[measure])
+        _take_off(session, tenant_id, use.budget_id, use.period, use.amount - left)
+        values = {"amount": left} if left else {"given_back_at": at}
+        session.execute(
+            update(BudgetUse)
+            .where(
+                BudgetUse.tenant_id == tenant_id,
+                BudgetUse.order_line_id == order_line_id,
+                BudgetUse.budget_id == use.budget_id,
+            )
+            .values(values)
+        )
+
+
 def give_back(session: Session, tenant_id: UUID, order_line_ids: Collection[UUID], at: datetime) -> None:
     """Take off the budgets what order lines count on them, once, in the order in which budgets are counted."""
     taken = (
@@ -157,12 +189,16 @@ def give_back(session: Session, tenant_id: UUID, order_line_ids: Collection[UUID
     for row in session.execute(taken):
         back[row.budget_id, row.period] = back.get((row.budget_id, row.period), 0) + row.amount
     for (budget_id, period), amount in sorted(back.items()):
-        session.execute(
-            update(BudgetCounter)
-            .where(
-                BudgetCounter.tenant_id == tenant_id,
-                BudgetCounter.budget_id == budget_id,
-                BudgetCounter.period == period,
-            )
-            .values(used=BudgetCounter.used - amount)
+        _take_off(session, tenant_id, budget_id, period, amount)
+
+
+def _take_off(session: Session, tenant_id: UUID, budget_id: UUID, period: str, amount: int) -> None:
+    session.execute(
+        update(BudgetCounter)
+        .where(
+            BudgetCounter.tenant_id == tenant_id,
+            BudgetCounter.budget_id == budget_id,
+            BudgetCounter.period == period,
         )
+        .values(used=BudgetCounter.used - amount)
+    )

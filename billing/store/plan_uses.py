@@ -104,6 +104,26 @@ def insert_uses(session: Session, uses: list[Mapping[str, object]]) -> None:
     session.execute(insert(PlanUse), uses)
 
 
+def keep_part(session: Session, tenant_id: UUID, order_line_id: UUID, kept: Used) -> None:
+    """Let an order line count only what is kept of its units."""
+    counting = (
+        select(PlanUse)
+        .where(PlanUse.tenant_id == tenant_id, PlanUse.order_line_id == order_line_id, PlanUse.given_back_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    use = session.execute(counting).scalar_one_or_none()
+    if use is None:
+        return
+    back = Used(use.units - kept.units, use.included - kept.included)
+    session.execute(
+        update(PlanUse)
+        .where(PlanUse.tenant_id == tenant_id, PlanUse.order_line_id == order_line_id)
+        .values(units=kept.units, included=kept.included)
+    )
+    _take_off(session, tenant_id, use.offering, use.month_from, back)
+
+
 def give_back(session: Session, tenant_id: UUID, order_line_ids: Collection[UUID], at: datetime) -> None:
     """Take off the counters what order lines count, once, in the order in which they are counted."""
     taken = (
@@ -119,12 +139,16 @@ def give_back(session: Session, tenant_id: UUID, order_line_ids: Collection[UUID
         before = back.get((row.offering, row.month_from), Used())
         back[row.offering, row.month_from] = Used(before.units + row.units, before.included + row.included)
     for (offering, month_from), used in sorted(back.items(), key=lambda each: each[0]):
-        session.execute(
-            update(PlanCounter)
-            .where(
-                PlanCounter.tenant_id == tenant_id,
-                PlanCounter.month_from == month_from,
-                PlanCounter.offering == offering,
-            )
-            .values(units=PlanCounter.units - used.units, included=PlanCounter.included - used.included)
+        _take_off(session, tenant_id, offering, month_from, used)
+
+
+def _take_off(session: Session, tenant_id: UUID, offering: str, month_from: date, used: Used) -> None:
+    session.execute(
+        update(PlanCounter)
+        .where(
+            PlanCounter.tenant_id == tenant_id,
+            PlanCounter.month_from == month_from,
+            PlanCounter.offering == offering,
         )
+        .values(units=PlanCounter.units - used.units, included=PlanCounter.included - used.included)
+    )

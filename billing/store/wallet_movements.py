@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.rules import ledger
-from billing.rules.credits import DEFAULT_PRIORITY, Burn, CreditKind, Lot, burn
+from billing.rules.credits import DEFAULT_PRIORITY, Burn, CreditKind, Lot, burn, spend
 from billing.store.alerts import raise_once
 from billing.store.books import post_journal
 from billing.store.wallets import Wallet, WalletBurn, WalletCredit, WalletEntry
@@ -107,14 +107,17 @@ def hold(session: Session, mover: Mover, source_id: UUID, amount_fen: int) -> Ou
     return Outcome.MOVED
 
 
-def capture(session: Session, mover: Mover, source_id: UUID) -> Outcome:
-    """Spend what was set aside."""
-    return _settle(session, mover, source_id, "capture")
+def capture(session: Session, mover: Mover, source_id: UUID, amount_fen: int | None = None) -> Outcome:
+    """Spend what was set aside, or an amount of it from the lots in their order, and give the rest back.
+
+    With nothing to spend it is a release. SHORT where less was set aside.
+    """
+    return _settle(session, mover, source_id, "capture", amount_fen)
 
 
 def release(session: Session, mover: Mover, source_id: UUID) -> Outcome:
     """Give back what was set aside, each part to the lot it came from; one that has expired meanwhile expires again."""
-    return _settle(session, mover, source_id, "release")
+    return _settle(session, mover, source_id, "release", 0)
 
 
 def expire(session: Session, mover: Mover) -> int:
@@ -154,27 +157,51 @@ def _add(session: Session, mover: Mover, credit: Credit, kind: str) -> Outcome:
     return Outcome.MOVED
 
 
-def _settle(session: Session, mover: Mover, source_id: UUID, kind: str) -> Outcome:
+def _settle(session: Session, mover: Mover, source_id: UUID, kind: str, amount_fen: int | None) -> Outcome:
+    """End a hold: an amount of it (None: all) is spent and the rest is given back, in one step and once."""
     _lock(session, mover)
     entries = _entries(session, mover.tenant_id, source_id)
-    if kind in entries:
-        return Outcome.BEFORE
-    amount_fen = entries.get("hold")
-    if amount_fen is None:
+    held_fen = entries.get("hold")
+    if held_fen is None:
         return Outcome.ABSENT
-    if len(entries) > 1:
-        return Outcome.SETTLED
-    _enter(session, mover, kind, source_id, amount_fen)
-    query = select(WalletBurn.credit_id, WalletBurn.amount_fen).where(
-        WalletBurn.tenant_id == mover.tenant_id, WalletBurn.source_id == source_id
-    )
-    parts = [Burn(row.credit_id, row.amount_fen) for row in session.execute(query)]
-    is_release = kind == "release"
-    _shift(session, mover, parts, "held_fen", "available_fen" if is_release else "spent_fen")
-    _balance(session, mover, available_fen=amount_fen if is_release else 0, held_fen=-amount_fen)
-    if is_release:
+    if len(entries) > 1:  # one that was spent in part has both entries, and counts as captured
+        return Outcome.BEFORE if kind == ("capture" if "capture" in entries else "release") else Outcome.SETTLED
+    spent_fen = held_fen if amount_fen is None else amount_fen
+    lots = _held_lots(session, mover.tenant_id, source_id)
+    spent = spend(lots, spent_fen)
+    if spent is None:
+        return Outcome.SHORT
+    used = {each.lot_id: each.amount_fen for each in spent}
+    back = [Burn(lot.id, lot.available_fen - used.get(lot.id, 0)) for lot in lots]
+    back = [each for each in back if each.amount_fen]
+    rest_fen = held_fen - spent_fen
+    if spent_fen:
+        _enter(session, mover, "capture", source_id, spent_fen)
+    if rest_fen:
+        _enter(session, mover, "release", source_id, rest_fen)
+    _shift(session, mover, spent, "held_fen", "spent_fen")
+    _shift(session, mover, back, "held_fen", "available_fen")
+    _balance(session, mover, available_fen=rest_fen, held_fen=-held_fen)
+    if rest_fen:
         _expire(session, mover)
     return Outcome.MOVED
+
+
+def _held_lots(session: Session, tenant_id: UUID, source_id: UUID) -> list[Lot]:
+    """Return the lots that a hold was taken from, each with what of it is held for that."""
+    query = (
+        select(WalletCredit, WalletBurn.amount_fen)
+        .join(
+            WalletBurn,
+            (WalletBurn.tenant_id == WalletCredit.tenant_id) & (WalletBurn.credit_id == WalletCredit.id),
+        )
+        .where(WalletBurn.tenant_id == tenant_id, WalletBurn.source_id == source_id)
+        .execution_options(populate_existing=True)
+    )
+    return [
+        Lot(row.id, CreditKind(row.kind), row.priority, row.expires_at, row.granted_at, held_fen)
+        for row, held_fen in session.execute(query)
+    ]
 
 
 def _lock(session: Session, mover: Mover) -> Wallet | None:

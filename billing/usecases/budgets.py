@@ -237,6 +237,16 @@ def give_back(work: Work, order_line_ids: Sequence[UUID]) -> None:
     store.give_back(work.session, work.actor.require_tenant(), order_line_ids, work.now)
 
 
+def keep_part(work: Work, order_line_id: UUID, *, payable_fen: int, gross_fen: int, quantity: int) -> None:
+    """Let a line that was used in part count only that, in its order's period, for billing's own use cases."""
+    kept = {
+        BudgetMeasure.PAYABLE_FEN.value: payable_fen,
+        BudgetMeasure.GROSS_FEN.value: gross_fen,
+        BudgetMeasure.QUANTITY.value: quantity,
+    }
+    store.keep_part(work.session, work.actor.require_tenant(), order_line_id, kept, work.now)
+
+
 def _concerned(work: Work, park_id: UUID | None) -> UUID:
     if work.actor.reach is Reach.STAFF and park_id is not None:
         return onboarding.read_park(work, park_id=park_id).id

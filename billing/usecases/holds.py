@@ -104,10 +104,12 @@ def spend_at_once(
     return tuple(replace(hold, captured_fen=hold.amount_fen, status="captured") for hold in held)
 
 
-def capture_holds(work: Work, *, order_line_id: UUID, amount_fen: int) -> tuple[HoldView, ...]:
+def capture_holds(
+    work: Work, *, order_line_id: UUID, amount_fen: int, parts: Mapping[UUID, int] | None = None
+) -> tuple[HoldView, ...]:
     """Spend ``amount_fen`` of what is held for a delivered line, and give the rest and its ceilings back.
 
-    Split over the line's holds by what each holds. Captured once: a repeat with the same amount returns the first
+    Split over the line's holds as ``parts`` say, by hold, or by what each holds. Captured once: a repeat with the same amount returns the first
     result. Raises Conflict ``hold.not_open`` for a line whose holds were released or captured otherwise, and
     ``hold.too_small`` for more than is held.
     """
@@ -127,7 +129,11 @@ def capture_holds(work: Work, *, order_line_id: UUID, amount_fen: int) -> tuple[
                 held=format_yuan(held),
             ),
         )
-    _settle(work, holds, allocate(amount_fen, [hold.amount_fen for hold in holds]), "hold.captured")
+    split = allocate(amount_fen, [hold.amount_fen for hold in holds])
+    captured = split if parts is None else [parts[hold.id] for hold in holds]
+    if sum(captured) != amount_fen:
+        raise ValueError(f"the parts of line {order_line_id} are not {amount_fen} fen")
+    _settle(work, holds, captured, "hold.captured")
     return read_line_holds(work, order_line_id)
 
 

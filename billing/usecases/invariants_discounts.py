@@ -7,10 +7,12 @@ from tenants.kernel.invariants import Invariant
 _AGREED = """
     SELECT r.tenant_id, r.id, r.agreed_discount_fen, d.id AS discount_id FROM rated_usage r
     LEFT JOIN discounts d ON d.id = r.agreed_discount_id
+    LEFT JOIN unused_parts g ON g.tenant_id = r.tenant_id AND g.order_line_id = r.order_line_id
+    CROSS JOIN LATERAL (SELECT r.agreed_discount_fen + coalesce(g.agreed_discount_fen, 0) AS off_fen,
+        r.gross_fen + r.agreed_discount_fen + coalesce(g.gross_fen + g.agreed_discount_fen, 0) AS list_fen) ordered
     WHERE r.agreed_discount_id IS NOT NULL AND (d.status IS DISTINCT FROM 'in_force' OR d.offering <> r.offering
         OR coalesce(d.park_id, r.tenant_id) <> r.tenant_id OR d.valid_from > r.rated_at
-        OR r.agreed_discount_fen <> least(r.gross_fen + r.agreed_discount_fen, coalesce(
-            d.amount_fen, (r.gross_fen + r.agreed_discount_fen) * d.rate_bp / 10000)))
+        OR ordered.off_fen <> least(ordered.list_fen, coalesce(d.amount_fen, ordered.list_fen * d.rate_bp / 10000)))
 """
 _INVOICES = """
     SELECT i.tenant_id, i.id, i.number, i.discount_fen, d.id AS discount_id, j.posted FROM invoices i

@@ -100,6 +100,11 @@ def give_back(work: Work, order_line_ids: Sequence[UUID]) -> None:
     store.give_back(work.session, work.actor.require_tenant(), order_line_ids, work.now)
 
 
+def keep_part(work: Work, order_line_id: UUID, *, units: int, included: int) -> None:
+    """Let a line that was used in part count only that, in its order's month, for billing's own use cases."""
+    store.keep_part(work.session, work.actor.require_tenant(), order_line_id, Used(units, included))
+
+
 def included_changed(title: str, shown: int, now: int) -> Conflict:
     """Return the refusal when other units cost nothing now than the quote says."""
     return Conflict(

@@ -14,6 +14,7 @@ from uuid import UUID
 from billing.rules.charges import Charge
 from billing.rules.discounts import Discount
 from billing.rules.minimums import shortfall
+from billing.rules.part_use import PartUse
 from billing.rules.periods import DEFAULT_ZONE, local_day, month_name, parse_month
 from billing.rules.rating import rate_after
 from billing.rules.reconciliation import Break, BreakKind, Chain, compare
@@ -29,6 +30,8 @@ from billing.store.joint_true_ups import amounts_of_month as joint_of_month
 from billing.store.minimums import amounts_of_month as minimums_of_month
 from billing.store.plans import fees_of_month
 from billing.store.statement_queries import unmatched_lines
+from billing.store.unused_parts import UnusedPart
+from billing.store.unused_parts import parts_of_month as unused_of_month
 from billing.store.usage import RatedUsage
 from billing.usecases.arrears_anew import metered_anew
 from billing.usecases.invoice_drafts import check_period
@@ -182,6 +185,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
     adjusted = amounts_of_month(work.session, period) | joint_of_month(work.session, period)
     adjusted |= attendance_of_month(work.session, period)
     agreed = discounts_of_month(work.session, period)
+    unused = unused_of_month(work.session, period)
     minimums = minimums_of_month(work.session, period)
     arrears = metered_anew(work, period)
     meters = {}
@@ -198,7 +202,7 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
         elif usage.id in arrears:
             metered_fen = arrears[usage.id]
         else:
-            metered_fen = _rated_anew(usage, quantity, charges.get(price_id), agreed)
+            metered_fen = _rated_anew(usage, quantity, charges.get(price_id), agreed, unused.get(usage.id))
         key = f"{usage.tenant_id}/{event.source}/{event.id}"
         month.metered[key], month.rated[key] = metered_fen, usage.gross_fen
         if over or invoiced_fen is not None:
@@ -212,14 +216,23 @@ def _follow_usage(work: Work, period: str, month: _Month, *, over: bool) -> None
 
 
 def _rated_anew(
-    usage: RatedUsage, quantity: Decimal | None, charge: Charge | None, agreed: Mapping[UUID, Discount]
+    usage: RatedUsage,
+    quantity: Decimal | None,
+    charge: Charge | None,
+    agreed: Mapping[UUID, Discount],
+    unused: UnusedPart | None,
 ) -> int:
-    """Return what a quantity costs by the price and the discount of its order."""
-    if quantity is None or charge is None:
+    """Return what a quantity costs by the price and the discount of its order; of what was used in part, its part."""
+    if quantity is None or charge is None or (unused is not None and quantity != unused.used_units):
         return 0
-    charge_fen = rate_after(charge, quantity, Decimal(usage.included))
+    ordered = quantity if unused is None else Decimal(unused.booked_units)
+    included = usage.included if unused is None else usage.included + unused.included
+    charge_fen = rate_after(charge, ordered, Decimal(included))
     discount = agreed.get(usage.agreed_discount_id) if usage.agreed_discount_id else None
-    return charge_fen if discount is None else charge_fen - discount.taken_off(charge_fen)
+    ordered_fen = charge_fen if discount is None else charge_fen - discount.taken_off(charge_fen)
+    if unused is None:
+        return ordered_fen
+    return PartUse(unused.booked_units, included, unused.used_units).price(ordered_fen)
 
 
 def _follow_invoices(work: Work, period: str, month: _Month) -> None:

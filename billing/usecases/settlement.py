@@ -28,10 +28,12 @@ from billing.store.wallet_movements import Outcome
 from billing.usecases import plan_uses
 from billing.usecases.budgets import give_back
 from billing.usecases.claim_intake import NewClaim, enter_claim_line
+from billing.usecases.delivered_lines import DeliveredLine, charged_of, parts_of_holds
 from billing.usecases.entitlement_offers import SettledLine, offer_later_awards
 from billing.usecases.holds import HoldView, capture_holds, read_line_holds, release_lines
 from billing.usecases.metering import record_event
 from billing.usecases.rated import charge_of, quantity_of
+from billing.usecases.unused_parts import note_unused
 from billing.usecases.wallets import mover_of
 from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.identifiers import new_id
@@ -40,39 +42,9 @@ from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit
 
+__all__ = ["DeliveredLine", "SettledUsage", "settle_delivery", "undo_deliveries"]
+
 WALLET = "wallet"
-
-
-@dataclass(frozen=True)
-class DeliveredLine:
-    """An order line that was delivered, as it was ordered. ``evidence`` goes on its claims, which pay the provider."""
-
-    order_line_id: UUID
-    offering: str
-    price_id: UUID
-    quantity: int
-    gross_fen: int
-    subsidy_fen: int
-    payable_fen: int
-    vat_bp: int
-    awards: Sequence[Mapping[str, Any]]
-    payment_method: str
-    evidence: Mapping[str, Any]
-    title: str = ""
-    provider_id: UUID | None = None
-    reference: str = ""
-    """What people call its order."""
-    quote_id: UUID | None = None
-    """The kept quote that it was ordered by, and its place in it: the facts that later awards are granted by."""
-    position: int = 0
-    included: int = 0
-    """Units that the park's plan includes, and what they would have cost."""
-    discount_fen: int = 0
-    agreed_discount_fen: int = 0
-    """What a discount took off the price, which ``gross_fen`` is without."""
-    agreed_discount_id: UUID | None = None
-    repeats: UUID | None = None
-    """The delivery that this one repeats for nothing."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +76,8 @@ def settle_delivery(
 ) -> SettledUsage:
     """Charge a delivered order line to its payers; a repeat changes nothing and returns the first result.
 
+    What was ordered and not used (``line.used``) is given back to both payers in the same transaction.
+
     Raises Conflict, and the caller's transaction is undone, when the metered quantity does not come to the order's
     amount (``settlement.amount_differs``), the subsidy or wallet held for the line is not there any more, or the line
     or the event was settled otherwise.
@@ -116,19 +90,23 @@ def settle_delivery(
     )
     quantity = _metered(work, event)
     _check_amount(work, line, quantity)
-    usage, is_new = settlements.insert_rated(work.session, _rated(work, tenant, line, event, quantity))
+    charged = charged_of(line)
+    usage, is_new = settlements.insert_rated(work.session, _rated(work, tenant, charged, event, quantity))
     if not is_new:
         return _first_result(usage, line, event)
     holds = read_line_holds(work, line.order_line_id)
     _check_holds(line, holds)
+    parts = parts_of_holds(line, charged, holds)
+    if charged is not line:
+        note_unused(work, line=line, charged=charged)
     if line.payment_method == WALLET and line.payable_fen:
-        _spend_wallet(work, tenant, line)
-    _post(work, tenant, line, holds)
-    _claim(work, tenant, usage, line, holds)
+        _spend_wallet(work, tenant, line, charged.payable_fen)
+    _post(work, tenant, charged, holds, parts)
+    _claim(work, tenant, usage, charged, holds, parts)
     _offer(work, line)
-    audit.record(work, "delivery.settle", "order_line", line.order_line_id, gross_fen=line.gross_fen)
+    audit.record(work, "delivery.settle", "order_line", line.order_line_id, gross_fen=charged.gross_fen)
     if line.subsidy_fen:
-        capture_holds(work, order_line_id=line.order_line_id, amount_fen=line.subsidy_fen)
+        capture_holds(work, order_line_id=line.order_line_id, amount_fen=charged.subsidy_fen, parts=parts)
     return _view(usage)
 
 
@@ -163,11 +141,15 @@ def _metered(work: Work, event: UsageEvent) -> Decimal:
 
 
 def _check_amount(work: Work, line: DeliveredLine, quantity: Decimal) -> None:
-    """Rate the metered quantity by the price of the order: it must come to what the park confirmed."""
+    """Rate the metered quantity by the price of the order: it must come to what the park confirmed.
+
+    Where only what was used is charged, that is what must be metered, and the ordered quantity is what is rated.
+    """
     price = settlements.price_of(work.session, line.price_id)
     rated_fen = None
-    if price is not None:
-        rated_fen = rate_after(charge_of(price), quantity, Decimal(line.included)) - line.agreed_discount_fen
+    if price is not None and line.used in {None, quantity}:
+        ordered = quantity if line.used is None else Decimal(line.quantity)
+        rated_fen = rate_after(charge_of(price), ordered, Decimal(line.included)) - line.agreed_discount_fen
     if rated_fen != line.gross_fen or line.gross_fen != line.subsidy_fen + line.payable_fen:
         raise Conflict(
             "settlement.amount_differs",
@@ -229,17 +211,19 @@ def _check_holds(line: DeliveredLine, holds: Sequence[HoldView]) -> None:
         )
 
 
-def _spend_wallet(work: Work, tenant: UUID, line: DeliveredLine) -> None:
+def _spend_wallet(work: Work, tenant: UUID, line: DeliveredLine, charged_fen: int) -> None:
     held_fen = wallet_movements.held_for(work.session, tenant, line.order_line_id)
-    outcome = wallet_movements.capture(work.session, mover_of(work, tenant), line.order_line_id)
+    outcome = wallet_movements.capture(work.session, mover_of(work, tenant), line.order_line_id, charged_fen)
     if outcome is not Outcome.MOVED or held_fen != line.payable_fen:
         raise Conflict("wallet.not_held", msg("该订单项的钱包冻结不存在、金额不同或已释放。请核对订单状态。"))
 
 
-def _post(work: Work, tenant: UUID, line: DeliveredLine, holds: Sequence[HoldView]) -> None:
+def _post(
+    work: Work, tenant: UUID, line: DeliveredLine, holds: Sequence[HoldView], parts: Mapping[UUID, int]
+) -> None:  # fmt: skip
     by_fund: dict[UUID, int] = {}
     for hold in holds:
-        by_fund[hold.fund_id] = by_fund.get(hold.fund_id, 0) + hold.amount_fen
+        by_fund[hold.fund_id] = by_fund.get(hold.fund_id, 0) + parts[hold.id]
     source_id = str(line.order_line_id)
     delivered = ledger.delivery(
         park_id=tenant,
@@ -259,11 +243,16 @@ def _post(work: Work, tenant: UUID, line: DeliveredLine, holds: Sequence[HoldVie
 
 
 def _claim(
-    work: Work, tenant: UUID, usage: RatedUsage, line: DeliveredLine, holds: Sequence[HoldView]
-) -> None:  # fmt: skip
-    """Claim every hold from its fund, with what was delivered for it."""
+    work: Work,
+    tenant: UUID,
+    usage: RatedUsage,
+    line: DeliveredLine,
+    holds: Sequence[HoldView],
+    parts: Mapping[UUID, int],
+) -> None:
+    """Claim what is captured of every hold from its fund, with what was delivered for it."""
     event = {"event_source": usage.event_source, "event_id": usage.event_id, "rated_usage": str(usage.id)}
-    for hold in sorted(holds, key=lambda hold: (hold.fund_id, hold.id)):
+    for hold in sorted((hold for hold in holds if parts[hold.id]), key=lambda hold: (hold.fund_id, hold.id)):
         kind = payee_kind_of(line.awards, hold.programme, hold.version)
         rule = {"programme": hold.programme, "version": hold.version}
         exemption = exemption_of(line.awards, hold.programme, hold.version)
@@ -274,7 +263,7 @@ def _claim(
                 tenant_id=tenant,
                 hold_id=hold.id,
                 fund_id=hold.fund_id,
-                amount_fen=hold.amount_fen,
+                amount_fen=parts[hold.id],
                 payee_kind=kind,
                 payee_id=tenant if kind is PayeeKind.TENANT else line.provider_id,
                 evidence={**line.evidence, **event, **rule, **exempted},

@@ -93,8 +93,19 @@ class BookingFee(Answer):
     charged_at: Moment
 
 
+class UnusedPart(Answer):
+    """What of a booking by actual use was not used: units booked and used, and what both payers got back."""
+
+    booked_units: int
+    used_units: int
+    gross_fen: Amount = Field(description="Given back of the line's price; likewise of both payers' parts")
+    subsidy_fen: Amount
+    payable_fen: Amount
+    given_back_at: Moment
+
+
 class OrderLine(Answer):
-    """One rented service."""
+    """One rented service; its amounts are those that were ordered."""
 
     id: UUID
     offering: str
@@ -121,6 +132,7 @@ class OrderLine(Answer):
     returns: list[Return]
     clawbacks: list[ClawbackRow]
     fees: list[BookingFee]
+    unused: UnusedPart | None = Field(description="Null where all that was ordered is charged")
 
 
 class Order(Answer):

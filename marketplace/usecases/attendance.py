@@ -10,7 +10,7 @@ from billing.usecases.attendance_fees import BookingFee
 from marketplace.rules.orders import LineStatus
 from marketplace.store.orders import OrderLine
 from marketplace.usecases.views import OrderView
-from services.rules.attendance import AttendanceTerms, Metering
+from services.rules.attendance import AttendanceTerms, Metering, used_hours
 from services.usecases import suspensions
 from services.usecases.bookings import BookingStatus, BookingView
 from tenants.kernel.clock import CHINA
@@ -81,6 +81,13 @@ def charge_overrun(work: Work, line: OrderLine, booking: BookingView) -> int:
         unit_fen=unit_fen,
     )
     return attendance_fees.charge_fee(work, fee=fee)
+
+
+def charged_units(line: OrderLine, booking: BookingView) -> int | None:
+    """Return how many of a line's units are charged where its booking's rule asks for actual use; None elsewhere."""
+    if booking.terms is None or booking.terms.metering is not Metering.ACTUAL:
+        return None
+    return used_hours(booking.checked_in_at, booking.checked_out_at, booking.ends_at, line.quantity)
 
 
 def is_late(booking: BookingView, work: Work) -> bool:

@@ -12,7 +12,7 @@ from billing.usecases import order_contracts, settlement
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
 from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order, still_open
 from marketplace.store.orders import Order, OrderLine
-from marketplace.usecases.attendance import NO_SHOW, charge_overrun, charge_share, is_late
+from marketplace.usecases.attendance import NO_SHOW, charge_overrun, charge_share, charged_units, is_late
 from marketplace.usecases.orders import order_not_found, read_order
 from marketplace.usecases.views import OrderView
 from services.rules.runs import RunStatus
@@ -57,7 +57,7 @@ def complete_run(work: Work, *, run_id: UUID) -> None:
 
 
 def complete_inspection(work: Work, *, booking_id: UUID) -> None:
-    """Meter, rate and settle the line of a reported inspection."""
+    """Meter, rate and settle the line of a reported inspection; by actual use where its booking's rule says so."""
     work.actor.require(Permission.METER_USAGE)
     line = locked_line(work.session, booking_id=booking_id)
     if line is None or line.status != LineStatus.PLACED:
@@ -65,10 +65,12 @@ def complete_inspection(work: Work, *, booking_id: UUID) -> None:
     booking = bookings.read_booking(work, booking_id=booking_id)
     reports = artefacts.list_artefacts(work, source_id=booking_id)
     digest = reports[0].sha256 if reports else None
+    used = charged_units(line, booking)
     data = {
         "booking_id": str(booking_id),
         "instrument_id": str(booking.instrument_id),
-        "quantity": line.quantity,
+        "quantity": line.quantity if used is None else used,
+        "booked_quantity": line.quantity,
         "booked_minutes": booking.booked_minutes,
         "used_minutes": booking.used_minutes,
     }
@@ -83,7 +85,7 @@ def complete_inspection(work: Work, *, booking_id: UUID) -> None:
         "used_minutes": booking.used_minutes,
     }
     charge_overrun(work, line, booking)
-    _settle(work, line, str(booking_id), "inspection", data, evidence, digest)
+    _settle(work, line, str(booking_id), "inspection", data, evidence, digest, used=used)
 
 
 def complete_samples(work: Work, *, batch_id: UUID) -> None:
@@ -299,6 +301,7 @@ def _settle(
     evidence: dict[str, Any],
     digest: str | None,
     used_at: datetime | None = None,
+    used: int | None = None,
 ) -> None:
     order = locked_order(work.session, line.order_id)
     assert order is not None, "a line's order is there, and locked by now"  # noqa: S101 - for the type checker
@@ -326,6 +329,7 @@ def _settle(
             agreed_discount_fen=line.agreed_discount_fen,
             agreed_discount_id=line.agreed_discount_id,
             repeats=line.repeats,
+            used=used,
         ),
         source=f"marketplace/{delivery}",
         event_id=event_id,

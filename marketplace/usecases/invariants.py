@@ -26,6 +26,7 @@ from billing.usecases.invariants_minimums import INVARIANTS_MINIMUMS as MINIMUMS
 from billing.usecases.invariants_once import INVARIANTS_ONCE as ONCE
 from billing.usecases.invariants_plans import INVARIANTS_PLANS as PLANS
 from billing.usecases.invariants_returns import INVARIANTS_RETURNS as RETURNS
+from billing.usecases.invariants_unused import INVARIANTS_UNUSED as UNUSED
 from billing.usecases.invariants_usage import INVARIANTS_USAGE as USAGE
 from services.usecases.invariants import INVARIANTS as SERVICES
 from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
@@ -78,24 +79,44 @@ ORDERS = (
     ),
     Invariant(
         "line-captured",
-        "A delivered line has captured exactly its subsidy, any other nothing; awards that come later are counted apart.",
+        "A delivered line has captured exactly its subsidy but what it did not use, any other nothing; later awards apart.",
         """
         SELECT l.tenant_id, l.id, l.status, coalesce(h.captured, 0) AS captured FROM order_lines l
         LEFT JOIN LATERAL (SELECT sum(captured_fen) AS captured FROM holds h
             WHERE h.tenant_id = l.tenant_id AND h.order_line_id = l.id
               AND NOT EXISTS (SELECT FROM entitlements e WHERE e.tenant_id = h.tenant_id
                               AND e.order_line_id = h.order_line_id AND e.programme = h.programme)) h ON true
-        WHERE coalesce(h.captured, 0) <> CASE WHEN l.status = 'delivered' THEN l.subsidy_fen ELSE 0 END
+        LEFT JOIN unused_parts g ON g.tenant_id = l.tenant_id AND g.order_line_id = l.id
+        WHERE coalesce(h.captured, 0)
+            <> CASE WHEN l.status = 'delivered' THEN l.subsidy_fen - coalesce(g.subsidy_fen, 0) ELSE 0 END
         """,
     ),
     Invariant(
         "line-rated",
-        "A line is charged exactly when it was delivered, with the amounts of its order.",
+        "A line is charged exactly when it was delivered; its order's amounts are what was charged and what was not used.",
         """
         SELECT l.tenant_id, l.id, l.status FROM order_lines l
         LEFT JOIN rated_usage r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id
-        WHERE (l.status = 'delivered') <> (r.id IS NOT NULL)
-           OR (r.gross_fen, r.subsidy_fen, r.payable_fen) <> (l.gross_fen, l.subsidy_fen, l.payable_fen)
+        LEFT JOIN unused_parts g ON g.tenant_id = l.tenant_id AND g.order_line_id = l.id
+        WHERE (l.status = 'delivered') <> (r.id IS NOT NULL) OR coalesce(g.booked_units, l.quantity) <> l.quantity
+           OR (r.gross_fen + coalesce(g.gross_fen, 0), r.subsidy_fen + coalesce(g.subsidy_fen, 0),
+               r.payable_fen + coalesce(g.payable_fen, 0)) <> (l.gross_fen, l.subsidy_fen, l.payable_fen)
+        """,
+    ),
+    Invariant(
+        "line-actual-use",
+        "Only a booking by actual use is charged less than was booked: the started hours between the notes of it.",
+        """
+        SELECT l.tenant_id, l.id, l.quantity, r.quantity AS charged FROM order_lines l
+        JOIN rated_usage r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id
+        LEFT JOIN unused_parts g ON g.tenant_id = l.tenant_id AND g.order_line_id = l.id
+        LEFT JOIN bookings b ON b.tenant_id = l.tenant_id AND b.id = l.booking_id
+             AND b.attendance ->> 'metering' = 'actual'
+        LEFT JOIN attendance_notes i ON i.tenant_id = b.tenant_id AND i.booking_id = b.id AND i.step = 'checked_in'
+        LEFT JOIN attendance_notes o ON o.tenant_id = b.tenant_id AND o.booking_id = b.id AND o.step = 'checked_out'
+        WHERE (g.order_line_id IS NOT NULL OR b.id IS NOT NULL)
+          AND r.quantity <> CASE WHEN o.id IS NULL THEN l.quantity ELSE least(l.quantity, greatest(1,
+                ceil(EXTRACT(epoch FROM least(o.at, b.ends_at) - i.at) / 3600))) END
         """,
     ),
     Invariant(
@@ -179,13 +200,17 @@ SUBSCRIPTIONS = (
         """
         SELECT l.tenant_id, l.id, l.included, u.included AS counted FROM order_lines l
         LEFT JOIN plan_uses u ON u.tenant_id = l.tenant_id AND u.order_line_id = l.id AND u.given_back_at IS NULL
+        LEFT JOIN unused_parts g ON g.tenant_id = l.tenant_id AND g.order_line_id = l.id
         WHERE (l.status IN ('placed', 'delivered')
-                AND CASE WHEN l.repeats IS NULL THEN l.included ELSE 0 END <> coalesce(u.included, 0))
+                AND CASE WHEN l.repeats IS NULL THEN l.included - coalesce(g.included, 0) ELSE 0 END
+                    <> coalesce(u.included, 0))
            OR (l.status NOT IN ('placed', 'delivered') AND u.order_line_id IS NOT NULL)
         UNION ALL
         SELECT r.tenant_id, r.order_line_id, r.included, l.included FROM rated_usage r
         JOIN order_lines l ON l.tenant_id = r.tenant_id AND l.id = r.order_line_id
-        WHERE (r.included, r.discount_fen, r.agreed_discount_fen, r.agreed_discount_id, r.repeats)
+        LEFT JOIN unused_parts g ON g.tenant_id = l.tenant_id AND g.order_line_id = l.id
+        WHERE (r.included + coalesce(g.included, 0), r.discount_fen + coalesce(g.discount_fen, 0),
+               r.agreed_discount_fen + coalesce(g.agreed_discount_fen, 0), r.agreed_discount_id, r.repeats)
             IS DISTINCT FROM (l.included, l.discount_fen, l.agreed_discount_fen, l.agreed_discount_id, l.repeats)
         """,
     ),
@@ -225,6 +250,7 @@ ALL = (
     *E_INVOICES,
     *ENTITLEMENTS,
     *RETURNS,
+    *UNUSED,
     *USAGE,
     *METERED,
     *CREDIT_NOTES,

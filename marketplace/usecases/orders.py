@@ -8,6 +8,7 @@ from uuid import UUID
 from billing.usecases.attendance_fees import BookingFeeView, fees_by_booking
 from billing.usecases.clawback_cases import ClawbackRow, cases_by_line
 from billing.usecases.return_views import ReturnView, returns_by_line
+from billing.usecases.unused_parts import UnusedPartView, unused_by_line
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, places_of_runs, titles_of
 from marketplace.store.orders import Order, OrderLine
@@ -103,6 +104,7 @@ def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, 
     delivered = [line.id for line in lines if line.status == LineStatus.DELIVERED]
     returns = returns_by_line(work, order_line_ids=delivered)
     cases = cases_by_line(work, order_line_ids=delivered)
+    unused = unused_by_line(work, order_line_ids=delivered)
     fees = fees_by_booking(work, booking_ids=[line.booking_id for line in lines if line.booking_id])
     return tuple(
         _line_view(
@@ -111,6 +113,7 @@ def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, 
             returns.get(line.id, ()),
             cases.get(line.id, ()),
             () if line.booking_id is None else fees.get(line.booking_id, ()),
+            unused.get(line.id),
         )
         for line in lines
     )
@@ -122,6 +125,7 @@ def _line_view(
     returns: tuple[ReturnView, ...],
     cases: tuple[ClawbackRow, ...],
     fees: tuple[BookingFeeView, ...],
+    unused: UnusedPartView | None,
 ) -> OrderLineView:
     source = line.run_id or line.booking_id or line.site_month_id or line.sample_batch_id
     return OrderLineView(
@@ -148,4 +152,5 @@ def _line_view(
         returns=returns,
         clawbacks=cases,
         fees=fees,
+        unused=unused,
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 from billing.usecases.attendance_fees import BookingFeeView
 from billing.usecases.clawback_cases import ClawbackRow
 from billing.usecases.return_views import ReturnView
+from billing.usecases.unused_parts import UnusedPartView
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
@@ -46,6 +47,8 @@ class OrderLineView:
     clawbacks: tuple[ClawbackRow, ...]
     fees: tuple[BookingFeeView, ...]
     """What its booking was charged beside the price."""
+    unused: UnusedPartView | None = None
+    """What of it was booked and not used, and so given back; the amounts above are the order's."""
 
     @property
     def list_fen(self) -> int:

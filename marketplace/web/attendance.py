@@ -77,6 +77,10 @@ def _typed(terms: AttendanceTerms) -> dict[str, str]:
     }
 
 
+def _metering(chosen: str) -> Metering:
+    return Metering(chosen) if chosen in tuple(Metering) else Metering.BOOKED
+
+
 def _terms() -> AttendanceTerms:
     numbers = {name: whole(name) for name in _NUMBERS}
     return AttendanceTerms(
@@ -84,6 +88,6 @@ def _terms() -> AttendanceTerms:
         late_cancel_bp=whole("late_cancel") * (WHOLE_BP // 100),
         no_show_bp=whole("no_show") * (WHOLE_BP // 100),
         overrun_fee_fen=fen_of("overrun_fee"),
-        metering=Metering.LARGER if field("metering") == Metering.LARGER else Metering.BOOKED,
+        metering=_metering(field("metering")),
         **numbers,
     )

@@ -369,7 +369,11 @@ KINDS = {
         "rejected": msg("裁定不成立"),
     },
     "dispute_step": {"accepted": msg("异议成立"), "refused": msg("异议不成立"), "insisted": msg("提请裁定")},
-    "metering": {"booked": msg("按预约时长"), "larger": msg("按预约与实际时长中较长者")},
+    "metering": {
+        "booked": msg("按预约时长"),
+        "larger": msg("按预约与实际时长中较长者"),
+        "actual": msg("按实际使用时长，不满一小时按一小时计，未用部分退回"),
+    },
     "samples": SAMPLES,
     "custody": CUSTODY,
     "invoice": INVOICE,

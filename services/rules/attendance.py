@@ -23,6 +23,8 @@ MOST_NO_SHOWS = 20
 MOST_DAYS = 366
 MOST_FEE_FEN = 1_000_000_00
 ONE_MINUTE = timedelta(minutes=1)
+ONE_HOUR = timedelta(hours=1)
+"""What slots are made of, and what an order counts."""
 
 
 class Metering(StrEnum):
@@ -32,6 +34,8 @@ class Metering(StrEnum):
     """The booked time; time over its end costs the overrun fee, or nothing."""
     LARGER = "larger"
     """The larger of booked and used time: without an overrun fee, time over its end costs the booking's own price."""
+    ACTUAL = "actual"
+    """The used time, at most the booked one, whose unused part is given back; time over its end as for ``booked``."""
 
 
 class Step(StrEnum):
@@ -108,6 +112,18 @@ def terms_of(document: Mapping[str, Any] | None) -> AttendanceTerms | None:
     known = {each.name: document[each.name] for each in fields(AttendanceTerms) if each.name in document}
     without = {"suspend_after": 0}  # a booking that was made before there were suspensions agreed to none
     return AttendanceTerms(**{**without, **known, "metering": Metering(document["metering"])})
+
+
+def used_hours(came_at: datetime | None, left_at: datetime | None, ends_at: datetime, booked: int) -> int:
+    """Return how many of ``booked`` hours were used: from check-in to check-out or the booking's end, whichever is earlier.
+
+    A started hour counts whole, at least one does, and never more than were booked: time over the end has its own fee.
+    While nobody has noted both, all of them count.
+    """
+    if came_at is None or left_at is None:
+        return booked
+    used = -((came_at - min(left_at, ends_at)) // ONE_HOUR)
+    return max(1, min(booked, used))
 
 
 def used_minutes(came_at: datetime | None, left_at: datetime | None) -> int | None:

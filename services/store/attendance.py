@@ -31,7 +31,7 @@ class AttendanceRule(Base):
     __tablename__ = "attendance_rules"
     __table_args__ = (
         ForeignKeyConstraint(["provider_id", "instrument_id"], ["instruments.provider_id", "instruments.id"]),
-        one_of("metering", ("booked", "larger")),
+        one_of("metering", ("booked", "larger", "actual")),
         CheckConstraint("version >= 1 AND valid_from >= set_at", name="not_backwards"),
         CheckConstraint(
             "least(check_in_before_minutes, grace_minutes, free_cancel_minutes, overrun_fee_fen) >= 0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from marketplace.usecases import fulfilment
 from services.usecases import attendance, suspensions
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
@@ -37,6 +38,38 @@ def test_a_rule_is_set_shown_and_kept_by_the_booking(province: Province) -> None
     gone = park.post(f"/orders/{order['id']}/cancel").get_json()
     (fee,) = gone["lines"][0]["fees"]
     assert (fee["kind"], fee["amount_fen"]) == ("late_cancel", gone["gross_fen"] * 2_500 // 10_000)
+
+
+def used_for_an_hour(province: Province, clock: ManualClock, park: Caller) -> str:
+    """Let a park book two hours under a rule of actual use, use fifty minutes and get its result; return the order."""
+    address = f"/instruments/{province.instrument}/attendance-rules"
+    made = province.lab.post(address, RULE | {"metering": "actual"})
+    assert made.get_json()["terms"]["metering"] == "actual", made.text
+    order = book(park, slots=2)
+    booking = order["lines"][0]["booking"]
+    clock.instant = datetime.fromisoformat(booking["starts_at"])
+    assert park.post(f"/bookings/{booking['id']}/check-in").status_code == 200
+    clock.advance(timedelta(minutes=50))
+    assert province.lab.post(f"/bookings/{booking['id']}/check-out").status_code == 200
+    province.lab.post(f"/bookings/{booking['id']}/report?name=r.pdf", data=b"%PDF", content_type="application/pdf")
+    tenant = UUID(park.get("/me").get_json()["park"]["id"])
+    with province.workshop.work(system_actor("worker", tenant_id=tenant)) as work:
+        fulfilment.complete_inspection(work, booking_id=UUID(booking["id"]))
+    return str(order["id"])
+
+
+def test_an_order_tells_what_was_booked_used_and_given_back(province: Province, clock: ManualClock) -> None:
+    province.fund()
+    park = province.park(1)
+    order = park.get(f"/orders/{used_for_an_hour(province, clock, park)}").get_json()
+    (line,) = order["lines"]
+    unused = line["unused"]
+    assert (line["status"], line["quantity"], line["booking"]["used_minutes"]) == ("delivered", 2, 50)
+    assert (unused["booked_units"], unused["used_units"]) == (2, 1)
+    for name in ("gross_fen", "subsidy_fen", "payable_fen"):
+        assert unused[name] == line[name] // 2 == order[name] // 2 > 0, name
+    usage = park.get("/usage?from=2026-03-01T00:00:00%2B08:00&to=2026-04-01T00:00:00%2B08:00").get_json()["items"]
+    assert [each["gross_fen"] for each in usage if each["key"] == "shared-inspection"] == [line["gross_fen"] // 2]
 
 
 def suspended(province: Province, clock: ManualClock, park: Caller) -> str:

@@ -23,10 +23,11 @@ def park(province: Province) -> Caller:
     return province.park(1)
 
 
-def book(park: Caller, at: int = 0) -> dict[str, Any]:
-    """Book the ``at``-th free slot of a day and return the order."""
+def book(park: Caller, at: int = 0, slots: int = 1) -> dict[str, Any]:
+    """Book the ``at``-th free slot of a day, and those after it, and return the order."""
     found = park.post("/slots/search", {"offering": "shared-inspection"} | DAY).get_json()["items"][at]
     slot = {"instrument_id": found["instrument_id"], "starts_at": found["starts_at"], "purpose": "断口分析"}
+    slot |= {"slots": slots}
     quote = park.post("/quotes", {"lines": [{"offering": "shared-inspection", "request": slot}]}).get_json()
     order: dict[str, Any] = park.post("/orders", {"quote_id": quote["id"]}).get_json()
     return order

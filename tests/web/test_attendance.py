@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from tenants.kernel.clock import ManualClock
-from tests.api.test_attendance import suspended
+from tests.api.test_attendance import suspended, used_for_an_hour
 from tests.api.test_attendance_disputes import late_fee
 from tests.api.test_calendar_feeds import book
 from tests.support.province import Province
@@ -42,6 +42,24 @@ def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province:
     page = park.get(f"/orders/{order['id']}").text
     assert "只按预约规则收取下列费用" in page
     assert "临时取消费" in page
+
+
+def test_a_page_says_what_was_booked_used_and_given_back(
+    province: Province, signed_in: Enter, clock: ManualClock
+) -> None:
+    province.fund()
+    order = used_for_an_hour(province, clock, province.park(1))
+    rules = signed_in("lab").get(f"/instruments/{province.instrument}/attendance").text
+    assert '<option value="actual" selected>' in rules
+    assert "按实际使用时长，不满一小时按一小时计，未用部分退回" in rules
+    park = signed_in("admin1")
+    page = park.get(f"/orders/{order}").text
+    assert "按实际使用计费" in page
+    assert "2 小时" in page
+    assert "1 小时" in page
+    page = park.get(f"/orders/{order}?lang=en").text
+    assert "Charged by actual use" in page
+    assert "of it" in page
 
 
 def test_nobody_else_opens_the_rules(province: Province, signed_in: Enter) -> None:
