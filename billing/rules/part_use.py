@@ -1,16 +1,18 @@
 """What is charged of an order's line when less of it was used than ordered, in whole fen: the one place that rounds it.
 
 Everything is taken in proportion of what the order agreed, never worked out anew. Units that cost nothing are used first.
-Parts of a fen fall away: of the price in the park's favour, of an award in its fund's.
+Parts of a fen fall away: of the price in the park's favour, of an award in its fund's, but never so that one pays more
+than it would have paid for the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from billing.rules.money import allocate
+from billing.rules.terms import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,32 @@ class PartUse:
         return booked_fen * self.included_used // self.included if self.included else booked_fen
 
 
-def award_part(award: Mapping[str, Any], booked_fen: int, charged_fen: int) -> dict[str, Any]:
-    """Return an award on a line of ``booked_fen``, as its document, when only ``charged_fen`` of it is charged.
+def award_parts(awards: Sequence[Mapping[str, Any]], booked_fen: int, charged_fen: int) -> list[dict[str, Any]]:
+    """Return the awards on a line of ``booked_fen``, as their documents, when only ``charged_fen`` of it is charged.
 
-    The amount keeps its share of the price, so no rate and no ceiling is passed that was kept before; its funds keep
-    their shares of the amount, and none gives more than it would have.
+    Each keeps its share of the price, so no rate and no ceiling is passed that was kept before, and its funds keep their
+    shares of it. No fund gives more than it would have, and the park pays no more than it agreed to: where the parts of
+    a fen that fall away would make it, the instant awards with the largest of them give the fen.
     """
     if not booked_fen:
-        return dict(award)
-    parts = {name: award[name] * charged_fen // booked_fen for name in ("base_fen", "claim_fen", "amount_fen")}
+        return [dict(award) for award in awards]
+    instant = [index for index, award in enumerate(awards) if award["mode"] == Mode.INSTANT]
+    shares = [divmod(award["amount_fen"] * charged_fen, booked_fen) for award in awards]
+    amounts = [whole_fen for whole_fen, _ in shares]
+    park_fen = booked_fen - sum(awards[index]["amount_fen"] for index in instant)
+    above_fen = charged_fen - sum(amounts[index] for index in instant) - park_fen
+    for index in sorted(instant, key=lambda index: -shares[index][1])[: max(0, above_fen)]:
+        amounts[index] += 1
+    return [
+        _award_part(award, amount_fen, booked_fen, charged_fen)
+        for award, amount_fen in zip(awards, amounts, strict=True)
+    ]
+
+
+def _award_part(
+    award: Mapping[str, Any], amount_fen: int, booked_fen: int, charged_fen: int
+) -> dict[str, Any]:  # fmt: skip
+    bases = {name: max(amount_fen, award[name] * charged_fen // booked_fen) for name in ("base_fen", "claim_fen")}
     funds = sorted(award["by_fund"])
-    shares = allocate(parts["amount_fen"], [award["by_fund"][fund] for fund in funds])
-    return {**award, **parts, "by_fund": dict(zip(funds, shares, strict=True))}
+    shares = allocate(amount_fen, [award["by_fund"][fund] for fund in funds])
+    return {**award, **bases, "amount_fen": amount_fen, "by_fund": dict(zip(funds, shares, strict=True))}

@@ -171,20 +171,23 @@ def _settle(session: Session, mover: Mover, source_id: UUID, kind: str, amount_f
     spent = spend(lots, spent_fen)
     if spent is None:
         return Outcome.SHORT
-    used = {each.lot_id: each.amount_fen for each in spent}
-    back = [Burn(lot.id, lot.available_fen - used.get(lot.id, 0)) for lot in lots]
-    back = [each for each in back if each.amount_fen]
     rest_fen = held_fen - spent_fen
-    if spent_fen:
-        _enter(session, mover, "capture", source_id, spent_fen)
-    if rest_fen:
-        _enter(session, mover, "release", source_id, rest_fen)
+    for step, part_fen in (("capture", spent_fen), ("release", rest_fen)):
+        if part_fen:
+            _enter(session, mover, step, source_id, part_fen)
     _shift(session, mover, spent, "held_fen", "spent_fen")
-    _shift(session, mover, back, "held_fen", "available_fen")
+    _shift(session, mover, _left_of(lots, spent), "held_fen", "available_fen")
     _balance(session, mover, available_fen=rest_fen, held_fen=-held_fen)
     if rest_fen:
         _expire(session, mover)
     return Outcome.MOVED
+
+
+def _left_of(lots: Sequence[Lot], spent: Sequence[Burn]) -> list[Burn]:
+    """Return what is left of lots after some of them were spent."""
+    used = {each.lot_id: each.amount_fen for each in spent}
+    left = [Burn(lot.id, lot.available_fen - used.get(lot.id, 0)) for lot in lots]
+    return [each for each in left if each.amount_fen]
 
 
 def _held_lots(session: Session, tenant_id: UUID, source_id: UUID) -> list[Lot]:

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from billing.rules.money import allocate
-from billing.rules.part_use import PartUse, award_part
+from billing.rules.part_use import PartUse, award_parts
+from billing.rules.terms import Mode
 from billing.usecases.holds import HoldView
 
 
@@ -55,10 +56,10 @@ def charged_of(line: DeliveredLine) -> DeliveredLine:
         return line
     use = PartUse(line.quantity, line.included, line.used)
     gross_fen = use.price(line.gross_fen)
-    if sum(award["amount_fen"] for award in line.awards if award["mode"] == "instant") != line.subsidy_fen:
+    if _instant_fen(line.awards) != line.subsidy_fen:
         raise ValueError(f"the awards of line {line.order_line_id} are not its subsidy")
-    awards = [award_part(award, line.gross_fen, gross_fen) for award in line.awards]
-    subsidy_fen = sum(award["amount_fen"] for award in awards if award["mode"] == "instant")
+    awards = award_parts(line.awards, line.gross_fen, gross_fen)
+    subsidy_fen = _instant_fen(awards)
     return replace(
         line,
         quantity=line.used,
@@ -79,7 +80,7 @@ def parts_of_holds(line: DeliveredLine, charged: DeliveredLine, holds: Sequence[
     due = {
         (award["programme"], award["version"], fund): amount_fen
         for award in charged.awards
-        if award["mode"] == "instant"
+        if award["mode"] == Mode.INSTANT
         for fund, amount_fen in award["by_fund"].items()
     }
     grouped: dict[tuple[str, int, str], list[HoldView]] = {}
@@ -90,3 +91,8 @@ def parts_of_holds(line: DeliveredLine, charged: DeliveredLine, holds: Sequence[
         for source, members in grouped.items()
         for hold, part in zip(members, allocate(due.get(source, 0), [each.amount_fen for each in members]), strict=True)
     }
+
+
+def _instant_fen(awards: Sequence[Mapping[str, Any]]) -> int:
+    """Return what awards give at once."""
+    return sum(award["amount_fen"] for award in awards if award["mode"] == Mode.INSTANT)

@@ -109,9 +109,9 @@ def capture_holds(
 ) -> tuple[HoldView, ...]:
     """Spend ``amount_fen`` of what is held for a delivered line, and give the rest and its ceilings back.
 
-    Split over the line's holds as ``parts`` say, by hold, or by what each holds. Captured once: a repeat with the same amount returns the first
-    result. Raises Conflict ``hold.not_open`` for a line whose holds were released or captured otherwise, and
-    ``hold.too_small`` for more than is held.
+    Split over the line's holds as ``parts`` say, by hold, or by what each holds. Captured once: a repeat with the same
+    amount returns the first result. Raises Conflict ``hold.not_open`` for a line whose holds were released or captured
+    otherwise, ``hold.too_small`` for more than is held, and ValueError for parts that are not ``amount_fen``.
     """
     work.actor.require(Permission.METER_USAGE)
     holds = hold_queries.lock_holds_of_lines(work.session, [order_line_id])

@@ -32,7 +32,7 @@ from tests.support.invariants import broken
 SYSTEM = system_actor("test")
 THEN = datetime(2026, 3, 2, tzinfo=UTC)
 FUNDS = {slug: new_id() for slug in ("city", "province", "state")}
-FEN = st.integers(0, 10**12)
+FEN = st.one_of(st.integers(0, 1_000), st.integers(0, 10**12))
 
 
 @st.composite
@@ -43,7 +43,7 @@ def ordered_lines(draw: st.DrawFn) -> tuple[DeliveredLine, list[HoldView]]:
     awards, holds, left, instant = [], [], gross, 0
     for number in range(draw(st.integers(0, 3))):
         mode = draw(st.sampled_from(["instant", "reimburse"]))
-        amount = draw(st.integers(0, left))
+        amount = draw(st.one_of(st.integers(0, left), st.just(left)))
         left -= amount
         first = draw(st.integers(0, amount))
         by_fund = {"city": first, "province": amount - first}
@@ -108,6 +108,11 @@ def test_no_payer_pays_more_than_was_held_and_the_parts_are_the_whole(
     for before, after in zip(line.awards, charged.awards, strict=True):
         assert sum(after["by_fund"].values()) == after["amount_fen"] <= before["amount_fen"]
         assert all(after["by_fund"][fund] <= fen for fund, fen in before["by_fund"].items())
+        exact = before["amount_fen"] * charged.gross_fen
+        if charged.payable_fen < line.payable_fen or before["mode"] != "instant":
+            assert after["amount_fen"] * line.gross_fen <= exact, "parts of a fen are the fund's"
+        assert abs(after["amount_fen"] * line.gross_fen - exact) < max(line.gross_fen, 1)
+        assert after["amount_fen"] <= min(after["base_fen"], after["claim_fen"])
 
 
 @given(ordered_lines())
@@ -117,6 +122,19 @@ def test_what_was_used_as_a_whole_is_the_order_itself(drawn: tuple[DeliveredLine
         whole = replace(line, used=used)
         assert charged_of(whole) is whole
         assert parts_of_holds(whole, whole, holds) == {each.id: each.amount_fen for each in holds}
+
+
+def test_awards_that_pay_all_leave_the_park_nothing_to_pay() -> None:
+    """Half and half of 100 fen: a third of the time is 33 fen, of which each half is 16 and a part of a fen."""
+    award = {"version": 1, "mode": "instant", "payee": "provider", "base_fen": 100, "claim_fen": 50, "amount_fen": 50}
+    awards = [award | {"programme": name, "by_fund": {"city": 25, "province": 25}} for name in ("one", "two")]
+    line = replace(bare_line(), quantity=3, subsidy_fen=100, payable_fen=0, awards=awards, used=1)
+    charged = charged_of(line)
+    assert (charged.gross_fen, charged.subsidy_fen, charged.payable_fen) == (33, 33, 0)
+    assert [each["amount_fen"] for each in charged.awards] == [17, 16]
+    line = replace(line, subsidy_fen=99, payable_fen=1, awards=[awards[0], awards[1] | {"amount_fen": 49}])
+    charged = charged_of(line)
+    assert [each["amount_fen"] for each in charged.awards] == [16, 16], "the park's fen is one that it agreed to"
 
 
 def test_more_than_was_ordered_is_never_charged_nor_a_subsidy_without_awards() -> None:
