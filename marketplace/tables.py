@@ -65,6 +65,7 @@ from services.store import (
     sites,
     slot_holds,
     suspensions,
+    waiting,
     watching,
 )
 from tenants.kernel import idempotency
@@ -103,6 +104,7 @@ STORES = (
     reference_tables,
     site_alarms,
     suspensions,
+    waiting,
     watching,
     aid,
     alerts,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 MOST_MINUTES = 60
 MOST_PER_PARK = 100
+MOST_OFFER_HOURS = 72
 
 
 class HoldOutcome(StrEnum):
@@ -22,10 +23,14 @@ class HoldOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class HoldTerms:
-    """How many minutes a slot is held, and how many slots a park holds at once; set by nobody where it never was."""
+    """How many minutes a slot is held, how many slots a park holds at once, and for how many hours a freed one is offered.
+
+    Set by nobody where it never was.
+    """
 
     minutes: int
     per_park: int
+    offer_hours: int
     set_by: UUID | None
     set_at: datetime | None
 

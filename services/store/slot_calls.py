@@ -5,8 +5,10 @@ Both meet at the exclusion constraint of the reservations. What has expired ther
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -16,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from tenants.kernel.identifiers import new_id
 
 _HOLD = "SELECT answer, hold_id FROM hold_slot(%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s)"
-_BOOK = "SELECT answer, reserved FROM book_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::uuid, %s)"
+_BOOK = "SELECT answer, reserved FROM book_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::uuid, %s, %s::uuid[])"
+_OFFER = "SELECT take_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::integer), %s::uuid"
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,37 @@ class Wanted:
 def hold_slot(connection: Connection, wanted: Wanted, quote_id: UUID | None) -> tuple[str, UUID | None]:
     """Hold a time for the acting park; return what came of it and the hold, which may be one that it had already.
 
-    Answers: ``held``, ``taken``, ``busy`` (to be tried again) or ``too_many``; after all but the first the transaction
-    must be undone.
+    Answers: ``held``, ``taken``, ``busy`` (to be tried again), ``waited`` (somebody waits for it) or ``too_many``; after
+    all but the first the transaction must be undone.
     """
     about = (wanted.provider_id, wanted.instrument_id, wanted.begins, wanted.finishes)
     return _called(connection, _HOLD, (*about, new_id(), wanted.person, quote_id, wanted.moment))
 
 
-def book_slot(connection: Connection, wanted: Wanted) -> tuple[str, UUID | None]:
+def book_slot(
+    connection: Connection, wanted: Wanted, given_back: Sequence[UUID] = ()
+) -> tuple[str, UUID | None]:
     """Reserve a time for good, by the acting park's hold of it where there is one; return what came of it.
 
-    Answers: ``booked``, ``taken`` or ``busy``; after all but the first the transaction must be undone.
+    ``given_back`` are reservations that the same transaction has given up for this one: nobody else could have had them.
+    Answers: ``booked``, ``taken``, ``busy`` or ``waited``; after all but the first the transaction must be undone.
     """
     about = (wanted.provider_id, wanted.instrument_id, wanted.units, *wanted.occupied, wanted.begins, wanted.finishes)
-    return _called(connection, _BOOK, (*about, new_id(), wanted.person, wanted.moment))
+    return _called(connection, _BOOK, (*about, new_id(), wanted.person, wanted.moment, list(given_back)))
 
 
-def _called(connection: Connection, statement: str, values: tuple[object, ...]) -> tuple[str, UUID | None]:
+def offer_slot(connection: Connection, wanted: Wanted, until: datetime, turn: int) -> UUID | None:
+    """Hold a time until a moment for who waits with the number ``turn``; return the reservation.
+
+    None when it is taken, or when somebody with a lower number could have it: then the transaction must be undone.
+    """
+    about = (wanted.provider_id, wanted.instrument_id, wanted.units, *wanted.occupied)
+    reserved = new_id()
+    unit, _ = _called(connection, _OFFER, (*about, reserved, wanted.moment, until, turn, reserved))
+    return reserved if isinstance(unit, int) and unit > 0 else None
+
+
+def _called(connection: Connection, statement: str, values: tuple[object, ...]) -> tuple[Any, UUID | None]:
     """Call a function in the driver's own words: half of what a compiled statement takes here."""
     try:
         answer, found = connection.exec_driver_sql(statement, values).one()

@@ -53,6 +53,7 @@ class SlotHoldLimit(Base):
     __tablename__ = "slot_hold_limits"
     __table_args__ = (
         CheckConstraint("minutes BETWEEN 1 AND 60 AND per_park BETWEEN 1 AND 100", name="in_reach"),
+        CheckConstraint("offer_hours BETWEEN 1 AND 72", name="offer_hours"),
         CheckConstraint("number = 0 OR (set_by IS NOT NULL AND set_at IS NOT NULL)", name="named"),
         {"info": {"shared": "the operator's rule, the same for every park"}},
     )
@@ -60,5 +61,7 @@ class SlotHoldLimit(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     minutes: Mapped[int] = mapped_column(SmallInteger)
     per_park: Mapped[int] = mapped_column(SmallInteger)
+    offer_hours: Mapped[int] = mapped_column(SmallInteger, server_default="4")
+    """How long a freed slot is offered to who has waited for it."""
     set_by: Mapped[UUID | None]
     set_at: Mapped[datetime | None]

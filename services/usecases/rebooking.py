@@ -51,7 +51,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     time, and one that is refused keeps what it has. The same time again changes nothing. ``count`` None keeps the length.
     Raises NotFound for another park's, Invalid for a time that cannot be booked, Conflict ``booking.longer``,
     ``booking.too_late`` (by the notice, or where cancelling would cost something), ``booking.begun``, ``booking.closed``,
-    ``quota.exceeded`` with the day from which it fits, and ``slot.taken`` with the nearest free slots.
+    ``quota.exceeded`` with the day from which it fits, ``slot.taken`` with the nearest free slots, and ``slot.waited_for``.
     """
     work.actor.require(Permission.PLACE_ORDER)
     person = work.actor.require_person()
@@ -74,7 +74,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     span = Span(instrument.id, starts_at, ends_at)
     quotas.count_booking(work, instrument, span, before=before)
     free_reservation(work.session, before.provider_id, reservation_id)
-    taken = slots.reserve(work, instrument, span)
+    taken = slots.reserve(work, instrument, span, [reservation_id])
     _change(work, before, reservation_id=taken, starts_at=starts_at, ends_at=ends_at)
     _note(
         work,

@@ -16,7 +16,7 @@ from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.formats.inspection import read_inspection
-from services.rules.slot_holds import MOST_MINUTES, MOST_PER_PARK, HoldOutcome, HoldTerms
+from services.rules.slot_holds import MOST_MINUTES, MOST_OFFER_HOURS, MOST_PER_PARK, HoldOutcome, HoldTerms
 from services.rules.slots import Span, check_span
 from services.store import slot_calls
 from services.store.bookings import Reservation
@@ -25,7 +25,7 @@ from services.store.slot_holds import SlotHold, SlotHoldLimit
 from services.usecases import suspensions
 from services.usecases.catalogue import refuse_fields
 from services.usecases.instruments import InstrumentView, read_instrument
-from services.usecases.slots import busy, wanted
+from services.usecases.slots import busy, waited_for, wanted
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, NotFound
@@ -96,6 +96,8 @@ def take_hold(work: Work, instrument: InstrumentView, span: Span, *, quote_id: U
             "slot.too_many_holds",
             msg("贵园区同时暂留的时段已达 {most} 个。请先下单或释放其中一个。", most=_terms(work).per_park),
         )
+    if answer == "waited":
+        raise waited_for(instrument, span)
     if answer != "held" or hold_id is None:
         raise busy()
     return hold_id
@@ -121,6 +123,12 @@ def read_hold(work: Work, *, hold_id: UUID) -> HoldView:
 def release_hold(work: Work, *, hold_id: UUID) -> HoldView:
     """Give a held slot back before its time is over; one that has ended stays as it is. NotFound for another's."""
     work.actor.require(Permission.PLACE_ORDER)
+    end_hold(work, hold_id)
+    return read_hold(work, hold_id=hold_id)
+
+
+def end_hold(work: Work, hold_id: UUID) -> None:
+    """Give a slot of the acting park back, for use cases that have asked for their own permission."""
     released = (
         update(SlotHold)
         .where(SlotHold.tenant_id == work.actor.require_tenant(), SlotHold.id == hold_id, SlotHold.outcome.is_(None))
@@ -132,7 +140,6 @@ def release_hold(work: Work, *, hold_id: UUID) -> HoldView:
     if row is not None:
         free_reservation(work.session, row.provider_id, row.reservation_id)
         audit.record(work, "slot.release", "slot_hold", hold_id)
-    return read_hold(work, hold_id=hold_id)
 
 
 def close_expired(work: Work, *, limit: int = MOST_AT_ONCE) -> int:
@@ -175,8 +182,11 @@ def read_hold_terms(work: Work) -> HoldTerms:
     return _terms(work)
 
 
-def set_hold_terms(work: Work, *, minutes: int, per_park: int) -> HoldTerms:
-    """Set how long slots are held and how many a park holds at once, from now on; what is held stays as it is."""
+def set_hold_terms(work: Work, *, minutes: int, per_park: int, offer_hours: int | None = None) -> HoldTerms:
+    """Set how long slots are held, how many a park holds at once and how long a freed one is offered, from now on.
+
+    What is held stays as it is; ``offer_hours`` None keeps the hours.
+    """
     work.actor.require(Permission.MANAGE_CATALOGUE)
     person = work.actor.require_person()
     wrong: dict[str, Message] = {}
@@ -184,24 +194,38 @@ def set_hold_terms(work: Work, *, minutes: int, per_park: int) -> HoldTerms:
         wrong["minutes"] = msg("须为 1 至 {most} 的整数。", most=MOST_MINUTES)
     if not 1 <= per_park <= MOST_PER_PARK:
         wrong["per_park"] = msg("须为 1 至 {most} 的整数。", most=MOST_PER_PARK)
+    if offer_hours is not None and not 1 <= offer_hours <= MOST_OFFER_HOURS:
+        wrong["offer_hours"] = msg("须为 1 至 {most} 的整数。", most=MOST_OFFER_HOURS)
     refuse_fields(wrong)
+    hours = _terms(work).offer_hours if offer_hours is None else offer_hours
     newest = work.session.execute(select(func.max(SlotHoldLimit.number))).scalar_one()
     values = {
         "number": newest + 1,
         "minutes": minutes,
         "per_park": per_park,
+        "offer_hours": hours,
         "set_by": person,
         "set_at": work.now,
     }
     if not rows_written(work.session, insert(SlotHoldLimit).values(values).on_conflict_do_nothing()):
         raise Conflict("slot.hold_terms", msg("他人刚刚修改了暂留规则。请刷新页面后重试。"))
-    audit.record(work, "slot.set_hold_terms", "slot_hold_limit", newest + 1, minutes=minutes, per_park=per_park)
+    facts = {"minutes": minutes, "per_park": per_park, "offer_hours": hours}
+    audit.record(work, "slot.set_hold_terms", "slot_hold_limit", newest + 1, **facts)
     return _terms(work)
 
 
 def _terms(work: Work) -> HoldTerms:
-    columns = (SlotHoldLimit.minutes, SlotHoldLimit.per_park, SlotHoldLimit.set_by, SlotHoldLimit.set_at)
-    row = work.session.execute(select(*columns).order_by(SlotHoldLimit.number.desc()).limit(1)).one()
+    row = work.session.execute(
+        select(
+            SlotHoldLimit.minutes,
+            SlotHoldLimit.per_park,
+            SlotHoldLimit.offer_hours,
+            SlotHoldLimit.set_by,
+            SlotHoldLimit.set_at,
+        )
+        .order_by(SlotHoldLimit.number.desc())
+        .limit(1)
+    ).one()
     return HoldTerms(*row)
 
 

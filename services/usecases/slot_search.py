@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from services.rules.slots import LONGEST_SEARCH, IsOpen
+from services.rules.slots import LONGEST_SEARCH, IsOpen, known_days, slot_starts
 from services.store import slot_queries
 from services.store.catalogue import Instrument
 from services.store.slot_queries import Window
@@ -169,6 +169,51 @@ def nearest_slots(work: Work, instrument: InstrumentView, wanted: datetime, limi
     window = _window(work, _open_days(from_, to, working_days(work)), from_, to)
     found = [SlotView(**row) for row in slot_queries.nearest_free(work.session, instrument.id, window, wanted, limit)]
     return tuple(sorted(found, key=lambda slot: slot.starts_at))
+
+
+def free_within(
+    work: Work, instrument_id: UUID, from_: datetime, to: datetime, *, slots: int, limit: int
+) -> tuple[SlotView, ...]:
+    """Return an instrument's free times of ``slots`` slots in a row within ``[from_, to)``, earliest first; for use cases
+    that have asked for their own permission. Days of a year that is not known have none.
+    """
+    begin = max(from_, work.now + timedelta(microseconds=1))
+    if begin >= to:
+        return ()
+    window = _window(work, _open_days(begin, to, working_days(work)), begin, to)
+    return tuple(_free(work, [instrument_id], window, limit, slots))
+
+
+def taken_slots(
+    work: Work, *, instruments: Iterable[InstrumentView], from_: datetime, to: datetime, free: Iterable[SlotView]
+) -> tuple[SlotView, ...]:
+    """Return the slots of some instruments within ``[from_, to)`` that could be booked were they not taken.
+
+    ``free`` are all that are free then. What is taken has no free unit.
+    """
+    work.actor.require(Permission.READ_CATALOGUE)
+    known = {(each.instrument_id, each.starts_at) for each in free}
+    is_open = known_days(working_days(work))
+    found: list[SlotView] = []
+    for each in instruments:
+        hours = each.hours
+        begin = max(from_, work.now + timedelta(minutes=hours.min_notice_minutes, microseconds=1))
+        end = min(to, work.now + timedelta(days=hours.max_notice_days) + hours.shortest)
+        for at in slot_starts(hours, begin, end, is_open):
+            if (each.id, at) not in known:
+                ends_at = at + hours.shortest
+                found.append(SlotView(each.id, each.name, each.region_code, at, ends_at, free_units=0))
+    return tuple(found)
+
+
+def list_fitting(
+    work: Work, *, offerings: Collection[str], region: str | None = None, method: str | None = None, limit: int = 50
+) -> tuple[InstrumentView, ...]:
+    """Return the instruments of some offerings that fit a search, free or not, by name."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    narrowed = [Instrument.offering.in_(offerings), *_narrowed(region, method)]
+    query = select(Instrument).where(*narrowed, *visible(work.actor)).order_by(Instrument.name, Instrument.id)
+    return tuple(instrument_view(row) for row in work.session.scalars(query.limit(limit)))
 
 
 def _check_length(instrument: InstrumentView, slots: int) -> None:

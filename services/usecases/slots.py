@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -31,17 +31,20 @@ def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
         raise _slot_taken(work, instrument, span)
 
 
-def reserve(work: Work, instrument: InstrumentView, span: Span) -> UUID:
+def reserve(work: Work, instrument: InstrumentView, span: Span, given_back: Sequence[UUID] = ()) -> UUID:
     """Reserve a unit for ``span`` with its buffers; Conflict ``slot.taken`` when somebody was faster.
 
     What the park holds of it becomes the reservation. Else the lowest free unit is taken, so that long bookings find a
     unit that is free throughout. A booking belongs to every reservation. Two transactions that want the same time meet
-    at the exclusion constraint: the second waits for the first and then sees it taken.
+    at the exclusion constraint: the second waits for the first and then sees it taken. Where others wait for the time
+    it is theirs first: Conflict ``slot.waited_for``. ``given_back`` was this booking's own until now.
     """
     work.actor.require(Permission.PLACE_ORDER)
-    answer, reservation_id = slot_calls.book_slot(work.connection, wanted(work, instrument, span))
+    answer, reservation_id = slot_calls.book_slot(work.connection, wanted(work, instrument, span), given_back)
     if answer == "taken":
         raise _slot_taken(work, instrument, span)
+    if answer == "waited":
+        raise waited_for(instrument, span)
     if answer != "booked" or reservation_id is None:
         raise busy()
     return reservation_id
@@ -58,6 +61,15 @@ def wanted(work: Work, instrument: InstrumentView, span: Span) -> slot_calls.Wan
         occupied=instrument.hours.occupied(span.starts_at, span.ends_at),
         person=work.actor.user_id,
         moment=work.now,
+    )
+
+
+def waited_for(instrument: InstrumentView, span: Span) -> Conflict:
+    """Return the refusal of who wants a freed time that goes to somebody who has waited for it."""
+    at = f"{span.starts_at.astimezone(CHINA):%m-%d %H:%M}"
+    return Conflict(
+        "slot.waited_for",
+        msg("“{name}”{at} 起的时段有园区排队等候，将先提供给他们。您可加入排队，或另选时段。", name=instrument.name, at=at),
     )
 
 

@@ -1,0 +1,208 @@
+"""Offering freed slots to those who wait, strictly in order: as a hold of the one whose turn it is.
+
+Each place is looked at in a transaction of its own, which takes the slot only where nobody with a lower number could
+have it: the database looks after the slot is taken, so that neither two clocks nor a late join can change the order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.rules.slots import Hours, Span
+from services.rules.waiting import PASSED_FOR, WaitingStep, offered_until
+from services.store import slot_calls
+from services.store.catalogue import Instrument
+from services.store.slot_holds import SlotHold
+from services.store.waiting import WaitingPlace, WaitingStepRow, WaitingTurn
+from services.usecases import quotas, suspensions
+from services.usecases.instruments import InstrumentView, instrument_view, read_instrument
+from services.usecases.slot_holds import read_hold_terms
+from services.usecases.slot_search import SlotView, free_within
+from services.usecases.slots import wanted
+from services.usecases.waiting import end_place
+from tenants.kernel.errors import Conflict, NotFound, Problem
+from tenants.kernel.identifiers import new_id
+from tenants.kernel.messages import msg
+from tenants.kernel.vocabulary import Permission
+from tenants.kernel.work import Work
+from tenants.usecases import audit
+
+MOST_AT_ONCE = 2_000
+"""Places that one round looks at."""
+MOST_TIMES = 20
+"""Free times that are tried for one place."""
+
+
+@dataclass(frozen=True)
+class DuePlace:
+    """A place for which something is free, or whose time is over."""
+
+    tenant_id: UUID
+    place_id: UUID
+
+
+@dataclass(frozen=True)
+class OfferView:
+    """A slot that is held for who has waited for it, half-open in UTC, and until when."""
+
+    place_id: UUID
+    instrument_name: str
+    starts_at: datetime
+    ends_at: datetime
+    expires_at: datetime
+    joined_by: UUID | None
+
+
+@dataclass(frozen=True)
+class _Place:
+    id: UUID
+    provider_id: UUID
+    instrument_id: UUID
+    number: int
+    from_at: datetime
+    to_at: datetime
+    slots: int
+    joined_by: UUID | None
+
+    def is_over(self, hours: Hours, now: datetime) -> bool:
+        """Tell whether no booking of the wish can be made in time any more."""
+        length = timedelta(minutes=hours.slot_minutes * max(self.slots, hours.min_slots))
+        return self.to_at - length <= now + timedelta(minutes=hours.min_notice_minutes)
+
+
+def places_to_offer(work: Work) -> tuple[DuePlace, ...]:
+    """Return the places to look at, in the order of each instrument's list; ``offer`` decides."""
+    work.actor.require(Permission.RUN_PLATFORM)
+    query = (
+        select(WaitingPlace.tenant_id, *_COLUMNS)
+        .join(WaitingTurn, _IS_TURN)
+        .where(WaitingTurn.open)
+        .order_by(WaitingPlace.provider_id, WaitingPlace.instrument_id, WaitingPlace.number)
+        .limit(MOST_AT_ONCE)
+    )
+    rows = work.session.execute(query).all()
+    known = select(Instrument).where(Instrument.id.in_({row.instrument_id for row in rows}))
+    hours = {each.id: instrument_view(each).hours for each in work.session.scalars(known)}
+    places = [(row.tenant_id, _Place(*row[1:])) for row in rows]
+    return tuple(
+        DuePlace(tenant_id, place.id)
+        for tenant_id, place in places
+        if place.is_over(hours[place.instrument_id], work.now) or _fitting(work, place, 1)
+    )
+
+
+def offer(work: Work, *, place_id: UUID) -> OfferView | None:
+    """Hold the first free time that fits a place of the acting park; None where there is none, or it has ended.
+
+    A park that may not book is passed over with the reason, and so is a time beyond its quota. Raises Conflict
+    ``waiting.not_now`` when the time was taken, or belongs to somebody before it: the next round looks again.
+    """
+    work.actor.require(Permission.RUN_PLATFORM)
+    place = _open_place(work, place_id)
+    if place is None:
+        return None
+    try:
+        instrument = read_instrument(work, instrument_id=place.instrument_id)
+        if place.is_over(instrument.hours, work.now):
+            end_place(work, place_id, WaitingStep.OVER)
+            return None
+        suspensions.refuse_suspended(work, provider_id=place.provider_id)
+    except (Conflict, NotFound) as problem:
+        _pass_over(work, place, problem, place.from_at, place.to_at)
+        return None
+    for slot in _fitting(work, place, MOST_TIMES):
+        try:
+            quotas.check_quota(work, instrument, Span(instrument.id, slot.starts_at, slot.ends_at))
+        except Conflict as problem:
+            _pass_over(work, place, problem, slot.starts_at, slot.ends_at)
+        else:
+            return _offer(work, place, instrument, slot)
+    return None
+
+
+def _offer(work: Work, place: _Place, instrument: InstrumentView, slot: SlotView) -> OfferView | None:
+    until = offered_until(instrument.hours, slot.starts_at, read_hold_terms(work).offer_hours, work.now)
+    hold_id = new_id()
+    facts = {"hold_id": hold_id, "starts_at": slot.starts_at, "ends_at": slot.ends_at}
+    if until <= work.now or not end_place(work, place.id, WaitingStep.OFFERED, **facts):
+        return None
+    span = Span(instrument.id, slot.starts_at, slot.ends_at)
+    reserved = slot_calls.offer_slot(work.connection, wanted(work, instrument, span), until, place.number)
+    if reserved is None:
+        raise Conflict("waiting.not_now", msg("该时段刚被占用，或应先提供给更早的排队者。稍后将自动重试。"))
+    hold = {
+        "tenant_id": work.actor.require_tenant(),
+        "id": hold_id,
+        "provider_id": place.provider_id,
+        "instrument_id": instrument.id,
+        "instrument_name": instrument.name,
+        "offering": instrument.offering,
+        "reservation_id": reserved,
+        "starts_at": slot.starts_at,
+        "ends_at": slot.ends_at,
+        "held_by": place.joined_by,
+        "held_at": work.now,
+        "expires_at": until,
+    }
+    work.session.execute(insert(SlotHold).values(hold))
+    audit.record(work, "waiting.offer", "waiting_place", place.id, hold_id=hold_id, number=place.number)
+    return OfferView(place.id, instrument.name, slot.starts_at, slot.ends_at, until, place.joined_by)
+
+
+def _pass_over(work: Work, place: _Place, problem: Problem, starts_at: datetime, ends_at: datetime) -> None:
+    """Note once why a place is not offered a time, and let it keep nobody away until it is looked at again."""
+    step = {
+        "tenant_id": work.actor.require_tenant(),
+        "id": new_id(),
+        "place_id": place.id,
+        "kind": WaitingStep.PASSED,
+        "reason": problem.code,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "noted_at": work.now,
+    }
+    work.session.execute(insert(WaitingStepRow).values(step).on_conflict_do_nothing())
+    work.session.execute(
+        update(WaitingTurn)
+        .where(
+            WaitingTurn.provider_id == place.provider_id,
+            WaitingTurn.instrument_id == place.instrument_id,
+            WaitingTurn.number == place.number,
+            WaitingTurn.open,
+        )
+        .values(passed_until=work.now + PASSED_FOR)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _fitting(work: Work, place: _Place, limit: int) -> tuple[SlotView, ...]:
+    return free_within(work, place.instrument_id, place.from_at, place.to_at, slots=place.slots, limit=limit)
+
+
+def _open_place(work: Work, place_id: UUID) -> _Place | None:
+    query = select(*_COLUMNS).join(WaitingTurn, _IS_TURN)
+    mine = (WaitingPlace.tenant_id == work.actor.require_tenant(), WaitingPlace.id == place_id)
+    row = work.session.execute(query.where(*mine, WaitingTurn.open)).one_or_none()
+    return None if row is None else _Place(*row)
+
+
+_COLUMNS = (
+    WaitingPlace.id,
+    WaitingPlace.provider_id,
+    WaitingPlace.instrument_id,
+    WaitingPlace.number,
+    WaitingPlace.from_at,
+    WaitingPlace.to_at,
+    WaitingPlace.slots,
+    WaitingPlace.joined_by,
+)
+_IS_TURN = (
+    (WaitingTurn.provider_id == WaitingPlace.provider_id)
+    & (WaitingTurn.instrument_id == WaitingPlace.instrument_id)
+    & (WaitingTurn.number == WaitingPlace.number)
+)
