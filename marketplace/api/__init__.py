@@ -38,6 +38,7 @@ NOUNS = (
     "bookings",
     "rebooking",
     "slot_holds",
+    "waiting",
     "instruments",
     "attendance",
     "suspensions",

@@ -11,7 +11,7 @@ from pydantic import Field
 from marketplace.api.calls import call, command, noun, read, show
 from marketplace.api.fields import Answer, Body, ById, Idempotent, Instant, Moment
 from marketplace.doors.identity import working
-from services.rules.slot_holds import MOST_MINUTES, MOST_PER_PARK
+from services.rules.slot_holds import MOST_MINUTES, MOST_OFFER_HOURS, MOST_PER_PARK
 from services.rules.slots import MOST_SLOTS
 from services.usecases import slot_holds as use_cases
 
@@ -54,6 +54,7 @@ class SlotHoldTerms(Answer):
 
     minutes: int
     per_park: int
+    offer_hours: int = Field(description="How long a freed slot is offered to who has waited for it")
     set_by: UUID | None
     set_at: Moment | None
 
@@ -63,6 +64,9 @@ class SlotHoldTermsWish(Body):
 
     minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES, strict=True)]
     per_park: Annotated[int, Field(ge=1, le=MOST_PER_PARK, strict=True)]
+    offer_hours: Annotated[int | None, Field(ge=1, le=MOST_OFFER_HOURS, strict=True, description="Null keeps it")] = (
+        None
+    )
 
 
 @slot_holds.post("/slot-holds", **call(SlotHold, status=201))
@@ -118,5 +122,7 @@ def set_slot_hold_terms(body: SlotHoldTermsWish, header: Idempotent) -> Response
         "slot.set_hold_terms",
         header,
         body,
-        lambda work: SlotHoldTerms.of(use_cases.set_hold_terms(work, minutes=body.minutes, per_park=body.per_park)),
+        lambda work: SlotHoldTerms.of(
+            use_cases.set_hold_terms(work, minutes=body.minutes, per_park=body.per_park, offer_hours=body.offer_hours)
+        ),
     )

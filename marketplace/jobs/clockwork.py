@@ -19,6 +19,7 @@ from marketplace.usecases import (
     renewals,
     standing_orders,
     subscription_fees,
+    waiting,
 )
 from services.usecases import (
     attendance,
@@ -27,13 +28,14 @@ from services.usecases import (
     site_months,
     slot_holds,
     suspensions,
+    waiting_offers,
     watching,
     work_orders,
 )
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.errors import Problem, Unavailable
+from tenants.kernel.errors import Conflict, Problem, Unavailable
 from tenants.kernel.work import Work
 from tenants.usecases import sign_in_limits, subscription_periods
 
@@ -123,6 +125,20 @@ def close_expired_holds(market: Marketplace) -> None:
     while more and not market.stopping.is_set():
         with market.workshop.work(system_actor("clockwork")) as work:
             more = slot_holds.close_expired(work) > 0
+
+
+def offer_freed_slots(market: Marketplace) -> None:
+    """Offer what has become free to those who wait, in the order of each list and one place at a time."""
+    with market.workshop.work(system_actor("clockwork")) as work:
+        due = waiting_offers.places_to_offer(work)
+    for each in due:
+        try:
+            with market.workshop.work(system_actor("clockwork", tenant_id=each.tenant_id)) as work:
+                waiting.offer_place(work, place_id=each.place_id)
+        except Conflict as problem:
+            log.info("waiting place %s was not offered anything now: %s", each.place_id, problem.code)
+        except Exception:
+            log.exception("waiting place %s could not be looked at", each.place_id)
 
 
 def watch_funds(market: Marketplace) -> None:
@@ -301,6 +317,7 @@ CHORES = (
     Chore("cancel_overdue_orders", "*/5 * * * *", cancel_overdue_orders),
     Chore("settle_no_shows", "* * * * *", settle_no_shows),
     Chore("close_expired_holds", "* * * * *", close_expired_holds),
+    Chore("offer_freed_slots", "* * * * *", offer_freed_slots),
     Chore("follow_up_deliveries", "*/10 * * * *", follow_up_deliveries),
     Chore("renew_standing_orders", "*/5 * * * *", renew_standing_orders),
     Chore("close_site_months", "18 * * * *", close_site_months),

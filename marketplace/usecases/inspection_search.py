@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +33,27 @@ class FoundInspection:
     def payable_fen(self) -> int | None:
         """What the park would pay of an hour after its subsidy; None for anybody who is no park or may ask no price."""
         return None if self.item.line is None else self.item.line.payable_fen
+
+
+def find_full(
+    work: Work,
+    *,
+    found: Sequence[FoundInspection],
+    method: str | None = None,
+    region: str | None = None,
+    limit: int = 50,
+) -> tuple[InstrumentView, ...]:
+    """Return the instruments that fit a search and are not among what it ``found``; none where it found as many as it may.
+
+    A park can wait for a slot of them.
+    """
+    work.actor.require(Permission.READ_CATALOGUE)
+    if len(found) >= limit:
+        return ()
+    slugs = sorted(item.offering.slug for item in shop.list_shop(work) if item.offering.delivery is Delivery.INSPECTION)
+    fitting = slot_search.list_fitting(work, offerings=slugs, region=region, method=method, limit=limit)
+    free = {each.instrument.id for each in found}
+    return tuple(each for each in fitting if each.id not in free)
 
 
 def find_inspections(

@@ -33,6 +33,7 @@ from services.usecases.invariants_carbon import INVARIANTS_CARBON as CARBON
 from services.usecases.invariants_leads import LEADS
 from services.usecases.invariants_monitoring import INVARIANTS_MONITORING as MONITORING
 from services.usecases.invariants_samples import SAMPLES
+from services.usecases.invariants_waiting import WAITING
 from tenants.kernel.invariants import Invariant
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
@@ -234,6 +235,7 @@ ALL = (
     *SERVICES,
     *MONITORING,
     *SAMPLES,
+    *WAITING,
     *CARBON,
     *BILLING,
     *EXEMPTIONS,

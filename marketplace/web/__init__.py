@@ -84,6 +84,7 @@ from marketplace.web import (
     subsidies,
     traces,
     usage,
+    waiting,
     work_orders,
     workdays,
 )
@@ -165,6 +166,7 @@ GROUPS = (
     provider.pages,
     rebooking.pages,
     slot_holds.pages,
+    waiting.pages,
     instruments.pages,
     attendance.pages,
     conduct.pages,

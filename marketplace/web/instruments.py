@@ -12,7 +12,7 @@ from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.catalogue import Delivery
 from services.rules.slots import Hours
-from services.usecases import attendance_rules, instrument_versions, maintenance
+from services.usecases import attendance_rules, instrument_versions, maintenance, waiting
 from services.usecases import instruments as use_cases
 from services.usecases.catalogue import list_offerings
 from services.usecases.instruments import Facts, InstrumentView
@@ -45,7 +45,8 @@ def instruments() -> Response:
     with page_work() as work:
         work.actor.require(Permission.MANAGE_INSTRUMENT)
         found = use_cases.list_instruments(work, own=True)
-    return show("provider/instruments.html", instruments=found)
+        counts = waiting.count_waiting(work, instrument_ids=[each.id for each in found])
+    return show("provider/instruments.html", instruments=found, waiting=counts)
 
 
 @pages.get("/instruments/new")

@@ -87,6 +87,7 @@ ENTRIES = (
         groups=("slot_holds",),
         section=SERVICES,
     ),
+    Entry("waiting.places", msg("我的排队"), Permission.ASK_QUOTE, park_only=True, section=SERVICES),
     Entry("samples.samples", msg("送样"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("conduct.conduct", msg("履约记录"), Permission.READ_ORDER, park_only=True, section=SERVICES),
     Entry("leads.leads", msg("招商线索"), Permission.READ_ORDER, park_only=True, section=SERVICES),

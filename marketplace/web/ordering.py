@@ -35,6 +35,7 @@ from services.usecases import (
     sample_views,
     sites,
     slot_holds,
+    slot_search,
     twin_models,
 )
 from services.usecases.catalogue import OfferingView
@@ -271,7 +272,9 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         )
         offered = instruments.list_instruments(work, offering=offering.slug)
         ids = [each.id for each in offered]
-        week = make_week(slots, offered, monday, work.now)
+        shown = [each for each in offered if chosen in {None, each.id}] if len(slots) < MOST_SLOTS_SHOWN else ()
+        taken = slot_search.taken_slots(work, instruments=shown, from_=monday, to=week_end, free=slots)
+        week = make_week((*slots, *taken), offered, monday, work.now)
         return {
             "week": week,
             "instrument": chosen,

@@ -50,7 +50,9 @@ def set_terms() -> Response:
     """Set how long slots are held, and how many at once."""
     try:
         with page_work() as work:
-            slot_holds.set_hold_terms(work, minutes=_whole("minutes"), per_park=_whole("per_park"))
+            slot_holds.set_hold_terms(
+                work, minutes=_whole("minutes"), per_park=_whole("per_park"), offer_hours=_hours()
+            )
     except (Conflict, Invalid) as problem:
         return _terms(refusal_of(problem))
     return go(url_for("slot_holds.terms"))
@@ -61,8 +63,15 @@ def _terms(refusal: Refusal | None) -> Response:
         work.actor.require(Permission.MANAGE_CATALOGUE)
         found = slot_holds.read_hold_terms(work)
     status = 200 if refusal is None else refusal.status
-    typed = {"minutes": str(found.minutes), "per_park": str(found.per_park)} if refusal is None else given()
+    typed = {name: str(getattr(found, name)) for name in ("minutes", "per_park", "offer_hours")}
+    if refusal is not None:
+        typed |= given()
     return show("ordering/hold_terms.html", status=status, refusal=refusal, typed=typed, terms=found)
+
+
+def _hours() -> int | None:
+    """Return for how many hours a freed slot is offered, None where the form does not say."""
+    return _whole("offer_hours") if field("offer_hours") else None
 
 
 def _whole(name: str) -> int:

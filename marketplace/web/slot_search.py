@@ -35,6 +35,7 @@ def search() -> Response:
     """Show the instruments that fit, the one that is free first on top."""
     refusal, typed = None, _typed()
     found: tuple[inspection_search.FoundInspection, ...] = ()
+    full: tuple[instruments.InstrumentView, ...] = ()
     left: dict[UUID, tuple[Standing, ...]] = {}
     with page_work() as work:
         work.actor.require(Permission.READ_CATALOGUE)
@@ -50,9 +51,13 @@ def search() -> Response:
                 most_payable_fen=_most(typed["most"]),
             )
             left = _left(work, found)
+            if not typed["most"] and work.actor.may(Permission.ASK_QUOTE):
+                full = inspection_search.find_full(
+                    work, found=found, method=typed["method"] or None, region=_region(typed["region"])
+                )
         except Problem as problem:
             refusal = refusal_of(problem)
-        may_order = work.actor.may(Permission.PLACE_ORDER)
+        may_order, may_wait = work.actor.may(Permission.PLACE_ORDER), work.actor.may(Permission.ASK_QUOTE)
     status = 200 if refusal is None else refusal.status
     return show(
         "ordering/slots.html",
@@ -61,6 +66,8 @@ def search() -> Response:
         found=found,
         typed=typed,
         may_order=may_order,
+        may_wait=may_wait,
+        full=full,
         quotas=left,
     )
 

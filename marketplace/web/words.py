@@ -180,7 +180,25 @@ POLICY = {
     "withdrawn": msg("已撤回"),
     "rejected": msg("已驳回"),
 }
+WAITING = {
+    "waiting": msg("排队中"),
+    "offered": msg("已为您保留"),
+    "booked": msg("已预约"),
+    "declined": msg("已放弃"),
+    "lapsed": msg("保留已到期"),
+    "left": msg("已退出"),
+    "over": msg("时间已过"),
+}
+PASSED_OVER = {
+    "booking.suspended": msg("服务机构暂停接受本园区的新预约。"),
+    "quota.exceeded": msg("超过本园区的限额。"),
+    "instrument.not_found": msg("该仪器不再对本园区开放。"),
+}
+"""Why a place was passed over, by the code of the refusal."""
 ALERTS = {
+    "waiting.offered": msg(
+        "{person}：您排队等候的“{instrument}”{when} 起的时段已空出，为您保留至 {until}。见“我的排队”。"
+    ),
     "wallet.low": msg("钱包可用余额降至 {available_fen}，低于您设定的 {below_fen}。请及时充值，以免影响下单。"),
     "standing_order.halted": msg("“{title}”自 {month} 起未能续租，已停止。原因见站点页。"),
     "work_order.found": msg("站点“{site}”的“{meter}”用量异常，工单 {number} 须在一小时内响应。见工单页。"),
@@ -484,6 +502,8 @@ KINDS = {
     "order_step": ORDER_STEPS,
     "order_outcome": ORDER_OUTCOMES,
     "site_month": SITE_MONTH,
+    "waiting": WAITING,
+    "passed_over": PASSED_OVER,
     "obstacle": OBSTACLES,
     "kpi": KPIS,
     "column": COLUMNS,

@@ -46,9 +46,7 @@ def hold_slot(connection: Connection, wanted: Wanted, quote_id: UUID | None) -> 
     return _called(connection, _HOLD, (*about, new_id(), wanted.person, quote_id, wanted.moment))
 
 
-def book_slot(
-    connection: Connection, wanted: Wanted, given_back: Sequence[UUID] = ()
-) -> tuple[str, UUID | None]:
+def book_slot(connection: Connection, wanted: Wanted, given_back: Sequence[UUID] = ()) -> tuple[str, UUID | None]:
     """Reserve a time for good, by the acting park's hold of it where there is one; return what came of it.
 
     ``given_back`` are reservations that the same transaction has given up for this one: nobody else could have had them.

@@ -53,6 +53,8 @@ class HoldView:
     held_at: datetime
     expires_at: datetime
     outcome: HoldOutcome | None
+    counted: bool = True
+    """Whether it is one of those that a park has at once; a slot that was waited for is not."""
 
 
 def hold_slot(work: Work, *, instrument_id: UUID, starts_at: datetime, slots: int) -> HoldView:
@@ -209,8 +211,15 @@ def set_hold_terms(work: Work, *, minutes: int, per_park: int, offer_hours: int 
     }
     if not rows_written(work.session, insert(SlotHoldLimit).values(values).on_conflict_do_nothing()):
         raise Conflict("slot.hold_terms", msg("他人刚刚修改了暂留规则。请刷新页面后重试。"))
-    facts = {"minutes": minutes, "per_park": per_park, "offer_hours": hours}
-    audit.record(work, "slot.set_hold_terms", "slot_hold_limit", newest + 1, **facts)
+    audit.record(
+        work,
+        "slot.set_hold_terms",
+        "slot_hold_limit",
+        newest + 1,
+        minutes=minutes,
+        per_park=per_park,
+        offer_hours=hours,
+    )
     return _terms(work)
 
 
@@ -242,6 +251,7 @@ def _holds(work: Work) -> Select[*tuple[Any, ...]]:
         SlotHold.held_at,
         SlotHold.expires_at,
         SlotHold.outcome,
+        SlotHold.place.is_not(None).label("counted"),
     ).where(SlotHold.tenant_id == work.actor.require_tenant())
 
 

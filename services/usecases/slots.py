@@ -69,7 +69,11 @@ def waited_for(instrument: InstrumentView, span: Span) -> Conflict:
     at = f"{span.starts_at.astimezone(CHINA):%m-%d %H:%M}"
     return Conflict(
         "slot.waited_for",
-        msg("“{name}”{at} 起的时段有园区排队等候，将先提供给他们。您可加入排队，或另选时段。", name=instrument.name, at=at),
+        msg(
+            "“{name}”{at} 起的时段有园区排队等候，将先提供给他们。您可加入排队，或另选时段。",
+            name=instrument.name,
+            at=at,
+        ),
     )
 
 

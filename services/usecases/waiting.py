@@ -332,8 +332,8 @@ def _views(work: Work, rows: Sequence[Mapping[Any, Any]]) -> list[PlaceView]:
         )
         .order_by(WaitingStepRow.noted_at, WaitingStepRow.id)
     )
-    for each in work.session.execute(query):
-        passed[each.place_id].append(PassedView(*each))
+    for each in work.session.execute(query).mappings():
+        passed[each["place_id"]].append(PassedView(**each))
     return [_view(work, row, passed[row["id"]]) for row in rows]
 
 

@@ -30,6 +30,9 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     held = owner.post(
         "/slot-holds", {"instrument_id": later["instrument_id"], "starts_at": later["starts_at"]}
     ).get_json()
+    waiting = owner.post(
+        "/waiting-places", {"instrument_id": later["instrument_id"], "starts_at": later["starts_at"]}
+    ).get_json()
     slot = {"instrument_id": found["instrument_id"], "starts_at": found["starts_at"], "purpose": "断口分析"}
     lines = [LEADS, {"offering": "shared-inspection", "request": slot}]
     quote = owner.post("/quotes", {"lines": lines}).get_json()
@@ -61,6 +64,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "bookings": booking["id"],
         "booking-series": series["id"],
         "slot-holds": held["id"],
+        "waiting-places": waiting["id"],
         "sites": site["id"],
         "sample-batches": samples["id"],
         "site-meters": meter["id"],
