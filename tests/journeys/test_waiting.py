@@ -48,7 +48,7 @@ def test_who_waits_is_offered_what_another_lets_go(enter: Enter) -> None:
     page.get_by_label("检测内容").fill("水样检测")
     page.get_by_role("button", name="接受，查看价格").press("Enter")
     page.wait_for_url("**/quotes/*")
-    expect(page.get_by_role("timer")).to_be_visible()
+    expect(page.get_by_role("timer")).to_have_text(re.compile(r"^3:5\d:\d\d$"))
     page.get_by_role("button", name="确认下单").click()
     page.wait_for_url("**/orders/*")
     page.goto("/waiting")

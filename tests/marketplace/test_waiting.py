@@ -56,7 +56,7 @@ def accept(play: Play, person: Actor, place: PlaceView) -> OrderView:
 def test_a_cancelled_slot_is_offered_told_once_and_ordered_within_the_offer(play: Play, park: Actor) -> None:
     slot = free_slots(play, park)[0]
     order = plays.order(play, park, inspection(slot))
-    second, third = play.person("park05"), play.person("park02")
+    second, third = play.person("racer01"), play.person("park02")
     place, behind = join(play, second, slot), join(play, third, slot)
     clockwork.offer_freed_slots(play.market)
     assert told(play, second) == []
@@ -80,7 +80,7 @@ def test_a_cancelled_slot_is_offered_told_once_and_ordered_within_the_offer(play
 def test_what_the_provider_gives_up_is_offered_too(play: Play, park: Actor) -> None:
     slot = free_slots(play, park)[0]
     order = plays.order(play, park, inspection(slot))
-    second = play.person("park05")
+    second = play.person("racer01")
     place = join(play, second, slot)
     play.do(
         play.lab, lambda work: bookings.fail_inspection(work, booking_id=booking_of(order), reason="仪器故障")

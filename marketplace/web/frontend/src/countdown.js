@@ -2,6 +2,14 @@
 // in the status at five minutes, at one, and at the end: every second would talk over everything else.
 const TOLD = [300, 60];
 
+// Minutes and seconds, and hours where there are some: a freed slot is offered for hours.
+function asClock(left) {
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(left / 3600);
+  const minutes = Math.floor(left / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(left % 60)}` : `${minutes}:${two(left % 60)}`;
+}
+
 export function countDown(root) {
   for (const place of root.querySelectorAll("[data-until]")) {
     if (place.dataset.bound) continue;
@@ -17,7 +25,7 @@ export function countDown(root) {
       if (passed) status.textContent = place.dataset.left.replace("#", String(Math.ceil(left / 60)));
       last = left;
       if (left > 0) {
-        timer.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+        timer.textContent = asClock(left);
         return;
       }
       clearInterval(beat);
