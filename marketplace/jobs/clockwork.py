@@ -19,8 +19,8 @@ from marketplace.usecases import (
     renewals,
     standing_orders,
     subscription_fees,
-    waiting,
 )
+from marketplace.usecases import waiting as waiting_lists
 from services.usecases import (
     attendance,
     lead_editions,
@@ -35,7 +35,7 @@ from services.usecases import (
 from services.usecases.site_months import EndedMonth
 from tenants.kernel import idempotency
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.errors import Conflict, Problem, Unavailable
+from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.work import Work
 from tenants.usecases import sign_in_limits, subscription_periods
 
@@ -130,15 +130,13 @@ def close_expired_holds(market: Marketplace) -> None:
 def offer_freed_slots(market: Marketplace) -> None:
     """Offer what has become free to those who wait, in the order of each list and one place at a time."""
     with market.workshop.work(system_actor("clockwork")) as work:
-        due = waiting_offers.places_to_offer(work)
-    for each in due:
-        try:
-            with market.workshop.work(system_actor("clockwork", tenant_id=each.tenant_id)) as work:
-                waiting.offer_place(work, place_id=each.place_id)
-        except Conflict as problem:
-            log.info("waiting place %s was not offered anything now: %s", each.place_id, problem.code)
-        except Exception:
-            log.exception("waiting place %s could not be looked at", each.place_id)
+        due = [(place.tenant_id, place.place_id) for place in waiting_offers.places_to_offer(work)]
+    _each(
+        market,
+        due,
+        lambda work, place_id: waiting_lists.offer_place(work, place_id=place_id),
+        "waiting place %s could not be looked at",
+    )
 
 
 def watch_funds(market: Marketplace) -> None:

@@ -33,7 +33,7 @@ def form(instrument_id: str) -> Response:
     """Ask for which time, or which days, the park waits; a taken slot comes with its time."""
     names = ("starts_at", "first_day", "last_day", "slots")
     typed = {name: request.args.get(name, "").strip() for name in names}
-    return _form(instrument_id, None, typed | {"slots": typed["slots"] or "1"})
+    return _form(instrument_id, None, typed)
 
 
 @pages.post("/waiting/join/<instrument_id>")
@@ -97,6 +97,7 @@ def _form(instrument_id: str, refusal: Refusal | None, typed: dict[str, Any]) ->
         instrument = instruments.read_instrument(work, instrument_id=id_of(instrument_id))
         count = waiting.count_waiting(work, instrument_ids=[instrument.id]).get(instrument.id, 0)
     starts_at = _read(str(typed.get("starts_at", "")))
+    typed["slots"] = typed.get("slots") or str(instrument.hours.min_slots)
     return show(
         "ordering/waiting_join.html",
         status=200 if refusal is None else refusal.status,
@@ -109,12 +110,12 @@ def _form(instrument_id: str, refusal: Refusal | None, typed: dict[str, Any]) ->
 
 
 def _read(text: str) -> datetime | None:
-    """Return the moment in an address or a field, None where there is none."""
+    """Return the moment in an address or a field, in China's time; None where there is none, or one out of reach."""
     try:
         found = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        return found.replace(tzinfo=CHINA) if found.tzinfo is None else found.astimezone(CHINA)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=CHINA)
 
 
 def _moment() -> datetime:

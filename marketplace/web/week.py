@@ -1,4 +1,7 @@
-"""A week of free slots as a grid: days across, times down, instruments one below the other."""
+"""A week of free slots as a grid: days across, times down, instruments one below the other.
+
+A slot without a free unit is taken: it can be waited for.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ DAYS = 7
 
 @dataclass(frozen=True)
 class InstrumentGrid:
-    """One instrument's week: for each time of day, the free slot of each day or None."""
+    """One instrument's week: for each time of day, the slot of each day or None."""
 
     id: UUID
     name: str
@@ -56,7 +59,7 @@ def monday_of(text: str | None, now: datetime) -> datetime:
 def make_week(
     slots: Sequence[SlotView], instruments: Iterable[InstrumentView], monday: datetime, now: datetime
 ) -> Week:
-    """Return the grid of a week's free slots of these instruments."""
+    """Return the grid of a week's slots of these instruments."""
     first = monday.astimezone(CHINA).date()
     days = tuple(first + timedelta(days=number) for number in range(DAYS))
     by_instrument: dict[UUID, dict[str, dict[date, SlotView]]] = {}

@@ -82,6 +82,7 @@ BEGIN
          CROSS JOIN LATERAL (SELECT tstzrange(t.starts_at - make_interval(mins => i.before_minutes),
             e.ends_at + make_interval(mins => i.after_minutes)) AS occupied) o
          WHERE w.provider_id = of_provider AND w.instrument_id = of_instrument AND w.open
+           AND w.slots <= i.max_slots
            AND (w.passed_until IS NULL OR w.passed_until <= moment) AND (turn IS NULL OR w.number < turn)
            AND NOT waits_here(w.provider_id, w.instrument_id, w.number)
            AND w.wished @> tstzrange(t.starts_at, e.ends_at) AND o.occupied && span

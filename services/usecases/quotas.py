@@ -80,6 +80,20 @@ def refusals(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> t
     return tuple(found)
 
 
+def first_within(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> tuple[Span | None, Conflict | None]:
+    """Return the first of some times, in order, that the acting park's quota leaves room for, None where there is none,
+    and how the very first would be refused, None where it would not.
+    """
+    work.actor.require(Permission.ASK_QUOTE)
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is None or not spans:
+        return (spans[0] if spans else None), None
+    held = _held(work, [instrument.id], spans[0].starts_at.astimezone(CHINA).date())[instrument.id]
+    times = ((span, Held(span.starts_at, span.ends_at)) for span in spans)
+    found = next((span for span, new in times if exceeded(quota, held, new, CHINA, before=None) is None), None)
+    return found, _refused(work, instrument, quota, held, Held(spans[0].starts_at, spans[0].ends_at), None)
+
+
 def count_booking(work: Work, instrument: InstrumentView, span: Span, *, before: BookingView | None = None) -> None:
     """Let the acting park book ``span``, or move the booking ``before`` to it, if its quota has enough left.
 

@@ -129,8 +129,8 @@ def release_hold(work: Work, *, hold_id: UUID) -> HoldView:
     return read_hold(work, hold_id=hold_id)
 
 
-def end_hold(work: Work, hold_id: UUID) -> None:
-    """Give a slot of the acting park back, for use cases that have asked for their own permission."""
+def end_hold(work: Work, hold_id: UUID) -> bool:
+    """Give a slot of the acting park back, for use cases that have asked for their own permission; False when it had ended."""
     released = (
         update(SlotHold)
         .where(SlotHold.tenant_id == work.actor.require_tenant(), SlotHold.id == hold_id, SlotHold.outcome.is_(None))
@@ -139,9 +139,11 @@ def end_hold(work: Work, hold_id: UUID) -> None:
         .execution_options(synchronize_session=False)
     )
     row = work.session.execute(released).one_or_none()
-    if row is not None:
-        free_reservation(work.session, row.provider_id, row.reservation_id)
-        audit.record(work, "slot.release", "slot_hold", hold_id)
+    if row is None:
+        return False
+    free_reservation(work.session, row.provider_id, row.reservation_id)
+    audit.record(work, "slot.release", "slot_hold", hold_id)
+    return True
 
 
 def close_expired(work: Work, *, limit: int = MOST_AT_ONCE) -> int:

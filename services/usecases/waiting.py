@@ -115,10 +115,13 @@ def leave(work: Work, *, place_id: UUID) -> PlaceView:
     place = read_place(work, place_id=place_id)
     if place.joined_by != work.actor.user_id and not work.actor.may(Permission.PLACE_ORDER):
         raise NotAllowed("waiting.not_own", msg("只有排队者本人或园区管理员可以操作。请联系他们办理。"))
-    if place.state is WaitingState.WAITING and end_place(work, place_id, WaitingStep.LEFT):
-        audit.record(work, "waiting.leave", "waiting_place", place_id)
-    elif place.state is WaitingState.OFFERED and place.hold_id is not None:
-        slot_holds.end_hold(work, place.hold_id)
+    if place.state is WaitingState.WAITING:
+        if end_place(work, place_id, WaitingStep.LEFT):
+            audit.record(work, "waiting.leave", "waiting_place", place_id)
+        place = read_place(work, place_id=place_id)  # the clock may just have offered it something
+    if place.state is not WaitingState.OFFERED or place.hold_id is None:
+        return place
+    if slot_holds.end_hold(work, place.hold_id):
         audit.record(work, "waiting.decline", "waiting_place", place_id)
     return read_place(work, place_id=place_id)
 
@@ -186,7 +189,7 @@ def end_place(work: Work, place_id: UUID, kind: WaitingStep, **facts: Any) -> bo
 
 def _join(work: Work, instrument: InstrumentView, from_at: datetime, to_at: datetime, slots: int) -> PlaceView:
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
-    last = _lock_list(work, instrument)
+    _lock_list(work, instrument)
     own = _open_places(work, instrument.id)
     same = next((each for each in own if (each.from_at, each.to_at, each.slots) == (from_at, to_at, slots)), None)
     if same is not None:
@@ -196,29 +199,21 @@ def _join(work: Work, instrument: InstrumentView, from_at: datetime, to_at: date
             "waiting.too_many", msg("贵园区在该仪器已有 {most} 个排队。请先退出其中一个。", most=MOST_PLACES)
         )
     _refuse_free(work, instrument, from_at, to_at, slots)
-    number, place_id = last + 1, new_id()
-    key = {"provider_id": instrument.provider_id, "instrument_id": instrument.id}
-    at_list = (WaitingList.provider_id == instrument.provider_id, WaitingList.instrument_id == instrument.id)
-    work.session.execute(
-        update(WaitingList)
-        .where(*at_list)
-        .values(last_number=number)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
-    turn = {
-        "number": number,
-        "wished": Range(from_at, to_at, bounds="[)"),
-        "slots": slots,
-        "open": True,
-        "joined_at": work.now,
-    }
+    place_id = _append(work, instrument, from_at, to_at, slots)
+    return read_place(work, place_id=place_id)
+
+
+def _append(work: Work, instrument: InstrumentView, from_at: datetime, to_at: datetime, slots: int) -> UUID:
+    """Put the acting park at the end of an instrument's list, which is locked, and return its place."""
+    number, place_id = _next_number(work, instrument), new_id()
+    key = {"provider_id": instrument.provider_id, "instrument_id": instrument.id, "number": number}
+    turn = {"wished": Range(from_at, to_at, bounds="[)"), "slots": slots, "open": True, "joined_at": work.now}
     work.session.execute(insert(WaitingTurn).values(key | turn))
     place = {
         "tenant_id": work.actor.require_tenant(),
         "id": place_id,
         "instrument_name": instrument.name,
         "offering": instrument.offering,
-        "number": number,
         "from_at": from_at,
         "to_at": to_at,
         "slots": slots,
@@ -227,17 +222,28 @@ def _join(work: Work, instrument: InstrumentView, from_at: datetime, to_at: date
     }
     work.session.execute(insert(WaitingPlace).values(key | place))
     audit.record(work, "waiting.join", "waiting_place", place_id, instrument_id=instrument.id, number=number)
-    return read_place(work, place_id=place_id)
+    return place_id
 
 
-def _lock_list(work: Work, instrument: InstrumentView) -> int:
-    """Return the last number of an instrument's list, which nobody else can join before this transaction ends."""
+def _next_number(work: Work, instrument: InstrumentView) -> int:
+    counted = (
+        update(WaitingList)
+        .where(WaitingList.provider_id == instrument.provider_id, WaitingList.instrument_id == instrument.id)
+        .values(last_number=WaitingList.last_number + 1)
+        .returning(WaitingList.last_number)
+        .execution_options(synchronize_session=False)
+    )
+    return work.session.execute(counted).scalar_one()
+
+
+def _lock_list(work: Work, instrument: InstrumentView) -> None:
+    """Keep everybody else from joining an instrument's list before this transaction ends; its first one begins it."""
     key = {"provider_id": instrument.provider_id, "instrument_id": instrument.id}
     work.session.execute(insert(WaitingList).values(last_number=0, **key).on_conflict_do_nothing())
     query = select(WaitingList.last_number).where(
         WaitingList.provider_id == instrument.provider_id, WaitingList.instrument_id == instrument.id
     )
-    return work.session.execute(query.with_for_update()).scalar_one()
+    work.session.execute(query.with_for_update()).scalar_one()
 
 
 def _open_places(work: Work, instrument_id: UUID) -> Sequence[Any]:

@@ -27,15 +27,12 @@ from services.usecases.slots import wanted
 from services.usecases.waiting import end_place
 from tenants.kernel.errors import Conflict, NotFound, Problem
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit
 
-MOST_AT_ONCE = 2_000
-"""Places that one round looks at."""
-MOST_TIMES = 20
-"""Free times that are tried for one place."""
+MOST_TIMES = 6_000
+"""More than an instrument has in the days of one wish."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,11 @@ class _Place:
     slots: int
     joined_by: UUID | None
 
+    @property
+    def wish(self) -> tuple[UUID, datetime, datetime, int]:
+        """What is waited for, whoever waits."""
+        return self.instrument_id, self.from_at, self.to_at, self.slots
+
     def is_over(self, hours: Hours, now: datetime) -> bool:
         """Tell whether no booking of the wish can be made in time any more."""
         length = timedelta(minutes=hours.slot_minutes * max(self.slots, hours.min_slots))
@@ -83,58 +85,88 @@ def places_to_offer(work: Work) -> tuple[DuePlace, ...]:
         .join(WaitingTurn, _IS_TURN)
         .where(WaitingTurn.open)
         .order_by(WaitingPlace.provider_id, WaitingPlace.instrument_id, WaitingPlace.number)
-        .limit(MOST_AT_ONCE)
     )
     rows = work.session.execute(query).all()
     known = select(Instrument).where(Instrument.id.in_({row.instrument_id for row in rows}))
-    hours = {each.id: instrument_view(each).hours for each in work.session.scalars(known)}
-    places = [(row.tenant_id, _Place(*row[1:])) for row in rows]
-    return tuple(
-        DuePlace(tenant_id, place.id)
-        for tenant_id, place in places
-        if place.is_over(hours[place.instrument_id], work.now) or _fitting(work, place, 1)
-    )
+    instruments = {each.id: instrument_view(each) for each in work.session.scalars(known)}
+    has_free: dict[object, bool] = {}  # by wish: many wait for the same
+    due = []
+    for row in rows:
+        place = _Place(*row[1:])
+        instrument = instruments[place.instrument_id]
+        if place.wish not in has_free:
+            has_free[place.wish] = bool(_fitting(work, place, instrument, 1))
+        if has_free[place.wish] or place.is_over(instrument.hours, work.now):
+            due.append(DuePlace(row.tenant_id, place.id))
+    return tuple(due)
 
 
 def offer(work: Work, *, place_id: UUID) -> OfferView | None:
-    """Hold the first free time that fits a place of the acting park; None where there is none, or it has ended.
+    """Hold the first free time that fits a place of the acting park, and its quota.
 
-    A park that may not book is passed over with the reason, and so is a time beyond its quota. Raises Conflict
-    ``waiting.not_now`` when the time was taken, or belongs to somebody before it: the next round looks again.
+    None where there is none, where the place has ended, and where the time was just taken or belongs to somebody before
+    it: the next round looks again. A park that may not book is passed over with the reason, and so is one whose quota
+    the first free time is beyond.
     """
     work.actor.require(Permission.RUN_PLATFORM)
     place = _open_place(work, place_id)
     if place is None:
         return None
     try:
-        instrument = read_instrument(work, instrument_id=place.instrument_id)
-        if place.is_over(instrument.hours, work.now):
-            end_place(work, place_id, WaitingStep.OVER)
-            return None
-        suspensions.refuse_suspended(work, provider_id=place.provider_id)
+        instrument = _bookable(work, place)
     except (Conflict, NotFound) as problem:
         _pass_over(work, place, problem, place.from_at, place.to_at)
         return None
-    for slot in _fitting(work, place, MOST_TIMES):
-        try:
-            quotas.check_quota(work, instrument, Span(instrument.id, slot.starts_at, slot.ends_at))
-        except Conflict as problem:
-            _pass_over(work, place, problem, slot.starts_at, slot.ends_at)
-        else:
-            return _offer(work, place, instrument, slot)
-    return None
-
-
-def _offer(work: Work, place: _Place, instrument: InstrumentView, slot: SlotView) -> OfferView | None:
-    until = offered_until(instrument.hours, slot.starts_at, read_hold_terms(work).offer_hours, work.now)
-    hold_id = new_id()
-    facts = {"hold_id": hold_id, "starts_at": slot.starts_at, "ends_at": slot.ends_at}
-    if until <= work.now or not end_place(work, place.id, WaitingStep.OFFERED, **facts):
+    span = None if instrument is None else _first_within_quota(work, place, instrument)
+    if instrument is None or span is None:
         return None
-    span = Span(instrument.id, slot.starts_at, slot.ends_at)
+    until = offered_until(instrument.hours, span.starts_at, read_hold_terms(work).offer_hours, work.now)
+    if until <= work.now:
+        return None
+    try:
+        with work.savepoint():
+            return _offer(work, place, instrument, span, until)
+    except _NotNowError:
+        return None
+
+
+def _bookable(work: Work, place: _Place) -> InstrumentView | None:
+    """Return a place's instrument; None where the wish is over, which ends the place.
+
+    Raises NotFound and Conflict where its park may not book the instrument now.
+    """
+    instrument = None
+    if place.to_at > work.now:
+        instrument = read_instrument(work, instrument_id=place.instrument_id)
+    if instrument is None or place.is_over(instrument.hours, work.now):
+        end_place(work, place.id, WaitingStep.OVER)
+        return None
+    suspensions.refuse_suspended(work, provider_id=place.provider_id)
+    return instrument
+
+
+def _first_within_quota(work: Work, place: _Place, instrument: InstrumentView) -> Span | None:
+    """Return the first free time of a wish that the park's quota leaves room for; one before it passes the place over."""
+    free = [Span(instrument.id, slot.starts_at, slot.ends_at) for slot in _fitting(work, place, instrument, MOST_TIMES)]
+    found, problem = quotas.first_within(work, instrument, free)
+    if problem is not None:
+        _pass_over(work, place, problem, free[0].starts_at, free[0].ends_at)
+    return found
+
+
+class _NotNowError(Exception):
+    """The time was just taken, or belongs to somebody with a lower number."""
+
+
+def _offer(work: Work, place: _Place, instrument: InstrumentView, span: Span, until: datetime) -> OfferView | None:
+    """Hold a time for a place, which that ends; None when it had ended. Raises ``_NotNowError``: then nothing may stay of it."""
+    hold_id = new_id()
+    facts = {"hold_id": hold_id, "starts_at": span.starts_at, "ends_at": span.ends_at}
+    if not end_place(work, place.id, WaitingStep.OFFERED, **facts):
+        return None
     reserved = slot_calls.offer_slot(work.connection, wanted(work, instrument, span), until, place.number)
     if reserved is None:
-        raise Conflict("waiting.not_now", msg("该时段刚被占用，或应先提供给更早的排队者。稍后将自动重试。"))
+        raise _NotNowError
     hold = {
         "tenant_id": work.actor.require_tenant(),
         "id": hold_id,
@@ -143,15 +175,15 @@ def _offer(work: Work, place: _Place, instrument: InstrumentView, slot: SlotView
         "instrument_name": instrument.name,
         "offering": instrument.offering,
         "reservation_id": reserved,
-        "starts_at": slot.starts_at,
-        "ends_at": slot.ends_at,
+        "starts_at": span.starts_at,
+        "ends_at": span.ends_at,
         "held_by": place.joined_by,
         "held_at": work.now,
         "expires_at": until,
     }
     work.session.execute(insert(SlotHold).values(hold))
     audit.record(work, "waiting.offer", "waiting_place", place.id, hold_id=hold_id, number=place.number)
-    return OfferView(place.id, instrument.name, slot.starts_at, slot.ends_at, until, place.joined_by)
+    return OfferView(place.id, instrument.name, span.starts_at, span.ends_at, until, place.joined_by)
 
 
 def _pass_over(work: Work, place: _Place, problem: Problem, starts_at: datetime, ends_at: datetime) -> None:
@@ -180,7 +212,9 @@ def _pass_over(work: Work, place: _Place, problem: Problem, starts_at: datetime,
     )
 
 
-def _fitting(work: Work, place: _Place, limit: int) -> tuple[SlotView, ...]:
+def _fitting(work: Work, place: _Place, instrument: InstrumentView, limit: int) -> tuple[SlotView, ...]:
+    if place.slots > instrument.hours.max_slots:  # the provider has shortened its bookings since
+        return ()
     return free_within(work, place.instrument_id, place.from_at, place.to_at, slots=place.slots, limit=limit)
 
 

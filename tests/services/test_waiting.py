@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -24,7 +26,7 @@ from services.usecases.waiting import PlaceView
 from services.usecases.waiting_offers import OfferView, offer, places_to_offer
 from tenants.kernel.clock import CHINA, ManualClock
 from tenants.kernel.context import Actor, system_actor
-from tenants.kernel.errors import Invalid, NotAllowed, NotFound, Problem
+from tenants.kernel.errors import Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.test_attendance import set_rule
@@ -34,6 +36,7 @@ from tests.services.test_suspensions import TERMS, book_hours, lift, miss_all, s
 from tests.support.crashes import crash_everywhere
 from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
+from tests.support.parks import credit_code, sign_up
 from tests.support.services import World, build_world, park_person, provider_person
 
 TUESDAY = datetime(2026, 3, 3, 9, 0, tzinfo=CHINA)
@@ -99,13 +102,23 @@ def clock_round(workshop: WorkShop) -> list[OfferView]:
         due = places_to_offer(work)
     made = []
     for each in due:
-        try:
-            with workshop.work(system_actor("clock", tenant_id=each.tenant_id)) as work:
-                made.append(offer(work, place_id=each.place_id))
-        except Problem as problem:
-            if problem.code != "waiting.not_now":
-                raise
+        with workshop.work(system_actor("clock", tenant_id=each.tenant_id)) as work:
+            made.append(offer(work, place_id=each.place_id))
     return [each for each in made if each is not None]
+
+
+def wait_for_lock(database: Database) -> None:
+    """Return as soon as one transaction waits for another."""
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        with database.owner().connect() as connection:
+            if connection.execute(waits).scalar_one():
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
 
 
 def fill(workshop: WorkShop, world: World, hours: int = 8, starts_at: datetime = TUESDAY) -> tuple[UUID, list[UUID]]:
@@ -268,6 +281,77 @@ def test_a_suspended_park_is_passed_over_and_offered_what_comes_after_its_suspen
     lift(workshop, OPERATOR_PERSON, made.id)
     leave(workshop, reliable, second)
     assert [each.place_id for each in clock_round(workshop)] == [first.id]
+
+
+def test_a_place_beyond_its_quota_for_weeks_is_offered_the_first_time_that_fits(
+    workshop: WorkShop, world: World
+) -> None:
+    with workshop.work(world.provider) as work:
+        quota_rules.set_quota(work, instrument_id=world.instrument.id, quota=Quota(0, week_bookings=1))
+    fill(workshop, world, 1)
+    join(workshop, world, park_person(new_id()))
+    person = park_person(new_id())
+    book(workshop, world, person.require_tenant(), TUESDAY + timedelta(days=3))
+    place = join_days(workshop, world, person, DAY, DAY + timedelta(days=7))
+    (made,) = clock_round(workshop)
+    assert (made.place_id, made.starts_at) == (place.id, TUESDAY + timedelta(days=6)), "30 free hours later"
+    (passed,) = place_of(workshop, person, place).passed
+    assert (passed.reason, passed.starts_at) == ("quota.exceeded", TUESDAY + HOUR)
+
+
+def test_an_instrument_that_is_closed_to_a_park_keeps_its_place_until_the_time_is_over(
+    workshop: WorkShop, world: World, clock: ManualClock
+) -> None:
+    owner, (booked,) = fill(workshop, world, 1)
+    person = park_person(new_id())
+    place = join(workshop, world, person)
+    sign_up(workshop, 7)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(
+            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60), parks=[credit_code(7)]
+        )
+    cancel(workshop, owner, booked)
+    assert clock_round(workshop) == []
+    closed = place_of(workshop, person, place)
+    assert (closed.state, [each.reason for each in closed.passed]) == (WaitingState.WAITING, ["instrument.not_found"])
+    clock.instant = TUESDAY + HOUR
+    assert clock_round(workshop) == []
+    assert place_of(workshop, person, place).state is WaitingState.OVER
+
+
+def test_who_waits_for_more_than_the_provider_gives_now_keeps_nobody_away(workshop: WorkShop, world: World) -> None:
+    owner, booked = fill(workshop, world, 4)
+    person = park_person(new_id())
+    place = join(workshop, world, person, slots=4)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(
+            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60, max_slots=2), parks=None
+        )
+    for each in booked:
+        cancel(workshop, owner, each)
+    assert clock_round(workshop) == []
+    hold(workshop, world, park_person(new_id()))
+    assert place_of(workshop, person, place).state is WaitingState.WAITING
+
+
+def test_who_leaves_while_the_clock_offers_declines_what_it_is_offered(
+    workshop: WorkShop, world: World, database: Database
+) -> None:
+    owner, (booked,) = fill(workshop, world, 1)
+    person = park_person(new_id())
+    place = join(workshop, world, person)
+    cancel(workshop, owner, booked)
+
+    def leave_late() -> WaitingState:
+        with workshop.work(person) as work:
+            return waiting.leave(work, place_id=place.id).state
+
+    with ThreadPoolExecutor(1) as pool:
+        with workshop.work(system_actor("clock", tenant_id=person.tenant_id)) as work:
+            assert offer(work, place_id=place.id) is not None
+            leaving = pool.submit(leave_late)
+            wait_for_lock(database)
+        assert leaving.result(timeout=20) is WaitingState.DECLINED
 
 
 def test_a_place_whose_time_is_over_ends(workshop: WorkShop, world: World, clock: ManualClock) -> None:

@@ -29,6 +29,9 @@ def test_a_taken_slot_leads_to_the_list_and_the_offer_to_the_price(
     assert starts_at
     address = f"/waiting/join/{slot['instrument_id']}"
     assert visitor.post(address, {"starts_at": starts_at[1], "slots": "x"}).status_code == 422
+    far_out = visitor.get(f"{address}?starts_at=0001-01-01T00:00%2B14:00")
+    assert (far_out.status_code, 'name="first_day"' in far_out.text) == (200, True), "such a time cannot be"
+    assert visitor.post(address, {"starts_at": "9999-12-31T23:59-12:00", "slots": "1"}).status_code == 422
     assert visitor.post(address, {"first_day": "", "last_day": "", "slots": "1"}).status_code == 422
     shown = visitor.follow(visitor.post(address, {"starts_at": unescape(starts_at[1]), "slots": "1"}))
     assert "排队中" in shown.text
