@@ -10,7 +10,6 @@ from billing.usecases.quotes import QuoteView
 from marketplace.usecases import checkout
 from services.rules.waiting import WaitingState
 from services.usecases import instruments, waiting, waiting_offers
-from services.usecases.waiting import PlaceView
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
@@ -50,24 +49,15 @@ def accept_offer(work: Work, *, place_id: UUID, purpose: str) -> QuoteView:
     """
     work.actor.require(Permission.ASK_QUOTE)
     place = waiting.read_place(work, place_id=place_id)
+    begins, finishes = place.offer_starts_at, place.offer_ends_at
+    if place.state is not WaitingState.OFFERED or begins is None or finishes is None:
+        raise Conflict("waiting.not_offered", msg("目前没有提供给该排队的时段，或已到期。请刷新“我的排队”。"))
+    instrument = instruments.read_instrument(work, instrument_id=place.instrument_id)
     request = {
         "instrument_id": str(place.instrument_id),
-        "starts_at": _starts_at(place),
-        "slots": _slots(work, place),
+        "starts_at": begins.astimezone(CHINA).isoformat(),
+        "slots": (finishes - begins) // timedelta(minutes=instrument.slot_minutes),
         "purpose": purpose,
     }
     may_order = work.actor.may(Permission.PLACE_ORDER)
     return checkout.ask_quote(work, lines=[checkout.LineWish(place.offering, request)], hold_slots=may_order)
-
-
-def _starts_at(place: PlaceView) -> str:
-    if place.state is not WaitingState.OFFERED or place.offer_starts_at is None:
-        raise Conflict("waiting.not_offered", msg("目前没有提供给该排队的时段，或已到期。请刷新“我的排队”。"))
-    return place.offer_starts_at.astimezone(CHINA).isoformat()
-
-
-def _slots(work: Work, place: PlaceView) -> int:
-    if place.offer_starts_at is None or place.offer_ends_at is None:
-        return place.slots
-    instrument = instruments.read_instrument(work, instrument_id=place.instrument_id)
-    return max(1, (place.offer_ends_at - place.offer_starts_at) // timedelta(minutes=instrument.slot_minutes))
