@@ -1,6 +1,6 @@
 """Waiting for a slot: who waits in which order, what became of it, and a slot that is taken only where nobody waits.
 
-Follows 0076. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
+Follows 0077. A step freezes its own values: it imports nothing from the packages, whose meaning may change after it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0077"
-down_revision = "0076"
+revision = "0078"
+down_revision = "0077"
 branch_labels = None
 depends_on = None
 
