@@ -25,7 +25,15 @@ MAY_POINT_TO = {
     "billing": {"billing", "tenants"},
     "marketplace": set(PACKAGES),
 }
-SHARED_BY_OWNER = {"reservations", "instruments", "instrument_versions", "attendance_rules", "quota_rules"}
+SHARED_BY_OWNER = {
+    "reservations",
+    "instruments",
+    "instrument_versions",
+    "attendance_rules",
+    "quota_rules",
+    "waiting_lists",
+    "waiting_turns",
+}
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
 AMONG_PARTIES = {
     "joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases", "joint_true_ups",
