@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, Index, String, UniqueConstraint, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -27,6 +28,8 @@ class ParkAlert(TenantOwned, Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID | None]
+    """Whom alone it is for; None for everybody of the park."""
     kind: Mapped[Code]
     key: Mapped[str] = mapped_column(String(200))
     detail: Mapped[dict[str, Any]]
@@ -35,15 +38,27 @@ class ParkAlert(TenantOwned, Base):
     acknowledged_at: Mapped[datetime | None]
 
 
-def raise_once(session: Session, tenant_id: UUID, kind: str, key: str, detail: Mapping[str, Any], at: datetime) -> bool:
-    """Tell a park something; False when it has been told."""
-    row = {"tenant_id": tenant_id, "id": new_id(), "kind": kind, "key": key, "detail": detail, "raised_at": at}
+@dataclass(frozen=True)
+class Told:
+    """What is told, once for each ``kind`` and ``key``: to the whole park, or to one person of it."""
+
+    kind: str
+    key: str
+    detail: Mapping[str, Any]
+    person_id: UUID | None = None
+
+
+def raise_once(session: Session, tenant_id: UUID, told: Told, at: datetime) -> bool:
+    """Tell a park or a person something; False when that was told."""
+    row = {"tenant_id": tenant_id, "id": new_id(), **vars(told), "raised_at": at}
     return rows_written(session, insert(ParkAlert).values(row).on_conflict_do_nothing()) == 1
 
 
-def open_alerts(session: Session, tenant_id: UUID, limit: int) -> Sequence[ParkAlert]:
-    """Return what a park was told and has not acknowledged, the latest first."""
-    query = select(ParkAlert).where(ParkAlert.tenant_id == tenant_id, ParkAlert.acknowledged_at.is_(None))
+def open_alerts(session: Session, tenant_id: UUID, person: UUID | None, limit: int) -> Sequence[ParkAlert]:
+    """Return what a park, or this person of it, was told and nobody has acknowledged, the latest first."""
+    query = select(ParkAlert).where(
+        ParkAlert.tenant_id == tenant_id, ParkAlert.acknowledged_at.is_(None), _for_person(person)
+    )
     rows = session.execute(query.order_by(ParkAlert.raised_at.desc(), ParkAlert.id.desc()).limit(limit))
     return rows.scalars().all()
 
@@ -52,13 +67,22 @@ def acknowledge(session: Session, tenant_id: UUID, alert_id: UUID, *, by: UUID, 
     """Note that somebody has read it; False when there is none, or it had been read."""
     read = (
         update(ParkAlert)
-        .where(ParkAlert.tenant_id == tenant_id, ParkAlert.id == alert_id, ParkAlert.acknowledged_at.is_(None))
+        .where(
+            ParkAlert.tenant_id == tenant_id,
+            ParkAlert.id == alert_id,
+            ParkAlert.acknowledged_at.is_(None),
+            _for_person(by),
+        )
         .values(acknowledged_by=by, acknowledged_at=at)
     )
     return rows_written(session, read) == 1
 
 
-def exists(session: Session, tenant_id: UUID, alert_id: UUID) -> bool:
-    """Tell whether there is such an alert, read or not."""
-    query = select(ParkAlert.id).where(ParkAlert.tenant_id == tenant_id, ParkAlert.id == alert_id)
+def exists(session: Session, tenant_id: UUID, alert_id: UUID, person: UUID) -> bool:
+    """Tell whether there is such an alert for a person, read or not."""
+    query = select(ParkAlert.id).where(ParkAlert.tenant_id == tenant_id, ParkAlert.id == alert_id, _for_person(person))
     return session.execute(query).scalar_one_or_none() is not None
+
+
+def _for_person(person: UUID | None) -> ColumnElement[bool]:
+    return or_(ParkAlert.person_id.is_(None), ParkAlert.person_id == person)

@@ -32,6 +32,7 @@ QUEUES: Mapping[str, str] = {
     "inspection.failed": MONEY,
     "suspension.lifted": MONEY,
     "attendance_dispute.decided": MONEY,
+    "qualification.decided": MONEY,
     "samples.reported": MONEY,
     "samples.failed": MONEY,
     "site_month.delivered": MONEY,

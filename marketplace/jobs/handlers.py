@@ -17,6 +17,7 @@ from marketplace.usecases import (
     fulfilment,
     invoice_batches,
     monitoring,
+    qualifications,
     simulations,
     subscription_fees,
 )
@@ -79,6 +80,12 @@ def tell_dispute(market: Marketplace, actor: Actor, payload: Payload) -> None:
     """Tell a park what was decided on its dispute."""
     with market.workshop.work(actor) as work:
         attendance_disputes.tell_decided(work, dispute_id=_id(payload, "dispute_id"))
+
+
+def tell_qualification(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Tell a person what became of the qualification that was asked for."""
+    with market.workshop.work(actor) as work:
+        qualifications.tell_decided(work, request_id=_id(payload, "request_id"))
 
 
 def complete_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
@@ -162,6 +169,7 @@ HANDLERS: Mapping[str, Handler] = {
     "inspection.failed": fail_inspection,
     "suspension.lifted": tell_lifted,
     "attendance_dispute.decided": tell_dispute,
+    "qualification.decided": tell_qualification,
     "samples.reported": complete_samples,
     "samples.failed": fail_samples,
     "site_month.delivered": settle_site_month,

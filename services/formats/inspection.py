@@ -23,6 +23,8 @@ class InspectionDocument(Document):
     purpose: Annotated[str, Field(min_length=1, max_length=500)]
     series_id: UUID | None = None
     """The series that it is an occurrence of."""
+    responsible_id: UUID | None = None
+    """Who of the park will use the instrument; the person who orders where nobody is named."""
 
 
 def read_inspection(given: Mapping[str, Any], *, where: str = "request") -> InspectionDocument:
@@ -38,4 +40,5 @@ def inspection_document(asked: InspectionDocument, starts_at: datetime) -> dict[
         "slots": asked.slots,
         "purpose": asked.purpose,
     }
-    return full if asked.series_id is None else full | {"series_id": str(asked.series_id)}
+    named = {"series_id": asked.series_id, "responsible_id": asked.responsible_id}
+    return full | {name: str(value) for name, value in named.items() if value is not None}

@@ -55,6 +55,7 @@ class Instrument(Base):
             " AND after_minutes >= 0 AND min_notice_minutes >= 0 AND max_notice_days >= 1",
             name="terms",
         ),
+        CheckConstraint("(qualification = '') = (training = '')", name="training"),
         {"info": {"shared": "the catalogue; row security shows a private instrument to its parks alone"}},
     )
 
@@ -69,6 +70,9 @@ class Instrument(Base):
     methods: Mapped[list[Any]]
     standards: Mapped[list[Any]] = mapped_column(server_default="[]")
     sample_kinds: Mapped[list[Any]] = mapped_column(server_default="[]")
+    qualification: Mapped[str] = mapped_column(String(100), server_default="")
+    """What a person must hold to use it, by its name; empty for nothing. ``training`` tells how to come by it."""
+    training: Mapped[str] = mapped_column(String(500), server_default="")
     opens_hour: Mapped[int] = mapped_column(SmallInteger)
     closes_hour: Mapped[int] = mapped_column(SmallInteger)
     slot_minutes: Mapped[int] = mapped_column(SmallInteger)

@@ -5,8 +5,8 @@ A series is a rule; each occurrence is a booking of its own, made and ended as e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -18,7 +18,7 @@ from services.rules.series import MOST_OCCURRENCES, MOST_STEPS, SeriesChoice, Se
 from services.rules.slots import IsOpen, Span, check_span
 from services.store.booking_series import BookingSeries
 from services.store.bookings import Booking
-from services.usecases import quotas, slots
+from services.usecases import qualifications, quotas, slots
 from services.usecases.bookings import BookingView, bookings_where
 from services.usecases.instruments import InstrumentView, read_instrument
 from services.usecases.slot_search import nearest_slots
@@ -45,6 +45,7 @@ class OccurrenceState(StrEnum):
     OUTSIDE_NOTICE = "outside_notice"
     OUTSIDE_HOURS = "outside_hours"
     OVER_QUOTA = "over_quota"
+    NOT_QUALIFIED = "not_qualified"
 
 
 _STATES = {
@@ -95,8 +96,9 @@ def preview_series(
     instrument = read_instrument(work, instrument_id=instrument_id, offering=offering)
     _check_rule(rule)
     is_open = working_days(work)
+    refuse = qualifications.refuser(work, instrument, work.actor.user_id)
     found = [
-        _occurrence(work, instrument, number, starts_at, count, is_open)
+        _if_qualified(_occurrence(work, instrument, number, starts_at, count, is_open), refuse)
         for number, starts_at in enumerate(rule.starts(CHINA), 1)
     ]
     free = [each for each in found if each.state is OccurrenceState.FREE]
@@ -202,6 +204,16 @@ def _occurrence(
         near = tuple(each.starts_at for each in nearest_slots(work, instrument, starts_at, NEAREST))
         return Occurrence(number, starts_at, ends_at, OccurrenceState.TAKEN, problem.message, near)
     return Occurrence(number, starts_at, ends_at, OccurrenceState.FREE)
+
+
+def _if_qualified(found: Occurrence, refuse: Callable[[datetime], None]) -> Occurrence:
+    """Return an occurrence as it is, or with the refusal of a person who may not use the instrument on its day."""
+    try:
+        refuse(found.starts_at)
+    except Conflict as problem:
+        if found.state is OccurrenceState.FREE:
+            return replace(found, state=OccurrenceState.NOT_QUALIFIED, reason=problem.message)
+    return found
 
 
 def _check_rule(rule: SeriesRule) -> None:

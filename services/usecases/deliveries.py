@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from services.formats.brief import read_brief
-from services.formats.inspection import inspection_document, read_inspection
+from services.formats.inspection import InspectionDocument, inspection_document, read_inspection
 from services.gateways.twin import fingerprint
 from services.rules.catalogue import Delivery as Way
 from services.rules.industries import DIVISIONS
@@ -24,7 +24,9 @@ from services.usecases import (
     booking_series,
     instruments,
     lead_repeats,
+    qualifications,
     quotas,
+    rebooking,
     sample_requests,
     site_months,
     slots,
@@ -33,6 +35,7 @@ from services.usecases import (
 from services.usecases.attendance_rules import terms_at
 from services.usecases.bookings import BookingStatus
 from services.usecases.catalogue import OfferingView
+from services.usecases.instruments import InstrumentView
 from services.usecases.schedule_requests import read_schedule_request
 from services.usecases.twin_requests import read_twin_request
 from services.usecases.workdays import working_days
@@ -78,7 +81,7 @@ def plan_delivery(work: Work, *, offering: OfferingView, request: Mapping[str, A
     """Check a request in full and say what it takes; nothing is reserved.
 
     Raises Invalid with the fields below ``request``, Conflict for a slot that is taken by now or beyond the park's
-    quota, or an offering that cannot be ordered.
+    quota, a person who is not qualified for the instrument, or an offering that cannot be ordered.
     """
     work.actor.require(Permission.ASK_QUOTE)
     if offering.delivery is Way.TWIN:
@@ -199,6 +202,7 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
         errors = [FieldError("request.starts_at", problem.code, problem.message)]
         raise Invalid(problem.code, problem.message, errors=errors) from problem
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
+    asked = _with_person(work, asked, instrument)
     booking_series.occurrence_number(work, asked)
     span = Span(instrument.id, asked.starts_at, ends_at)
     slots.check_free(work, instrument, span)
@@ -210,6 +214,21 @@ def _plan_inspection(work: Work, offering: OfferingView, request: Mapping[str, A
     full = inspection_document(asked, asked.starts_at)
     when = f"{asked.starts_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
     return _plan(offering, asked.slots * instrument.slot_minutes // 60, full, f"{instrument.name} · {when}")
+
+
+def _with_person(work: Work, asked: InspectionDocument, instrument: InstrumentView) -> InspectionDocument:
+    """Return the request with who will use the instrument, where that matters: a member's price is for that member,
+    whoever orders it. Raises Invalid for nobody of the park, Conflict for who is not qualified on the day.
+    """
+    if asked.responsible_id not in {None, work.actor.user_id} and asked.responsible_id is not None:
+        rebooking.check_colleague(work, asked.responsible_id, "request.responsible_id")
+    if not instrument.facts.qualification:
+        return asked
+    person = asked.responsible_id or work.actor.user_id
+    qualifications.refuse_unqualified(
+        work, instrument=instrument, at=asked.starts_at, person=person, where="request.responsible_id"
+    )
+    return asked.model_copy(update={"responsible_id": person})
 
 
 def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPlan, order_line_id: UUID) -> UUID:
@@ -237,7 +256,7 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
             status=BookingStatus.BOOKED,
             order_line_id=order_line_id,
             booked_by=work.actor.user_id,
-            responsible_id=work.actor.user_id,
+            responsible_id=asked.responsible_id or work.actor.user_id,
             created_at=work.now,
             attendance=terms_at(work.session, instrument.provider_id, instrument.id, work.now),
             series_id=asked.series_id,
@@ -245,7 +264,7 @@ def _book(work: Work, tenant_id: UUID, offering: OfferingView, plan: DeliveryPla
         )
         .on_conflict_do_nothing()
     )
-    with suspensions.keeping_out():
+    with suspensions.keeping_out(), qualifications.keeping_out():
         booked = rows_written(work.session, once)
     if not booked:
         raise booking_series.booked_already()

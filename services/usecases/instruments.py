@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.rules.catalogue import Delivery
+from services.rules.qualifications import LONGEST_NAME as LONGEST_QUALIFICATION
+from services.rules.qualifications import LONGEST_TRAINING
 from services.rules.slots import Hours
 from services.store.bookings import Reservation, in_the_way
 from services.store.catalogue import Instrument
@@ -36,7 +38,10 @@ _LIMITS = tuple(each.name for each in fields(Hours) if each.name not in {"opens"
 
 @dataclass(frozen=True)
 class Facts:
-    """What an instrument is, and where: facility, address, methods, standards and kinds of samples it takes."""
+    """What an instrument is, and where: facility, address, methods, standards and kinds of samples it takes.
+
+    ``qualification`` is what a person must hold to use it, ``training`` how to come by it; both empty for nothing.
+    """
 
     name: str
     region_code: str
@@ -45,6 +50,8 @@ class Facts:
     methods: tuple[str, ...] = ()
     standards: tuple[str, ...] = ()
     sample_kinds: tuple[str, ...] = ()
+    qualification: str = ""
+    training: str = ""
 
     def tidy(self) -> Facts:
         """Return them without white space around them and without empty lines."""
@@ -67,6 +74,19 @@ class Facts:
             lines = getattr(self, name)
             if len(lines) > MOST_METHODS or any(len(line) > LONGEST_LINE for line in lines):
                 wrong[name] = msg("最多 {most} 项，每项不超过 {limit} 个字符。", most=MOST_METHODS, limit=LONGEST_LINE)
+        return wrong | self._wrong_qualification()
+
+    def _wrong_qualification(self) -> dict[str, Message]:
+        limits = {"qualification": LONGEST_QUALIFICATION, "training": LONGEST_TRAINING}
+        wrong: dict[str, Message] = {
+            name: msg("不超过 {limit} 个字符。", limit=limit)
+            for name, limit in limits.items()
+            if len(getattr(self, name)) > limit
+        }
+        if self.qualification.strip() and not self.training.strip():
+            wrong["training"] = msg("请说明使用人如何取得该资质，如培训的时间、地点和联系人。")
+        if self.training.strip() and not self.qualification.strip():
+            wrong["qualification"] = msg("请填写资质的名称，或清空培训方式。")
         return wrong
 
 
@@ -260,6 +280,8 @@ def instrument_view(row: Instrument) -> InstrumentView:
         tuple(row.methods),
         tuple(row.standards),
         tuple(row.sample_kinds),
+        row.qualification,
+        row.training,
     )
     return InstrumentView(row.id, row.provider_id, row.offering, facts, hours, parks)
 

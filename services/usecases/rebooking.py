@@ -13,7 +13,7 @@ from services.rules.slots import Span, check_span
 from services.store.booking_changes import BookingChange
 from services.store.bookings import Booking
 from services.store.entering import free_reservation
-from services.usecases import instruments, quotas, slots
+from services.usecases import instruments, qualifications, quotas, slots
 from services.usecases.bookings import BookingStatus, BookingView, booking_not_found, read_booking
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
@@ -51,7 +51,8 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     time, and one that is refused keeps what it has. The same time again changes nothing. ``count`` None keeps the length.
     Raises NotFound for another park's, Invalid for a time that cannot be booked, Conflict ``booking.longer``,
     ``booking.too_late`` (by the notice, or where cancelling would cost something), ``booking.begun``, ``booking.closed``,
-    ``quota.exceeded`` with the day from which it fits, ``slot.taken`` with the nearest free slots, and ``slot.waited_for``.
+    ``booking.not_qualified`` for its person on the new day, ``quota.exceeded`` with the day from which it fits,
+    ``slot.taken`` with the nearest free slots, and ``slot.waited_for``.
     """
     work.actor.require(Permission.PLACE_ORDER)
     person = work.actor.require_person()
@@ -72,6 +73,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
     if (starts_at, ends_at) == (before.starts_at, before.ends_at):
         return before
     span = Span(instrument.id, starts_at, ends_at)
+    qualifications.refuse_unqualified(work, instrument=instrument, at=starts_at, person=before.responsible_id)
     quotas.count_booking(work, instrument, span, before=before)
     free_reservation(work.session, before.provider_id, reservation_id)
     taken = slots.reserve(work, instrument, span, [reservation_id])
@@ -94,22 +96,32 @@ def hand_over(work: Work, *, booking_id: UUID, to: UUID) -> BookingView:
     """Make a colleague responsible for an open booking: its own responsible person does so, or who places orders.
 
     To whom it belongs already changes nothing. Raises NotFound for another park's booking, NotAllowed for a person
-    that is neither, Invalid for anybody who is not an active colleague with the role for it.
+    that is neither, Invalid for anybody who is not an active colleague with the role for it, Conflict
+    ``booking.not_qualified`` for one who may not use the instrument on that day.
     """
     work.actor.require(Permission.ASK_QUOTE)
     person = work.actor.require_person()
     _, before = _locked(work, booking_id)
     if before.responsible_id != person and not work.actor.may(Permission.PLACE_ORDER):
         raise NotAllowed("booking.not_responsible", msg("只有负责人本人或园区管理员可以转交预约。请联系他们办理。"))
-    if to not in people.active_colleagues(work, roles=TAKING_CARE):
-        wrong = msg("请选择本园区在职的管理员或成员。")
-        raise Invalid("booking.bad_colleague", wrong, errors=[FieldError("to", "booking.bad_colleague", wrong)])
+    check_colleague(work, to, "to")
     if to == before.responsible_id:
         return before
+    instrument = instruments.read_instrument(work, instrument_id=before.instrument_id)
+    qualifications.refuse_unqualified(work, instrument=instrument, at=before.starts_at, person=to, where="to")
     _change(work, before, responsible_id=to)
     _note(work, before, person, kind="handed_over", old_person=before.responsible_id, new_person=to)
     audit.record(work, "booking.hand_over", "booking", booking_id, to=to)
     return read_booking(work, booking_id=booking_id)
+
+
+def check_colleague(work: Work, person: UUID, where: str) -> None:
+    """Raise Invalid at the field ``where`` for anybody who may not take care of a booking; for use cases that have asked
+    for their own permission.
+    """
+    if person not in people.active_colleagues(work, roles=TAKING_CARE):
+        wrong = msg("请选择本园区在职的管理员或成员。")
+        raise Invalid("booking.bad_colleague", wrong, errors=[FieldError(where, "booking.bad_colleague", wrong)])
 
 
 def list_takers(work: Work, *, booking_id: UUID) -> dict[UUID, str]:
@@ -188,12 +200,14 @@ def _longer(length: timedelta) -> Conflict:
 
 
 def _change(work: Work, before: BookingView, **values: Any) -> None:
-    work.session.execute(
+    changed = (
         update(Booking)
         .where(Booking.tenant_id == before.park_id, Booking.id == before.id)
         .values(revision=before.revision + 1, changed_at=work.now, **values)
         .execution_options(synchronize_session=False)
     )
+    with qualifications.keeping_out():
+        work.session.execute(changed)
 
 
 def _note(work: Work, before: BookingView, person: UUID, **values: Any) -> None:

@@ -95,6 +95,7 @@ class Permission(StrEnum):
     ATTEND_BOOKING = "booking:attend"
     LIFT_SUSPENSION = "suspension:lift"
     DECIDE_DISPUTE = "dispute:decide"
+    DECIDE_QUALIFICATION = "qualification:decide"
     METER_USAGE = "usage:meter"
     SEND_EVENTS = "usage:send"
     READ_USAGE = "usage:read"
