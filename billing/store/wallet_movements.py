@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from billing.rules import ledger
 from billing.rules.credits import DEFAULT_PRIORITY, Burn, CreditKind, Lot, burn, spend
-from billing.store.alerts import raise_once
+from billing.store.alerts import Told, raise_once
 from billing.store.books import post_journal
 from billing.store.wallets import Wallet, WalletBurn, WalletCredit, WalletEntry
 from tenants.kernel.identifiers import new_id
@@ -103,7 +103,7 @@ def hold(session: Session, mover: Mover, source_id: UUID, amount_fen: int) -> Ou
     _balance(session, mover, available_fen=-amount_fen, held_fen=amount_fen)
     if before_fen >= wallet.alert_below_fen > before_fen - amount_fen:
         detail = {"available_fen": before_fen - amount_fen, "below_fen": wallet.alert_below_fen}
-        raise_once(session, mover.tenant_id, LOW_BALANCE, str(source_id), detail, mover.at)
+        raise_once(session, mover.tenant_id, Told(LOW_BALANCE, str(source_id), detail), mover.at)
     return Outcome.MOVED
 
 

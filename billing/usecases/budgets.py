@@ -21,7 +21,7 @@ from billing.rules.budgets import (
 )
 from billing.rules.money import MAX_FEN, WHOLE_BP, format_yuan
 from billing.store import budgets as store
-from billing.store.alerts import raise_once
+from billing.store.alerts import Told, raise_once
 from billing.store.budgets import BudgetRow, BudgetUse
 from billing.store.plans import SUBSCRIPTION
 from tenants.kernel.context import Reach
@@ -229,7 +229,7 @@ def _count(work: Work, tenant_id: UUID, budget: Budget, lines: Mapping[UUID, Spe
     work.session.execute(insert(BudgetUse), uses)
     for share in crossed(budget, now_used - total, now_used):
         detail = _told(budget, label, now_used) | {"share": f"{share / 100:g}%"}
-        raise_once(work.session, tenant_id, ALERT, f"{budget.id}:{label}:{share}", detail, work.now)
+        raise_once(work.session, tenant_id, Told(ALERT, f"{budget.id}:{label}:{share}", detail), work.now)
 
 
 def give_back(work: Work, order_line_ids: Sequence[UUID]) -> None:

@@ -42,6 +42,7 @@ NOUNS = (
     "instruments",
     "attendance",
     "suspensions",
+    "qualifications",
     "quotas",
     "booking_series",
     "attendance_disputes",

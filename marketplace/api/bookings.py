@@ -15,7 +15,7 @@ from marketplace.doors.requests import takes_files
 from marketplace.usecases import inspection_search
 from services.rules.slots import MOST_SLOTS
 from services.usecases import bookings as use_cases
-from services.usecases import slot_search
+from services.usecases import qualifications, slot_search
 from services.usecases.slot_search import LONGEST_METHOD, MOST_TOGETHER
 
 bookings = noun("bookings", "Inspection slots, and who took them.")
@@ -84,6 +84,10 @@ class Inspection(Answer):
     ends_at: Moment = Field(description="End of the shortest booking")
     gross_fen: int | None
     payable_fen: int | None
+    qualification: str = Field(description="What a person must hold to use it; empty for nothing")
+    qualification_state: str | None = Field(
+        description="How the caller stands with it today; null where nothing is asked"
+    )
 
 
 class Inspections(Answer):
@@ -200,6 +204,7 @@ def search_instruments(body: InspectionSearch) -> Response:
             most_payable_fen=body.most_payable_fen,
             limit=body.limit,
         )
+        standing = qualifications.standings(work, instruments=[each.instrument for each in found])
         items = [
             Inspection(
                 instrument_id=each.instrument.id,
@@ -211,6 +216,8 @@ def search_instruments(body: InspectionSearch) -> Response:
                 ends_at=each.first.ends_at,
                 gross_fen=each.gross_fen,
                 payable_fen=each.payable_fen,
+                qualification=each.instrument.facts.qualification,
+                qualification_state=standing[each.instrument.id].state if each.instrument.id in standing else None,
             )
             for each in found
         ]

@@ -12,6 +12,7 @@ from pydantic import Field
 from marketplace.api.calls import call, command, noun, show
 from marketplace.api.fields import Answer, Body, ById, Idempotent, Instant, Moment, Name, Parameters, Slug
 from marketplace.doors.identity import working
+from services.rules.qualifications import LONGEST_NAME, LONGEST_TRAINING
 from services.rules.slots import FURTHEST, LONGEST_BUFFER, MOST_SLOTS, MOST_UNITS, Hours
 from services.usecases import instrument_versions, maintenance
 from services.usecases import instruments as use_cases
@@ -28,13 +29,17 @@ Buffer = Annotated[int, Field(ge=0, le=LONGEST_BUFFER, strict=True)]
 class InstrumentTerms(Body):
     """How an instrument may be booked. Buffers belong to the booking's exclusion, not to its price."""
 
-    name: Name | None = Field(None, description="Null keeps name, facility, location, region, standards and kinds")
+    name: Name | None = Field(None, description="Null keeps all that says what the instrument is")
     facility: str = Field("", max_length=200)
     location: str = Field("", max_length=200)
     region_code: RegionCode | None = None
     methods: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
     standards: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
     sample_kinds: list[str] = Field(default_factory=list, max_length=MOST_METHODS)
+    qualification: str = Field(
+        "", max_length=LONGEST_NAME, description="What a person must hold to use it; with training, or both empty"
+    )
+    training: str = Field("", max_length=LONGEST_TRAINING, description="How to come by the qualification")
     opens_hour: Hour
     closes_hour: Hour
     slot_minutes: int = Field(ge=60, le=1440, strict=True, description="Whole hours, filling the opening hours exactly")
@@ -61,7 +66,9 @@ class InstrumentTerms(Body):
         if self.name is None:
             return None
         lists = (tuple(self.methods), tuple(self.standards), tuple(self.sample_kinds))
-        return Facts(self.name, self.region_code or "", self.facility, self.location, *lists)
+        return Facts(
+            self.name, self.region_code or "", self.facility, self.location, *lists, self.qualification, self.training
+        )
 
 
 class NewInstrument(InstrumentTerms):
@@ -92,6 +99,8 @@ class Instrument(Answer):
     methods: list[str]
     standards: list[str]
     sample_kinds: list[str]
+    qualification: str
+    training: str
     opens_hour: int
     closes_hour: int
     slot_minutes: int
@@ -118,6 +127,8 @@ class Instrument(Answer):
             methods=list(view.methods),
             standards=list(view.facts.standards),
             sample_kinds=list(view.facts.sample_kinds),
+            qualification=view.facts.qualification,
+            training=view.facts.training,
             opens_hour=hours.opens,
             closes_hour=hours.closes,
             slot_minutes=hours.slot_minutes,

@@ -12,7 +12,7 @@ from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.catalogue import Delivery
 from services.rules.slots import Hours
-from services.usecases import attendance_rules, instrument_versions, maintenance, waiting
+from services.usecases import attendance_rules, instrument_versions, maintenance, qualifications, waiting
 from services.usecases import instruments as use_cases
 from services.usecases.catalogue import list_offerings
 from services.usecases.instruments import Facts, InstrumentView
@@ -27,7 +27,7 @@ NUMBERS = (
     "opens", "closes", "slot_minutes", "units", "min_slots", "max_slots", "before_minutes", "after_minutes",
     "min_notice_minutes", "max_notice_days",
 )  # fmt: skip
-TEXTS = ("name", "facility", "location", "region_code")
+TEXTS = ("name", "facility", "location", "region_code", "qualification", "training")
 LISTS = ("methods", "standards", "sample_kinds")
 LABELS: dict[str, Message] = {
     "name": msg("名称"), "facility": msg("所属设施"), "location": msg("地址"), "region_code": msg("行政区划代码"),
@@ -35,6 +35,7 @@ LABELS: dict[str, Message] = {
     "closes": msg("关闭（时）"), "slot_minutes": msg("每档分钟数"), "units": msg("台数"), "min_slots": msg("最少档数"),
     "max_slots": msg("最多档数"), "before_minutes": msg("准备时间（分钟）"), "after_minutes": msg("清洁时间（分钟）"),
     "min_notice_minutes": msg("至少提前（分钟）"), "max_notice_days": msg("最多提前（天）"), "parks": msg("可预约方"),
+    "qualification": msg("所需资质"), "training": msg("培训方式"),
 }  # fmt: skip
 """What the fields of a version are called."""
 
@@ -75,7 +76,15 @@ def about(instrument_id: str) -> Response:
         down = maintenance.list_maintenance(work, instrument_id=found.id)
         terms = attendance_rules.terms_in_force(work, instrument_ids=[found.id]).get(found.id)
         may_order = work.actor.may(Permission.ASK_QUOTE)
-    return show("provider/instrument_about.html", instrument=found, down=down, terms=terms, may_order=may_order)
+        standing = qualifications.standings(work, instruments=[found]).get(found.id)
+    return show(
+        "provider/instrument_about.html",
+        instrument=found,
+        down=down,
+        terms=terms,
+        may_order=may_order,
+        standing=standing,
+    )
 
 
 @pages.get("/instruments/<instrument_id>")

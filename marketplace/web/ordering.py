@@ -31,7 +31,9 @@ from services.usecases import (
     bookings,
     briefs,
     instruments,
+    qualifications,
     quotas,
+    rebooking,
     sample_views,
     sites,
     slot_holds,
@@ -46,7 +48,7 @@ from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
-from tenants.usecases import onboarding
+from tenants.usecases import onboarding, people
 
 pages = page_group("ordering")
 
@@ -279,6 +281,8 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             "week": week,
             "instrument": chosen,
             "attendance": attendance_rules.terms_in_force(work, instrument_ids=ids),
+            "standings": qualifications.standings(work, instruments=offered),
+            "takers": _takers(work, offered),
             "quotas": quotas.quotas_left(work, instrument_ids=ids, first=week.days[0], last=week.days[-1]),
         }
     return {
@@ -286,6 +290,13 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         "months": rentable_months(work.now),
         "chosen": request.values.getlist("site_id") or request.values.getlist("site"),
     }
+
+
+def _takers(work: Work, offered: Sequence[instruments.InstrumentView]) -> dict[UUID, str]:
+    """Return the colleagues who may use an instrument; nobody is to be chosen where none asks for a qualification."""
+    if not any(each.facts.qualification for each in offered) or not work.actor.may(Permission.READ_ORDER):
+        return {}
+    return people.active_colleagues(work, roles=rebooking.TAKING_CARE)
 
 
 def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
@@ -300,7 +311,8 @@ def _request(work: Work, offering: OfferingView) -> dict[str, Any]:
         instrument_id, _, starts_at = field("slot").partition("@")
         slots = _whole(field("slots") or "1")
         moment = starts_at or None
-        return {"instrument_id": instrument_id, "starts_at": moment, "slots": slots, "purpose": field("purpose")}
+        asked = {"instrument_id": instrument_id, "starts_at": moment, "slots": slots, "purpose": field("purpose")}
+        return asked | ({"responsible_id": field("responsible_id")} if field("responsible_id") else {})
     if offering.delivery == "samples":
         return _samples()
     return {}

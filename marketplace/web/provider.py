@@ -11,7 +11,7 @@ from marketplace.doors.requests import MIB, takes_files
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from services.usecases import attendance
+from services.usecases import attendance, qualification_decisions
 from services.usecases import bookings as use_cases
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
@@ -80,6 +80,7 @@ def fail(booking_id: str) -> Response:
 def _page(refusal: Refusal | None, about: str | None) -> Response:
     with page_work() as work:
         waiting = use_cases.list_provider_bookings(work, status=use_cases.BookingStatus.BOOKED, limit=200).items
+        lacking = {each.id for each in qualification_decisions.list_lacking(work)}
         recent = use_cases.list_provider_bookings(work, from_=work.now - RECENT, limit=200).items
     return show(
         "provider/bookings.html",
@@ -88,5 +89,6 @@ def _page(refusal: Refusal | None, about: str | None) -> Response:
         about=about,
         typed=given() if refusal else {},
         open=waiting,
+        lacking=lacking,
         closed=tuple(each for each in reversed(recent) if each.status is not use_cases.BookingStatus.BOOKED),
     )

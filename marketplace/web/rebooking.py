@@ -14,7 +14,7 @@ from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from marketplace.web.week import make_week, monday_of
-from services.usecases import bookings, instruments, quotas, rebooking
+from services.usecases import bookings, instruments, qualifications, quotas, rebooking
 from tenants.kernel.errors import Conflict, FieldError, Invalid
 from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
@@ -87,6 +87,7 @@ def _context(booking_id: str) -> dict[str, Any]:
             "slots": (booking.ends_at - booking.starts_at) // timedelta(minutes=instrument.slot_minutes),
             "week": week,
             "quotas": quotas.quotas_left(work, instrument_ids=[instrument.id], first=week.days[0], last=week.days[-1]),
+            "standings": qualifications.standings(work, instruments=[instrument]),
             "changes": changes,
             "names": people.colleague_names(work, user_ids=named),
             "takers": rebooking.list_takers(work, booking_id=booking.id),

@@ -16,7 +16,7 @@ from marketplace.web.pages import field, go, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.quotas import Standing
-from services.usecases import instruments, quotas, slot_search
+from services.usecases import instruments, qualifications, quotas, slot_search
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.identifiers import parse_id
@@ -37,6 +37,7 @@ def search() -> Response:
     found: tuple[inspection_search.FoundInspection, ...] = ()
     full: tuple[instruments.InstrumentView, ...] = ()
     left: dict[UUID, tuple[Standing, ...]] = {}
+    standings: dict[UUID, qualifications.Standing] = {}
     with page_work() as work:
         work.actor.require(Permission.READ_CATALOGUE)
         know_services(work)
@@ -51,6 +52,7 @@ def search() -> Response:
                 most_payable_fen=_most(typed["most"]),
             )
             left = _left(work, found)
+            standings = qualifications.standings(work, instruments=[each.instrument for each in found])
             if not typed["most"] and work.actor.may(Permission.ASK_QUOTE):
                 full = inspection_search.find_full(
                     work, found=found, method=typed["method"] or None, region=_region(typed["region"])
@@ -69,6 +71,7 @@ def search() -> Response:
         may_wait=may_wait,
         full=full,
         quotas=left,
+        standings=standings,
     )
 
 

@@ -209,6 +209,9 @@ ALERTS = {
     ),
     "attendance.dispute_decided.accepted": msg("对“{title}”的异议成立，{amount_fen} 已冲回。意见：{reason}"),
     "attendance.dispute_decided.refused": msg("对“{title}”（{amount_fen}）的异议未获支持。意见：{reason}"),
+    "qualification.granted": msg("{provider}授予您“{qualification}”，有效至 {until}。见“上机资质”。"),
+    "qualification.declined": msg("{provider}未通过您的“{qualification}”申请。原因：{reason}"),
+    "qualification.revoked": msg("{provider}撤销了您的“{qualification}”，已有预约暂不受影响。原因：{reason}"),
     "booking.suspension_lifted": msg("{provider}已恢复接受本园区的预约。原因：{reason}"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
@@ -363,6 +366,15 @@ KINDS = {
         "no_show": msg("爽约费"),
         "overrun": msg("超时费"),
     },
+    "qualification": {
+        "none": msg("未申请"),
+        "open": msg("审核中"),
+        "valid": msg("有效"),
+        "expired": msg("已到期"),
+        "declined": msg("未通过"),
+        "revoked": msg("已撤销"),
+    },
+    "qualification_step": {"granted": msg("授予"), "declined": msg("未通过"), "revoked": msg("撤销")},
     "occurrence": {
         "free": msg("可预约"),
         "taken": msg("已被预约"),
@@ -371,6 +383,7 @@ KINDS = {
         "outside_notice": msg("不在可预约期内"),
         "outside_hours": msg("不在开放时间内"),
         "over_quota": msg("超出园区限额"),
+        "not_qualified": msg("需要资质"),
     },
     "series_unit": {"day": msg("天"), "week": msg("周")},
     "quota": {

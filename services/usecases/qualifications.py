@@ -203,7 +203,7 @@ def refuser(
     """Return what refuses moments as ``refuse_unqualified`` does, for use cases that have asked for their own permission."""
     needed = instrument.facts
     if not needed.qualification:
-        return lambda at: None
+        return _let_in
     park_id = work.actor.require_tenant()
     asked = [] if person is None else [_asked(each) for each in _of_person(work, park_id, instrument, person)]
 
@@ -229,6 +229,10 @@ def keeping_out() -> Iterator[None]:
         day = datetime.fromisoformat(said["at"]).astimezone(CHINA).date()
         reason = msg("使用人没有有效的资质")
         raise _refusal(said["instrument"], said["qualification"], said["training"], day, reason, None) from error
+
+
+def _let_in(at: datetime) -> None:
+    """Refuse nobody."""
 
 
 def _refusal(
