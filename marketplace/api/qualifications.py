@@ -48,7 +48,7 @@ class Qualification(Answer):
     evidence: str
     artefact_id: UUID | None
     asked_at: Moment
-    state: str = Field(description="open, valid, expired, declined or revoked, today")
+    state: str = Field(description="requested, valid, expired, declined or revoked, today")
     valid_until: date | None
     steps: list[QualificationStep]
 

@@ -48,7 +48,7 @@ from tenants.kernel.identifiers import parse_id
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
-from tenants.usecases import onboarding, people
+from tenants.usecases import onboarding
 
 pages = page_group("ordering")
 
@@ -282,7 +282,7 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             "instrument": chosen,
             "attendance": attendance_rules.terms_in_force(work, instrument_ids=ids),
             "standings": qualifications.standings(work, instruments=offered),
-            "takers": _takers(work, offered),
+            "takers": rebooking.list_users(work, instruments=offered),
             "quotas": quotas.quotas_left(work, instrument_ids=ids, first=week.days[0], last=week.days[-1]),
         }
     return {
@@ -290,13 +290,6 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         "months": rentable_months(work.now),
         "chosen": request.values.getlist("site_id") or request.values.getlist("site"),
     }
-
-
-def _takers(work: Work, offered: Sequence[instruments.InstrumentView]) -> dict[UUID, str]:
-    """Return the colleagues who may use an instrument; nobody is to be chosen where none asks for a qualification."""
-    if not any(each.facts.qualification for each in offered) or not work.actor.may(Permission.READ_ORDER):
-        return {}
-    return people.active_colleagues(work, roles=rebooking.TAKING_CARE)
 
 
 def _request(work: Work, offering: OfferingView) -> dict[str, Any]:

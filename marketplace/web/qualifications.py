@@ -101,7 +101,7 @@ def _page(refusal: Refusal | None, about: str | None) -> Response:
         found = use_cases.list_requests(work, cursor=request.args.get("cursor"))
         offered = {each.id: each for each in instruments.list_instruments(work)} if own else {}
         lacking = () if own else qualification_decisions.list_lacking(work)
-        parks = {each.park_id for each in (*found.items, *lacking)}
+        parks = {each.park_id for each in found.items} | {each.park_id for each in lacking}
         names = {} if own else onboarding.park_names(work, park_ids=parks)
         standings = use_cases.standings(work, instruments=offered.values())
         today = work.now.astimezone(CHINA).date()

@@ -368,7 +368,7 @@ KINDS = {
     },
     "qualification": {
         "none": msg("未申请"),
-        "open": msg("审核中"),
+        "requested": msg("审核中"),
         "valid": msg("有效"),
         "expired": msg("已到期"),
         "declined": msg("未通过"),

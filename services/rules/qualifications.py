@@ -27,7 +27,7 @@ class QualificationState(StrEnum):
     """How a person stands with a qualification on a day; only a valid one lets the person use the instrument."""
 
     NONE = "none"
-    OPEN = "open"
+    REQUESTED = "requested"
     VALID = "valid"
     EXPIRED = "expired"
     DECLINED = "declined"
@@ -65,7 +65,7 @@ def state_on(requests: Sequence[Asked], day: date) -> QualificationState:
         return QualificationState.NONE
     match max(requests, key=lambda each: each.number).step:
         case None:
-            return QualificationState.OPEN
+            return QualificationState.REQUESTED
         case QualificationStep.DECLINED:
             return QualificationState.DECLINED
         case QualificationStep.REVOKED:

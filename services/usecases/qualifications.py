@@ -108,7 +108,7 @@ def ask(work: Work, *, instrument_id: UUID, evidence: str, artefact_id: UUID | N
     if artefact_id is not None:
         open_artefact(work, artefact_id=artefact_id)
     earlier = _of_person(work, park_id, instrument, person)
-    if any(each.state is QualificationState.OPEN for each in earlier):
+    if any(each.state is QualificationState.REQUESTED for each in earlier):
         raise _open_still()
     request_id = new_id()
     row = {
@@ -255,7 +255,7 @@ def _reason(person: UUID | None, state: QualificationState, until: date | None) 
     if person is None:
         return msg("预约没有写明使用人")
     match state:
-        case QualificationState.OPEN:
+        case QualificationState.REQUESTED:
             return msg("使用人的申请正在审核")
         case QualificationState.DECLINED:
             return msg("使用人的申请未获通过")

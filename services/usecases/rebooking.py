@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from services.store.bookings import Booking
 from services.store.entering import free_reservation
 from services.usecases import instruments, qualifications, quotas, slots
 from services.usecases.bookings import BookingStatus, BookingView, booking_not_found, read_booking
+from services.usecases.instruments import InstrumentView
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotAllowed
@@ -128,6 +130,16 @@ def list_takers(work: Work, *, booking_id: UUID) -> dict[UUID, str]:
     """Return to whom an own booking may be handed over, by id and in the order of names; NotFound for another's."""
     work.actor.require(Permission.READ_ORDER)
     read_booking(work, booking_id=booking_id)
+    return people.active_colleagues(work, roles=TAKING_CARE)
+
+
+def list_users(work: Work, *, instruments: Collection[InstrumentView]) -> dict[UUID, str]:
+    """Return who of the acting park may be named as the user of one of these instruments, by id and in the order of
+    names; nobody where none of them asks for a qualification, as it does not matter then.
+    """
+    work.actor.require(Permission.READ_CATALOGUE)
+    if not any(each.facts.qualification for each in instruments) or not work.actor.may(Permission.READ_ORDER):
+        return {}
     return people.active_colleagues(work, roles=TAKING_CARE)
 
 

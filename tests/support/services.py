@@ -77,8 +77,13 @@ def park_person(tenant_id: UUID) -> Actor:
 
 
 def order(workshop: WorkShop, tenant_id: UUID, slug: str, request: Mapping[str, Any]) -> deliveries.Delivery:
-    """Plan and start a delivery, as a checkout does."""
-    with workshop.work(park_person(tenant_id)) as work:
+    """Plan and start a delivery, as a checkout does, for a park's administrator."""
+    return order_as(workshop, park_person(tenant_id), slug, request)
+
+
+def order_as(workshop: WorkShop, actor: Actor, slug: str, request: Mapping[str, Any]) -> deliveries.Delivery:
+    """Plan and start a delivery, as a checkout does, for this person of a park."""
+    with workshop.work(actor) as work:
         offering = catalogue.read_offering(work, slug=slug)
         plan = deliveries.plan_delivery(work, offering=offering, request=request)
         return deliveries.start_delivery(work, offering=offering, plan=plan, order_line_id=new_id())
