@@ -24,7 +24,7 @@ PAGES = {
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
         "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/slots/holds", "/waiting", "/conduct",
-        "/booking-series",
+        "/booking-series", "/qualifications",
     ),
     "park08": ("/catalogue",),
     "policy": (
@@ -40,7 +40,7 @@ PAGES = {
         "/reference-tables", "/company-imports", "/lead-contacts", "/lead-suppressions", "/lead-models", "/slots/hold-terms", "/workdays", "/workdays?year=2099",
     ),
     "lab": ("/", "/catalogue", "/catalogue/shared-inspection", "/claim-lines", "/bookings", "/instruments", "/instruments/new", "/samples", "/notices", "/keys",
-        "/calendar-feeds", "/conduct"),
+        "/calendar-feeds", "/conduct", "/qualifications"),
 }  # fmt: skip
 WIDE = 1280
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

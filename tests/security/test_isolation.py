@@ -15,6 +15,13 @@ from tests.support.web import Caller
 
 openapi_document = cache(wsgi.openapi_document)
 """The document, made once: it is asked for at every call below."""
+GUARDED = {
+    "opens_hour": 9,
+    "closes_hour": 17,
+    "slot_minutes": 60,
+    "qualification": "上机培训证",
+    "training": "电话预约。",
+}
 SLOT_DAY = {"from": "2026-03-03T00:00:00+08:00", "to": "2026-03-04T00:00:00+08:00"}
 
 
@@ -55,6 +62,9 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     again = {"offering": "shared-inspection", "instrument_id": other["instrument_id"], "starts_at": other["starts_at"]}
     series = owner.post("/booking-series", again | {"count": 2, "purpose": "断口分析"}).get_json()
     owner.post("/orders", {"quote_id": series["quote_id"]})
+    guarded = {"offering": "shared-inspection", "name": "透射电镜", "region_code": "410311"} | GUARDED
+    instrument = province.lab.post("/instruments", guarded).get_json()
+    asked = owner.post("/qualifications", {"instrument_id": instrument["id"], "evidence": "已培训"}).get_json()
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": owner.get("/me").get_json()["park"]["id"],
@@ -72,6 +82,7 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "standing-orders": owner.get("/standing-orders").get_json()["items"][0]["id"],
         "artefacts": file["id"],
         "calendar-feeds": feed["id"],
+        "qualifications": asked["id"],
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
     }
 
@@ -129,6 +140,7 @@ def test_another_parks_ids_in_bodies_are_not_found(province: Province) -> None:
     [
         "/sample-batches",
         "/slot-holds",
+        "/qualifications",
         "/lead-contacts",
         "/aid-registers",
         "/orders",
