@@ -26,7 +26,7 @@ from tenants.kernel.outbox import Event
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
-from tenants.usecases import audit
+from tenants.usecases import audit, people
 
 MOST_LACKING = 200
 
@@ -129,7 +129,7 @@ def _step(
         "step": step,
         "reason": reason.strip(),
         "taken_by": work.actor.require_person(),
-        "taken_by_name": work.actor.name[:200],
+        "taken_by_name": people.acting_name(work)[:200],
         "taken_at": work.now,
         **values,
     }

@@ -36,7 +36,7 @@ from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
-from tenants.usecases import audit, onboarding
+from tenants.usecases import audit, onboarding, people
 
 UNQUALIFIED = "MK012"
 """The error state of the policies that keep the unqualified out."""
@@ -120,7 +120,7 @@ def ask(work: Work, *, instrument_id: UUID, evidence: str, artefact_id: UUID | N
         ),
         "qualification": instrument.facts.qualification,
         "person_id": person,
-        "person_name": work.actor.name[:200],
+        "person_name": people.acting_name(work)[:200],
         "number": max((each.number for each in earlier), default=0) + 1,
         "evidence": words,
         "artefact_id": artefact_id,

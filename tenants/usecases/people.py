@@ -42,6 +42,19 @@ def active_colleagues(work: Work, *, roles: Collection[Role]) -> dict[UUID, str]
     return {row.id: row.name for row in rows}
 
 
+def acting_name(work: Work) -> str:
+    """Return the name of the acting person, also where a program acts with that person's key; for records of who did
+    something. A person whom nobody entered is called as the actor is.
+    """
+    work.actor.require(Permission.READ_CATALOGUE)
+    person = work.actor.require_person()
+    query = select(User.name).where(User.id == person)
+    if work.actor.tenant_id is not None:
+        found = func.colleague_names().table_valued(column("id", User.id.type), column("name", User.name.type))
+        query = select(found.c.name).where(found.c.id == person)
+    return work.session.execute(query).scalar_one_or_none() or work.actor.name
+
+
 def colleague_names(work: Work, *, user_ids: Collection[UUID]) -> dict[UUID, str]:
     """Return the names of people of the acting park; for staff, of anybody. Ids of strangers are missing.
 

@@ -54,6 +54,7 @@ def test_a_person_is_qualified_and_then_books(province: Province, park: Caller) 
     assert park.post(f"{address}/grant", {"valid_until": "2026-12-31"}).status_code == 403
     granted = province.lab.post(f"{address}/grant", {"valid_until": "2026-12-31"}, key="k")
     assert (granted.status_code, granted.get_json()["state"]) == (200, "valid"), granted.text
+    assert granted.get_json()["steps"][0]["taken_by_name"] == "lab", "the person, not the key"
     assert (
         province.lab.post(f"{address}/grant", {"valid_until": "2026-12-31"}, key="k").get_json() == granted.get_json()
     )
