@@ -39,6 +39,7 @@ class SeriesBody(Body):
     unit: SeriesUnit = SeriesUnit.WEEK
     count: int | None = Field(None, ge=2, le=MOST_OCCURRENCES, strict=True)
     until: Day | None = Field(None, description="The last day on which one may start, in the instrument's zone")
+    responsible_id: UUID | None = Field(None, description="Who will use it; the caller where nobody is named")
 
     def rule(self) -> SeriesRule:
         """Return the rule as the use case takes it."""
@@ -116,10 +117,15 @@ class SeriesCancel(Body):
 
 @booking_series.post("/booking-series/preview", **call(SeriesPreview))
 def preview_series(body: SeriesBody) -> Response:
-    """Say for each occurrence whether it could be booked now: free, taken, closed, outside notice, over quota."""
+    """Say for each occurrence whether it could be booked now: free, taken, closed, outside notice, over quota, not qualified."""
     with working() as work:
         found = use_cases.preview_series(
-            work, instrument_id=body.instrument_id, rule=body.rule(), count=body.slots, offering=body.offering
+            work,
+            instrument_id=body.instrument_id,
+            rule=body.rule(),
+            count=body.slots,
+            offering=body.offering,
+            responsible_id=body.responsible_id,
         )
     return show(SeriesPreview(items=[_occurrence(each) for each in found]))
 
@@ -127,7 +133,15 @@ def preview_series(body: SeriesBody) -> Response:
 @booking_series.post("/booking-series", **call(SeriesPrice, status=201))
 def ask_series(body: SeriesWish, header: Idempotent) -> Response:
     """Ask what a series costs; POST /orders with its quote books all of it or nothing."""
-    wish = shop.SeriesWish(body.offering, body.instrument_id, body.rule(), body.slots, body.purpose, body.contract_no)
+    wish = shop.SeriesWish(
+        body.offering,
+        body.instrument_id,
+        body.rule(),
+        body.slots,
+        body.purpose,
+        body.contract_no,
+        body.responsible_id,
+    )
 
     def carry_out(work: Work) -> SeriesPrice:
         asked = shop.ask_series(work, wish=wish, choice=body.choice)

@@ -24,6 +24,7 @@ class SlotHoldWish(Body):
     instrument_id: UUID
     starts_at: Instant
     slots: Annotated[int, Field(ge=1, le=MOST_SLOTS, strict=True)] = 1
+    responsible_id: UUID | None = Field(None, description="Who will use it; the caller where nobody is named")
 
 
 class SlotHold(Answer):
@@ -77,7 +78,13 @@ def hold_slot(body: SlotHoldWish, header: Idempotent) -> Response:
         header,
         body,
         lambda work: SlotHold.of(
-            use_cases.hold_slot(work, instrument_id=body.instrument_id, starts_at=body.starts_at, slots=body.slots)
+            use_cases.hold_slot(
+                work,
+                instrument_id=body.instrument_id,
+                starts_at=body.starts_at,
+                slots=body.slots,
+                responsible_id=body.responsible_id,
+            )
         ),
         status=201,
     )

@@ -34,6 +34,8 @@ class SeriesWish:
     slots: int
     purpose: str
     contract_no: str | None = None
+    responsible_id: UUID | None = None
+    """Who will use the instrument; the person who orders where nobody is named."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def ask_series(work: Work, *, wish: SeriesWish, choice: SeriesChoice) -> AskedSe
         count=wish.slots,
         choice=choice,
         offering=wish.offering,
+        responsible_id=wish.responsible_id,
     )
     lines = [checkout.LineWish(wish.offering, _request(wish, series_id, each)) for each in occurrences]
     quote = checkout.ask_quote(work, lines=lines, contract_no=wish.contract_no)
@@ -95,10 +98,12 @@ def cancel_series(work: Work, *, series_id: UUID, from_day: date) -> SeriesView:
 
 
 def _request(wish: SeriesWish, series_id: UUID, each: Occurrence) -> Mapping[str, Any]:
+    named = {} if wish.responsible_id is None else {"responsible_id": str(wish.responsible_id)}
     return {
         "instrument_id": str(wish.instrument_id),
         "starts_at": each.starts_at.astimezone(CHINA).isoformat(),
         "slots": wish.slots,
         "purpose": wish.purpose,
         "series_id": str(series_id),
+        **named,
     }

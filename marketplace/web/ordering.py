@@ -282,7 +282,7 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
             "instrument": chosen,
             "attendance": attendance_rules.terms_in_force(work, instrument_ids=ids),
             "standings": qualifications.standings(work, instruments=offered),
-            "takers": rebooking.list_users(work, instruments=offered),
+            "takers": rebooking.list_users(work, offered=offered),
             "quotas": quotas.quotas_left(work, instrument_ids=ids, first=week.days[0], last=week.days[-1]),
         }
     return {

@@ -68,7 +68,7 @@ def decide(request_id: str) -> Response:
         return _done(
             request_id,
             lambda work: qualification_decisions.grant(
-                work, request_id=wanted, until=day_field("until"), reason=field("reason")
+                work, request_id=wanted, until=day_field("valid_until"), reason=field("reason")
             ),
         )
     return _done(

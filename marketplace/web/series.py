@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from flask import Response, url_for
 
@@ -16,7 +17,7 @@ from marketplace.web.pages import day_field, field, given, go, id_of, page_group
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.series import SeriesChoice, SeriesRule, SeriesUnit
-from services.usecases import booking_series, instruments
+from services.usecases import booking_series, instruments, rebooking
 from services.usecases.booking_series import OccurrenceState
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -78,14 +79,21 @@ def _preview(slug: str, refusal: Refusal | None) -> Response:
     typed = _typed()
     found: tuple[booking_series.Occurrence, ...] = ()
     instrument = None
+    takers: dict[UUID, str] = {}
     with page_work() as work:
         work.actor.require(Permission.ASK_QUOTE)
         item = shop.read_shop_item(work, slug=slug)
         try:
             wish = _wish(slug, typed)
             instrument = instruments.read_instrument(work, instrument_id=wish.instrument_id, offering=slug)
+            takers = rebooking.list_users(work, offered=[instrument])
             found = booking_series.preview_series(
-                work, instrument_id=wish.instrument_id, rule=wish.rule, count=wish.slots, offering=slug
+                work,
+                instrument_id=wish.instrument_id,
+                rule=wish.rule,
+                count=wish.slots,
+                offering=slug,
+                responsible_id=wish.responsible_id,
             )
         except Problem as problem:
             refusal = refusal or refusal_of(problem, _place)
@@ -96,6 +104,7 @@ def _preview(slug: str, refusal: Refusal | None) -> Response:
         refusal=refusal,
         item=item,
         instrument=instrument,
+        takers=takers,
         typed=typed,
         found=found,
         free=free,
@@ -121,7 +130,7 @@ def _page(series_id: str, refusal: Refusal | None) -> Response:
 
 def _typed() -> dict[str, Any]:
     """Return the form's fields, with the usual rule where it says none yet."""
-    typed = {name: field(name) for name in ("slot", "slots", "purpose", "contract_no", *USUAL)}
+    typed = {name: field(name) for name in ("slot", "slots", "purpose", "contract_no", "responsible_id", *USUAL)}
     return typed | ({} if typed["every"] else USUAL)
 
 
@@ -142,7 +151,8 @@ def _wish(slug: str, typed: Mapping[str, Any]) -> SeriesWish:
         until=_day(typed["until"]) if typed["until"] else None,
     )
     slots = _whole(typed, "slots") if typed["slots"] else 1
-    return SeriesWish(slug, instrument_id, rule, slots, typed["purpose"], typed["contract_no"] or None)
+    contract_no, user = typed["contract_no"] or None, parse_id(typed["responsible_id"])
+    return SeriesWish(slug, instrument_id, rule, slots, typed["purpose"], contract_no, user)
 
 
 def _whole(typed: Mapping[str, Any], name: str) -> int:
@@ -168,4 +178,4 @@ def _wrong(name: str, code: str) -> Invalid:
 def _place(path: str) -> str | None:
     """Return the form's field of a path; what a line of the price is refused for is told above the form."""
     name = path.rpartition(".")[2]
-    return name if name in {"every", "count", "until", "slots", "purpose", "contract_no"} else None
+    return name if name in {"every", "count", "until", "slots", "purpose", "contract_no", "responsible_id"} else None

@@ -34,7 +34,10 @@ DECLARE
 BEGIN
     SELECT i.name, i.qualification, i.training INTO needed FROM instruments i
         WHERE i.provider_id = provider AND i.id = instrument;
-    IF coalesce(needed.qualification, '') = '' THEN
+    IF NOT FOUND THEN
+        RETURN false;  -- one that the park may not see: what it asks for is not known
+    END IF;
+    IF needed.qualification = '' THEN
         RETURN true;
     END IF;
     PERFORM pg_advisory_xact_lock_shared(hashtextextended('qualification:' || park::text || ':' || provider::text, 0));

@@ -18,7 +18,7 @@ from services.rules.series import MOST_OCCURRENCES, MOST_STEPS, SeriesChoice, Se
 from services.rules.slots import IsOpen, Span, check_span
 from services.store.booking_series import BookingSeries
 from services.store.bookings import Booking
-from services.usecases import qualifications, quotas, slots
+from services.usecases import qualifications, quotas, rebooking, slots
 from services.usecases.bookings import BookingView, bookings_where
 from services.usecases.instruments import InstrumentView, read_instrument
 from services.usecases.slot_search import nearest_slots
@@ -85,18 +85,27 @@ class SeriesView:
 
 
 def preview_series(
-    work: Work, *, instrument_id: UUID, rule: SeriesRule, count: int, offering: str | None = None
+    work: Work,
+    *,
+    instrument_id: UUID,
+    rule: SeriesRule,
+    count: int,
+    offering: str | None = None,
+    responsible_id: UUID | None = None,
 ) -> tuple[Occurrence, ...]:
     """Say for each occurrence of ``count`` slots whether the acting park could book it now; nothing is kept.
 
-    What the quota has left is shared out in order, to those that are free. Raises NotFound for an unknown instrument, Invalid for an
-    unusable rule (``every``, ``count`` or ``until``).
+    What the quota has left is shared out in order, to those that are free. ``responsible_id`` is who will use the
+    instrument, None for the acting person. Raises NotFound for an unknown instrument, Invalid for an unusable rule
+    (``every``, ``count`` or ``until``) and for nobody of the park.
     """
     work.actor.require(Permission.ASK_QUOTE)
     instrument = read_instrument(work, instrument_id=instrument_id, offering=offering)
     _check_rule(rule)
     is_open = working_days(work)
-    refuse = qualifications.refuser(work, instrument, work.actor.user_id)
+    refuse = qualifications.refuser(
+        work, instrument, rebooking.user_of(work, responsible_id, "responsible_id"), "responsible_id"
+    )
     found = [
         _if_qualified(_occurrence(work, instrument, number, starts_at, count, is_open), refuse)
         for number, starts_at in enumerate(rule.starts(CHINA), 1)
@@ -112,7 +121,14 @@ def preview_series(
 
 
 def begin_series(
-    work: Work, *, instrument_id: UUID, rule: SeriesRule, count: int, choice: SeriesChoice, offering: str
+    work: Work,
+    *,
+    instrument_id: UUID,
+    rule: SeriesRule,
+    count: int,
+    choice: SeriesChoice,
+    offering: str,
+    responsible_id: UUID | None = None,
 ) -> tuple[UUID, tuple[Occurrence, ...]]:
     """Keep a series that is about to be priced, and return it with the occurrences that are to be booked.
 
@@ -120,7 +136,14 @@ def begin_series(
     reason of the first, and ``series.none_free`` where none can.
     """
     work.actor.require(Permission.ASK_QUOTE)
-    found = preview_series(work, instrument_id=instrument_id, rule=rule, count=count, offering=offering)
+    found = preview_series(
+        work,
+        instrument_id=instrument_id,
+        rule=rule,
+        count=count,
+        offering=offering,
+        responsible_id=responsible_id,
+    )
     free = tuple(each for each in found if each.state is OccurrenceState.FREE)
     _check_choice(found, free, choice)
     instrument = read_instrument(work, instrument_id=instrument_id)

@@ -220,14 +220,11 @@ def _with_person(work: Work, asked: InspectionDocument, instrument: InstrumentVi
     """Return the request with who will use the instrument, where that matters: a member's price is for that member,
     whoever orders it. Raises Invalid for nobody of the park, Conflict for who is not qualified on the day.
     """
-    if asked.responsible_id not in {None, work.actor.user_id} and asked.responsible_id is not None:
-        rebooking.check_colleague(work, asked.responsible_id, "request.responsible_id")
+    where = "request.responsible_id"
+    person = rebooking.user_of(work, asked.responsible_id, where)
     if not instrument.facts.qualification:
         return asked
-    person = asked.responsible_id or work.actor.user_id
-    qualifications.refuse_unqualified(
-        work, instrument=instrument, at=asked.starts_at, person=person, where="request.responsible_id"
-    )
+    qualifications.refuse_unqualified(work, instrument=instrument, at=asked.starts_at, person=person, where=where)
     return asked.model_copy(update={"responsible_id": person})
 
 

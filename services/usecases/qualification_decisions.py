@@ -41,7 +41,7 @@ def grant(work: Work, *, request_id: UUID, until: date, reason: str = "") -> Qua
     today = work.now.astimezone(CHINA).date()
     if not today <= until <= today + LONGEST_VALIDITY:
         raise _wrong(
-            "until",
+            "valid_until",
             "qualification.validity",
             msg("有效期须为今天或以后，不晚于 {last}。", last=(today + LONGEST_VALIDITY).isoformat()),
         )

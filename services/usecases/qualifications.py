@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -100,24 +101,18 @@ def ask(work: Work, *, instrument_id: UUID, evidence: str, artefact_id: UUID | N
     person, park_id = work.actor.require_person(), work.actor.require_tenant()
     instrument = read_instrument(work, instrument_id=instrument_id)
     words = evidence.strip()
-    if not instrument.facts.qualification:
-        raise _wrong("instrument_id", "qualification.not_needed", msg("该仪器不要求资质，可直接预约。"))
-    if not words or len(words) > LONGEST_EVIDENCE:
-        wrong = msg("请用 1 至 {limit} 个字说明培训情况和佐证。", limit=LONGEST_EVIDENCE)
-        raise _wrong("evidence", "qualification.evidence", wrong)
+    _check_wish(instrument, words)
     if artefact_id is not None:
         open_artefact(work, artefact_id=artefact_id)
     earlier = _of_person(work, park_id, instrument, person)
     if any(each.state is QualificationState.REQUESTED for each in earlier):
         raise _open_still()
-    request_id = new_id()
+    request_id, provider_id = new_id(), instrument.provider_id
     row = {
         "tenant_id": park_id,
         "id": request_id,
-        "provider_id": instrument.provider_id,
-        "provider_name": onboarding.park_names(work, park_ids=[instrument.provider_id]).get(
-            instrument.provider_id, "—"
-        ),
+        "provider_id": provider_id,
+        "provider_name": onboarding.park_names(work, park_ids=[provider_id]).get(provider_id, "—"),
         "qualification": instrument.facts.qualification,
         "person_id": person,
         "person_name": people.acting_name(work)[:200],
@@ -223,12 +218,22 @@ def keeping_out() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != UNQUALIFIED:
+        cause = error.orig
+        if not isinstance(cause, psycopg.Error) or cause.sqlstate != UNQUALIFIED:
             raise
-        said = json.loads(getattr(error.orig, "diag").message_detail or "{}")  # noqa: B009 - only psycopg's errors have it
+        said = json.loads(cause.diag.message_detail or "{}")
         day = datetime.fromisoformat(said["at"]).astimezone(CHINA).date()
         reason = msg("使用人没有有效的资质")
         raise _refusal(said["instrument"], said["qualification"], said["training"], day, reason, None) from error
+
+
+def _check_wish(instrument: InstrumentView, evidence: str) -> None:
+    """Refuse a wish for what an instrument does not ask for, and one without evidence."""
+    if not instrument.facts.qualification:
+        raise _wrong("instrument_id", "qualification.not_needed", msg("该仪器不要求资质，可直接预约。"))
+    if not evidence or len(evidence) > LONGEST_EVIDENCE:
+        wrong = msg("请用 1 至 {limit} 个字说明培训情况和佐证。", limit=LONGEST_EVIDENCE)
+        raise _wrong("evidence", "qualification.evidence", wrong)
 
 
 def _let_in(at: datetime) -> None:

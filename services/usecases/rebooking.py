@@ -126,6 +126,16 @@ def check_colleague(work: Work, person: UUID, where: str) -> None:
         raise Invalid("booking.bad_colleague", wrong, errors=[FieldError(where, "booking.bad_colleague", wrong)])
 
 
+def user_of(work: Work, named: UUID | None, where: str) -> UUID | None:
+    """Return who will use an instrument: the colleague that is named, else the acting person, if a person acts. Raises
+    Invalid at the field ``where`` as ``check_colleague`` does; for use cases that have asked for their own permission.
+    """
+    if named is None or named == work.actor.user_id:
+        return work.actor.user_id
+    check_colleague(work, named, where)
+    return named
+
+
 def list_takers(work: Work, *, booking_id: UUID) -> dict[UUID, str]:
     """Return to whom an own booking may be handed over, by id and in the order of names; NotFound for another's."""
     work.actor.require(Permission.READ_ORDER)
@@ -133,12 +143,12 @@ def list_takers(work: Work, *, booking_id: UUID) -> dict[UUID, str]:
     return people.active_colleagues(work, roles=TAKING_CARE)
 
 
-def list_users(work: Work, *, instruments: Collection[InstrumentView]) -> dict[UUID, str]:
+def list_users(work: Work, *, offered: Collection[InstrumentView]) -> dict[UUID, str]:
     """Return who of the acting park may be named as the user of one of these instruments, by id and in the order of
     names; nobody where none of them asks for a qualification, as it does not matter then.
     """
     work.actor.require(Permission.READ_CATALOGUE)
-    if not any(each.facts.qualification for each in instruments) or not work.actor.may(Permission.READ_ORDER):
+    if not any(each.facts.qualification for each in offered) or not work.actor.may(Permission.READ_ORDER):
         return {}
     return people.active_colleagues(work, roles=TAKING_CARE)
 

@@ -22,7 +22,7 @@ from services.store import slot_calls
 from services.store.bookings import Reservation
 from services.store.entering import free_reservation
 from services.store.slot_holds import SlotHold, SlotHoldLimit
-from services.usecases import qualifications, suspensions
+from services.usecases import qualifications, rebooking, suspensions
 from services.usecases.catalogue import refuse_fields
 from services.usecases.instruments import InstrumentView, read_instrument
 from services.usecases.slots import busy, waited_for, wanted
@@ -57,17 +57,21 @@ class HoldView:
     """Whether it is one of those that a park has at once; a slot that was waited for is not."""
 
 
-def hold_slot(work: Work, *, instrument_id: UUID, starts_at: datetime, slots: int) -> HoldView:
+def hold_slot(
+    work: Work, *, instrument_id: UUID, starts_at: datetime, slots: int, responsible_id: UUID | None = None
+) -> HoldView:
     """Hold ``slots`` slots from ``starts_at`` for the acting park; what it holds already stays as it is.
 
-    Raises NotFound for an unknown instrument, Invalid for a time that cannot be booked, Conflict
-    ``booking.not_qualified`` for a person who may not use it then, and as ``take_hold`` does.
+    ``responsible_id`` is who will use the instrument, None for the acting person. Raises NotFound for an unknown
+    instrument, Invalid for a time that cannot be booked and for nobody of the park, Conflict ``booking.not_qualified``
+    for a person who may not use it then, and as ``take_hold`` does.
     """
     work.actor.require(Permission.PLACE_ORDER)
     instrument = read_instrument(work, instrument_id=instrument_id)
     ends_at = check_span(instrument.hours, starts_at, slots, work.now, working_days(work))
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
-    qualifications.refuse_unqualified(work, instrument=instrument, at=starts_at, person=work.actor.user_id)
+    person = rebooking.user_of(work, responsible_id, "responsible_id")
+    qualifications.refuse_unqualified(work, instrument=instrument, at=starts_at, person=person, where="responsible_id")
     hold_id = take_hold(work, instrument, Span(instrument.id, starts_at, ends_at))
     return read_hold(work, hold_id=hold_id)
 

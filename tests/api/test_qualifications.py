@@ -92,9 +92,16 @@ def test_wrong_input_names_its_field(province: Province, park: Caller) -> None:
     assert (lacking.status_code, lacking.get_json()["errors"][0]["field"]) == (422, "training")
     asked = ask(province, park)
     past = province.lab.post(f"/qualifications/{asked['id']}/grant", {"valid_until": "2020-01-01"})
-    assert (past.status_code, past.get_json()["errors"][0]["field"]) == (422, "until")
+    assert (past.status_code, past.get_json()["errors"][0]["field"]) == (422, "valid_until")
     again = park.post("/qualifications", {"instrument_id": str(province.instrument), "evidence": "再次申请"})
     assert again.get_json()["code"] == "qualification.open"
-    assert province.park(2).get("/qualifications").get_json()["items"] == []
+    stranger = province.park(2)
+    assert stranger.get("/qualifications").get_json()["items"] == []
+    slot = wish(free(stranger)[0])
+    for named in (asked["person_id"], asked["park_id"]):
+        held = stranger.post("/slot-holds", slot | {"responsible_id": named})
+        assert (held.status_code, held.get_json()["errors"][0]["field"]) == (422, "responsible_id")
+        series = slot | {"offering": "shared-inspection", "count": 2, "responsible_id": named}
+        assert stranger.post("/booking-series/preview", series).status_code == 422
     assert province.operator.get("/qualifications").status_code == 403
     assert province.operator.get("/unqualified-bookings").status_code == 403

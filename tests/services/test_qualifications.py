@@ -18,6 +18,7 @@ from services.rules.series import SeriesRule, SeriesUnit
 from services.usecases import (
     artefacts,
     booking_series,
+    deliveries,
     instrument_versions,
     instruments,
     qualification_decisions,
@@ -38,7 +39,7 @@ from tests.services.test_bookings import TUESDAY, wish
 from tests.services.test_instruments import HOURS, crowd, race
 from tests.support.databases import RecordingOutbox
 from tests.support.invariants import broken
-from tests.support.parks import colleague, person, verified_park
+from tests.support.parks import colleague, credit_code, person, verified_park
 from tests.support.services import World, build_world, order_as, park_person, provider_person
 
 __all__ = ["crowd"]
@@ -125,7 +126,7 @@ def test_a_step_is_taken_once_and_says_why(workshop: WorkShop, world: World, out
     assert unsaid.value.errors[0].field == "reason"
     with pytest.raises(Invalid) as past:
         grant(workshop, world, asked.id, date(2026, 3, 1))
-    assert past.value.errors[0].field == "until"
+    assert past.value.errors[0].field == "valid_until"
     with pytest.raises(NotFound), workshop.work(provider_person(new_id())) as work:
         qualification_decisions.decline(work, request_id=asked.id, reason="x")
     with pytest.raises(NotAllowed), workshop.work(someone) as work:
@@ -267,6 +268,42 @@ def test_an_administrator_books_for_a_qualified_colleague_and_hands_over_to_one_
     with pytest.raises(Invalid) as stranger:
         order_as(workshop, admin, "lab", wish(world, TUESDAY + HOUR) | {"responsible_id": str(new_id())})
     assert stranger.value.errors[0].field == "request.responsible_id"
+
+
+def test_a_hold_and_a_series_are_for_the_colleague_that_is_named(workshop: WorkShop, world: World) -> None:
+    verified_park(workshop, 1)
+    admin = person(workshop, "admin1")
+    member = person(workshop, colleague(workshop, "admin1", Role.PARK_MEMBER))
+    qualified(workshop, world, member)
+    lab, rule = world.instrument.id, SeriesRule(TUESDAY, 1, SeriesUnit.WEEK, 2, None)
+    with workshop.work(admin) as work:
+        for named, state in ((None, "not_qualified"), (member.user_id, "free")):
+            found = booking_series.preview_series(work, instrument_id=lab, rule=rule, count=1, responsible_id=named)
+            assert [each.state for each in found] == [state] * 2
+        with pytest.raises(Conflict) as own:
+            slot_holds.hold_slot(work, instrument_id=lab, starts_at=TUESDAY, slots=1)
+        assert own.value.errors[0].field == "responsible_id"
+        slot_holds.hold_slot(work, instrument_id=lab, starts_at=TUESDAY, slots=1, responsible_id=member.user_id)
+        for stranger in (new_id(), world.provider.user_id):
+            with pytest.raises(Invalid) as nobody:
+                booking_series.preview_series(work, instrument_id=lab, rule=rule, count=1, responsible_id=stranger)
+            assert nobody.value.errors[0].field == "responsible_id"
+            with pytest.raises(Invalid):
+                slot_holds.hold_slot(work, instrument_id=lab, starts_at=TUESDAY, slots=1, responsible_id=stranger)
+
+
+def test_what_a_park_may_not_see_lets_nobody_of_it_in(workshop: WorkShop, world: World) -> None:
+    verified_park(workshop, 1)
+    someone = park_person(new_id())
+    qualified(workshop, world, someone)
+    booked = book(workshop, world, someone)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(work, instrument_id=world.instrument.id, hours=HOURS, parks=[credit_code(1)])
+    move = text("UPDATE bookings SET starts_at = starts_at + interval '1 hour' WHERE id = :id")
+    with pytest.raises(ProgrammingError, match="row-level security"), workshop.work(someone) as work:
+        work.session.execute(move, {"id": booked})
+    with workshop.work(someone) as work:
+        deliveries.cancel_delivery(work, booking_id=booked)
 
 
 def test_who_sees_what(workshop: WorkShop, world: World) -> None:

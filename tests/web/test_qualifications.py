@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from io import BytesIO
 
 from billing.usecases import alerts
 from marketplace.usecases import qualifications as telling
-from services.usecases import qualifications
+from services.usecases import booking_series, qualification_decisions, qualifications
 from tenants.kernel.context import system_actor
 from tenants.kernel.vocabulary import Role
 from tests.support.parks import colleague, person
@@ -54,9 +55,9 @@ def test_a_person_asks_and_the_provider_decides_and_revokes(province: Province, 
     page = lab.get(PAGE).text
     assert ("证书 2026-01" in page, decision in page) == (True, True)
     assert lab.get(f"{PAGE}/{asked.id}/evidence").data == b"%PDF"
-    assert "请填写日期" in lab.post(decision, {"action": "grant", "until": "x"}).text
+    assert "请填写日期" in lab.post(decision, {"action": "grant", "valid_until": "x"}).text
     assert "请用 1 至 500 个字说明原因" in lab.post(decision, {"action": "decline"}).text
-    assert lab.post(decision, {"action": "grant", "until": "2026-12-31", "reason": ""}).status_code == 303
+    assert lab.post(decision, {"action": "grant", "valid_until": "2026-12-31", "reason": ""}).status_code == 303
     assert "至 2026-12-31" in park.get(PAGE).text
     tell(province, asked)
     assert "授予您“上机培训证”" in park.get("/").text
@@ -75,6 +76,41 @@ def test_a_person_asks_and_the_provider_decides_and_revokes(province: Province, 
     later = f"{province.instrument}@2026-03-03T11:00:00+08:00"
     refused = park.post("/rent/shared-inspection", {"slot": later, "slots": "1", "purpose": "断口分析"})
     assert (refused.status_code, "使用人的资质已被撤销" in refused.text) == (409, True)
+
+
+def test_an_administrator_books_again_and_again_for_a_qualified_colleague(province: Province, signed_in: Enter) -> None:
+    province.fund()
+    needed(province, signed_in("lab"))
+    province.park(1)
+    member = person(province.workshop, colleague(province.workshop, "admin1", Role.PARK_MEMBER))
+    with province.workshop.work(member) as work:
+        asked = qualifications.ask(work, instrument_id=province.instrument, evidence="已培训")
+    with province.workshop.work(person(province.workshop, "lab")) as work:
+        qualification_decisions.grant(work, request_id=asked.id, until=date(2026, 12, 31))
+    admin = signed_in("admin1")
+    assert f'value="{member.user_id}"' in admin.get("/rent/shared-inspection?week=2026-03-03").text
+    slot = f"{province.instrument}@2026-03-03T09:00:00+08:00"
+    wish = {"slot": slot, "slots": "1", "purpose": "断口分析", "count": "2", "every": "1", "unit": "week"}
+    refused = admin.post("/rent/shared-inspection/series", wish)
+    assert "使用人尚未申请" in refused.text
+    named = wish | {"responsible_id": str(member.user_id)}
+    seen = admin.post("/rent/shared-inspection/series", named).text
+    assert ("使用人尚未申请" in seen, f'<option value="{member.user_id}" selected>' in seen) == (False, True)
+    priced = admin.post("/rent/shared-inspection/series/ask", named | {"choice": "all"})
+    assert priced.status_code == 303, priced.text
+    assert admin.post(priced.headers["Location"], {"payment_method": "invoice"}).status_code == 303
+    with province.workshop.work(person(province.workshop, "admin1")) as work:
+        (series,) = booking_series.list_series(work)
+    assert {each.responsible_id for each in series.bookings} == {member.user_id}
+
+
+def test_who_may_not_ask_is_shown_no_way_to_it(province: Province, signed_in: Enter) -> None:
+    needed(province, signed_in("lab"))
+    province.park(1)
+    finance = signed_in(colleague(province.workshop, "admin1", Role.PARK_FINANCE))
+    page = finance.get(f"/instruments/{province.instrument}/about").text
+    assert ("需要资质：上机培训证" in page, f'href="{PAGE}' in page) == (True, False)
+    assert finance.get(PAGE).status_code == 403
 
 
 def test_a_notice_is_for_the_person_alone_and_only_the_two_sides_open_the_page(
