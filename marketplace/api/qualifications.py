@@ -60,7 +60,7 @@ class Qualifications(Answer):
     next_cursor: str | None
 
 
-class Wish(Body):
+class QualificationWish(Body):
     """What a person asks for, by an instrument that asks for it."""
 
     instrument_id: UUID
@@ -68,20 +68,20 @@ class Wish(Body):
     artefact_id: UUID | None = Field(None, description="A file of the own park, which the provider may read then")
 
 
-class Grant(Body):
+class QualificationGrant(Body):
     """Until which day it holds."""
 
     valid_until: date = Field(description="The last day, in China")
     reason: Note = ""
 
 
-class Refused(Body):
+class QualificationRefusal(Body):
     """Why it is declined or revoked."""
 
     reason: Reason
 
 
-class Standing(Answer):
+class QualificationStanding(Answer):
     """What an instrument asks for, and how the caller stands with it today; ``state`` is null where it asks for nothing."""
 
     qualification: str
@@ -116,7 +116,7 @@ def list_qualifications(query: Paged) -> Response:
 
 
 @qualifications.post("/qualifications", **call(Qualification, status=201))
-def ask_qualification(body: Wish, header: Idempotent) -> Response:
+def ask_qualification(body: QualificationWish, header: Idempotent) -> Response:
     """Ask an instrument's provider for its qualification, for oneself."""
     return command(
         "qualification.ask",
@@ -144,7 +144,7 @@ def open_evidence(path: ById) -> Response:
 
 
 @qualifications.post("/qualifications/<id>/grant", **call(Qualification))
-def grant_qualification(path: ById, body: Grant, header: Idempotent) -> Response:
+def grant_qualification(path: ById, body: QualificationGrant, header: Idempotent) -> Response:
     """Grant a request until a day (the provider)."""
     return command(
         "qualification.grant",
@@ -158,7 +158,7 @@ def grant_qualification(path: ById, body: Grant, header: Idempotent) -> Response
 
 
 @qualifications.post("/qualifications/<id>/decline", **call(Qualification))
-def decline_qualification(path: ById, body: Refused, header: Idempotent) -> Response:
+def decline_qualification(path: ById, body: QualificationRefusal, header: Idempotent) -> Response:
     """Decline a request (the provider)."""
     return command(
         "qualification.decline",
@@ -170,7 +170,7 @@ def decline_qualification(path: ById, body: Refused, header: Idempotent) -> Resp
 
 
 @qualifications.post("/qualifications/<id>/revoke", **call(Qualification))
-def revoke_qualification(path: ById, body: Refused, header: Idempotent) -> Response:
+def revoke_qualification(path: ById, body: QualificationRefusal, header: Idempotent) -> Response:
     """Take a grant back; what is booked stays (the provider)."""
     return command(
         "qualification.revoke",
@@ -181,7 +181,7 @@ def revoke_qualification(path: ById, body: Refused, header: Idempotent) -> Respo
     )
 
 
-@qualifications.get("/instruments/<id>/qualification", **call(Standing))
+@qualifications.get("/instruments/<id>/qualification", **call(QualificationStanding))
 def read_standing(path: ById) -> Response:
     """Read what an instrument asks for, and how the caller stands with it today."""
     with working() as work:
@@ -189,8 +189,12 @@ def read_standing(path: ById) -> Response:
         found = use_cases.standings(work, instruments=[instrument]).get(path.id)
     if found is None:
         facts = instrument.facts
-        return show(Standing(qualification=facts.qualification, training=facts.training, state=None, valid_until=None))
-    return show(Standing.of(found))
+        return show(
+            QualificationStanding(
+                qualification=facts.qualification, training=facts.training, state=None, valid_until=None
+            )
+        )
+    return show(QualificationStanding.of(found))
 
 
 @qualifications.get("/unqualified-bookings", **call(LackingBookings))
