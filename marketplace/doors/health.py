@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flask import Flask, Response, jsonify
 from sqlalchemy import text
 
+from marketplace.doors.current import current_market
 from marketplace.doors.faults import RETRY_SECONDS
 from marketplace.doors.logs import logger
 from migrations.apply import newest_revision
 from tenants.kernel.context import system_actor
 
-if TYPE_CHECKING:
-    from marketplace.composition import Marketplace
-
 _log = logger(__name__)
 
 
-def publish(app: Flask, market: Marketplace) -> None:
+def publish(app: Flask) -> None:
     """Answer both questions."""
 
     @app.route("/healthz")
@@ -29,7 +25,7 @@ def publish(app: Flask, market: Marketplace) -> None:
     @app.route("/readyz")
     def readyz() -> Response:
         """Say whether requests can be answered; 503 while the database is away or not migrated."""
-        obstacle = _obstacle(market)
+        obstacle = _obstacle()
         response = jsonify(status=obstacle or "ready")
         if obstacle:
             response.status_code = 503
@@ -37,9 +33,9 @@ def publish(app: Flask, market: Marketplace) -> None:
         return response
 
 
-def _obstacle(market: Marketplace) -> str | None:
+def _obstacle() -> str | None:
     try:
-        with market.workshop.work(system_actor("readiness")) as work:
+        with current_market().workshop.work(system_actor("readiness")) as work:
             found = set(work.session.execute(text("SELECT version_num FROM alembic_version")).scalars())
     except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready, and says so instead of failing
         _log.warning("not ready", reason=type(error).__name__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from prometheus_client import (
@@ -23,11 +22,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.usecases import funds
+from marketplace.doors.current import current_market
 from marketplace.gateways.queue_depth import queue_depth
 from tenants.kernel.context import system_actor
-
-if TYPE_CHECKING:
-    from marketplace.composition import Marketplace
 
 KEPT_SECONDS = 15.0
 """How long figures from the database are reused, however many collectors ask."""
@@ -49,9 +46,9 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
     _seconds.labels(known, route).observe(seconds)
 
 
-def publish(app: Flask, market: Marketplace) -> None:
+def publish(app: Flask) -> None:
     """Answer ``GET /metrics`` with the figures of all web processes of this machine."""
-    figures = DatabaseFigures(market)
+    figures = DatabaseFigures()
 
     @app.route("/metrics")
     def metrics() -> Response:
@@ -73,8 +70,7 @@ def _process_registry() -> CollectorRegistry:
 class DatabaseFigures(Collector):
     """Figures that only the database knows, read at most once every KEPT_SECONDS."""
 
-    def __init__(self, market: Marketplace) -> None:
-        self._market = market
+    def __init__(self) -> None:
         self._lock = Lock()
         self._kept: tuple[Metric, ...] = ()
         self._read_at = float("-inf")
@@ -96,13 +92,13 @@ class DatabaseFigures(Collector):
 
     def _jobs(self) -> Metric:
         family = GaugeMetricFamily("marketplace_jobs", "Jobs that wait or run.", labels=("queue", "status"))
-        for (queue, status), count in sorted(queue_depth(self._market.engine).items()):
+        for (queue, status), count in sorted(queue_depth(current_market().engine).items()):
             family.add_metric((queue, status), count)
         return family
 
     def _funds(self) -> Metric:
         family = GaugeMetricFamily("marketplace_fund_available_fen", "Fen a fund has left.", labels=("fund", "year"))
-        with self._market.workshop.work(system_actor("metrics")) as work:
+        with current_market().workshop.work(system_actor("metrics")) as work:
             for fund in funds.list_funds(work):
                 family.add_metric((fund.slug, str(fund.year)), fund.available_fen)
         return family

@@ -11,14 +11,13 @@ from sqlalchemy import text
 
 from marketplace.demo import world
 from marketplace.demo.theatre import Play
-from marketplace.wsgi import create_app
 from tenants.kernel.context import Actor
 from tenants.usecases import api_keys
 from tests.support import plays
 from tests.support.databases import Database
 from tests.support.plays import YUAN, money
 from tests.support.visitor import Visitor, form_value
-from tests.support.web import Caller
+from tests.support.web import Caller, kept_app
 
 MILLION = 1_000_000 * YUAN
 FORM: dict[str, Any] = {
@@ -66,12 +65,12 @@ def park(play: Play) -> Actor:
 def caller(play: Play, park: Actor) -> Caller:
     with play.market.workshop.work(park) as work:
         key = api_keys.create_api_key(work, name="test", scopes=sorted(park.permissions))
-    return Caller(create_app(play.market).test_client(), key.token)
+    return Caller(kept_app(play.market).test_client(), key.token)
 
 
 @pytest.fixture
 def visitor(play: Play, park: Actor) -> Visitor:
-    visitor = Visitor(create_app(play.market))
+    visitor = Visitor(kept_app(play.market))
     visitor.sign_in("park01", world.PASSWORD)
     return visitor
 

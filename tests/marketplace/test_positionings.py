@@ -13,14 +13,13 @@ from sqlalchemy import text
 from marketplace.demo import world
 from marketplace.demo.documents import leads_brief
 from marketplace.demo.theatre import Play
-from marketplace.wsgi import create_app
 from services.rules.demo_tables import demo_demands, demo_input_output
 from tenants.kernel.context import Actor
 from tenants.usecases import api_keys
 from tests.support import plays
 from tests.support.plays import BRIEF, YUAN, Wish, run_of
 from tests.support.visitor import Visitor
-from tests.support.web import Caller
+from tests.support.web import Caller, kept_app
 
 ABOUT = "kind=input_output&name=io&year=2025&licence=CC0-1.0"
 
@@ -35,11 +34,11 @@ def caller(play: Play, login: str) -> Caller:
     person = play.person(login)
     with play.market.workshop.work(person) as work:
         key = api_keys.create_api_key(work, name="test", scopes=sorted(person.permissions))
-    return Caller(create_app(play.market).test_client(), key.token)
+    return Caller(kept_app(play.market).test_client(), key.token)
 
 
 def enter(play: Play, login: str) -> Visitor:
-    visitor = Visitor(create_app(play.market))
+    visitor = Visitor(kept_app(play.market))
     visitor.sign_in(login, world.PASSWORD)
     return visitor
 

@@ -18,10 +18,10 @@ from marketplace.composition import build
 from marketplace.demo import joint, province, world
 from marketplace.demo.seeder import Seeder
 from marketplace.settings import DEMO_SECRET, Settings, home
-from marketplace.wsgi import create_app
 from tenants.kernel.outbox import Silent
 from tests.support.databases import Database, fresh_database
 from tests.support.served import serving
+from tests.support.web import kept_app
 
 PARKS = ("park01", "park05", "park08", "park12")
 FUNDING = (("park01", PartyRole.LEAD, 4_000), ("park05", PartyRole.PARTICIPANT, 6_000))
@@ -58,7 +58,7 @@ def running_town(server: Server, founded: str) -> Iterator[Town]:
     """Run an installation on a copy of a founded town until the block ends."""
     with fresh_database(server, founded) as database:
         settings = _settings(database)
-        with build(settings) as market, serving(create_app(market)) as address, _worker(settings):
+        with build(settings) as market, serving(kept_app(market)) as address, _worker(settings):
             yield Town(address, database)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,6 +14,9 @@ from werkzeug.test import TestResponse
 from marketplace.settings import Settings
 from tenants.kernel.work import WorkShop
 from tests.support.databases import Database
+
+if TYPE_CHECKING:
+    from marketplace.composition import Marketplace
 
 
 class AppMaker(Protocol):
@@ -57,11 +60,30 @@ def make_app(
         workshop=workshop,
         run_limits=RunLimits(),
     )
-    app = create_app(market)
+    app = kept_app(market) if engine is None and prepare is None else create_app(market)
     app.testing = False  # faults are answered as in production
     if prepare is not None:
         prepare(app)
     return app
+
+
+_kept: dict[Settings, Flask] = {}
+
+
+def kept_app(market: Marketplace) -> Flask:
+    """Return the application that this process has made before for settings like ``market``'s, now serving ``market``.
+
+    An application keeps nothing of an installation but which one it serves; making it (each route, and each template when it
+    is shown first) takes longer than most tests. One installation at a time: not for a test that has two.
+    """
+    from marketplace.doors import current
+    from marketplace.wsgi import create_app
+
+    alike = replace(market.settings, database_url="", database_owner_url="")
+    if alike not in _kept:
+        _kept[alike] = create_app(market)
+    current.install(_kept[alike], market)
+    return _kept[alike]
 
 
 @dataclass
