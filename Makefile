@@ -55,7 +55,7 @@ run: $(INSTALLED) $(BUILT)
 	@exec $(BIN)/python -m infra.local.launcher
 
 test: $(INSTALLED) $(BUILT) chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED)
 	ruff check .

@@ -136,7 +136,7 @@ def read_qualification(path: ById) -> Response:
 
 
 @qualifications.get("/qualifications/<id>/evidence", **call(files=["*/*"]))
-def open_evidence(path: ById) -> Response:
+def open_qualification_evidence(path: ById) -> Response:
     """Download the file that a request came with."""
     with working() as work:
         found = use_cases.open_evidence(work, request_id=path.id)

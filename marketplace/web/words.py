@@ -192,6 +192,7 @@ WAITING = {
 PASSED_OVER = {
     "booking.suspended": msg("服务机构暂停接受本园区的新预约。"),
     "quota.exceeded": msg("超过本园区的限额。"),
+    "booking.not_qualified": msg("排队者在该日没有仪器要求的有效资质。"),
     "instrument.not_found": msg("该仪器不再对本园区开放。"),
 }
 """Why a place was passed over, by the code of the refusal."""

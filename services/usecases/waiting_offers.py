@@ -19,7 +19,7 @@ from services.store import slot_calls
 from services.store.catalogue import Instrument
 from services.store.slot_holds import SlotHold
 from services.store.waiting import WaitingPlace, WaitingStepRow, WaitingTurn
-from services.usecases import quotas, suspensions
+from services.usecases import qualifications, quotas, suspensions
 from services.usecases.instruments import InstrumentView, instrument_view, read_instrument
 from services.usecases.slot_holds import read_hold_terms
 from services.usecases.slot_search import SlotView, free_within
@@ -102,11 +102,11 @@ def places_to_offer(work: Work) -> tuple[DuePlace, ...]:
 
 
 def offer(work: Work, *, place_id: UUID) -> OfferView | None:
-    """Hold the first free time that fits a place of the acting park, and its quota.
+    """Hold the first free time that fits a place of the acting park, its quota and the qualification of who waits.
 
     None where there is none, where the place has ended, and where the time was just taken or belongs to somebody before
     it: the next round looks again. A park that may not book is passed over with the reason, and so is one whose quota
-    the first free time is beyond.
+    the first free time is beyond, or whose person is not qualified on its day.
     """
     work.actor.require(Permission.RUN_PLATFORM)
     place = _open_place(work, place_id)
@@ -117,7 +117,7 @@ def offer(work: Work, *, place_id: UUID) -> OfferView | None:
     except (Conflict, NotFound) as problem:
         _pass_over(work, place, problem, place.from_at, place.to_at)
         return None
-    span = None if instrument is None else _first_within_quota(work, place, instrument)
+    span = None if instrument is None else _first_allowed(work, place, instrument)
     if instrument is None or span is None:
         return None
     until = offered_until(instrument.hours, span.starts_at, read_hold_terms(work).offer_hours, work.now)
@@ -145,10 +145,20 @@ def _bookable(work: Work, place: _Place) -> InstrumentView | None:
     return instrument
 
 
-def _first_within_quota(work: Work, place: _Place, instrument: InstrumentView) -> Span | None:
-    """Return the first free time of a wish that the park's quota leaves room for; one before it passes the place over."""
+def _first_allowed(work: Work, place: _Place, instrument: InstrumentView) -> Span | None:
+    """Return the first free time of a wish that the park's quota leaves room for and on whose day who waits is qualified;
+    one that is refused before it passes the place over.
+    """
     free = [Span(instrument.id, slot.starts_at, slot.ends_at) for slot in _fitting(work, place, instrument, MOST_TIMES)]
+    if not free:
+        return None
+    found: Span | None
+    problem: Problem | None
     found, problem = quotas.first_within(work, instrument, free)
+    try:
+        qualifications.refuser(work, instrument, place.joined_by)((found or free[0]).starts_at)
+    except Conflict as unqualified:  # and so on every later day: a qualification only ends
+        found, problem = None, unqualified
     if problem is not None:
         _pass_over(work, place, problem, free[0].starts_at, free[0].ends_at)
     return found

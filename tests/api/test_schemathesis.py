@@ -27,7 +27,7 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 6
+EXAMPLES = 4
 """Cases of each call and of each sort (fitting its document, and broken); many more were tried while it was written."""
 
 

@@ -30,6 +30,7 @@ from tenants.kernel.errors import Invalid, NotAllowed, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.test_attendance import set_rule
+from tests.services.test_qualifications import demand, qualified
 from tests.services.test_slot_holds import OPERATOR, at_once, book, close, hold, refusal
 from tests.services.test_suspensions import OPERATOR as OPERATOR_PERSON
 from tests.services.test_suspensions import TERMS, book_hours, lift, miss_all, suspend
@@ -280,6 +281,21 @@ def test_a_suspended_park_is_passed_over_and_offered_what_comes_after_its_suspen
     assert [each.reason for each in place_of(workshop, missing, first).passed] == ["booking.suspended"]
     lift(workshop, OPERATOR_PERSON, made.id)
     leave(workshop, reliable, second)
+    assert [each.place_id for each in clock_round(workshop)] == [first.id]
+
+
+def test_who_is_not_qualified_yet_is_passed_over_until_the_grant(workshop: WorkShop, world: World) -> None:
+    owner, (booked,) = fill(workshop, world, 1)
+    learner, trained = park_person(new_id()), park_person(new_id())
+    first, second = join(workshop, world, learner), join(workshop, world, trained)
+    demand(workshop, world)
+    qualified(workshop, world, trained)
+    cancel(workshop, owner, booked)
+    assert [each.place_id for each in clock_round(workshop)] == [second.id]
+    (passed,) = place_of(workshop, learner, first).passed
+    assert (passed.reason, passed.starts_at) == ("booking.not_qualified", TUESDAY)
+    qualified(workshop, world, learner)
+    leave(workshop, trained, second)
     assert [each.place_id for each in clock_round(workshop)] == [first.id]
 
 
