@@ -42,8 +42,6 @@ from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import audit
 
-__all__ = ["DeliveredLine", "SettledUsage", "settle_delivery", "undo_deliveries"]
-
 WALLET = "wallet"
 
 

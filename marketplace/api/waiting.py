@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -33,11 +33,17 @@ class WaitingWish(Body):
     first_day: Day | None = Field(None, description="In the instrument's zone")
     last_day: Day | None = None
 
+    def wanted(self) -> datetime | tuple[date, date]:
+        """Return the time, or the first and the last day; ValueError for both and for neither."""
+        if self.starts_at is not None and self.first_day is None and self.last_day is None:
+            return self.starts_at
+        if self.starts_at is None and self.first_day is not None and self.last_day is not None:
+            return self.first_day, self.last_day
+        raise ValueError("either starts_at, or first_day and last_day")
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        days = (self.first_day, self.last_day)
-        if (self.starts_at is None) != (None not in days) or (self.starts_at is not None and days != (None, None)):
-            raise ValueError("either starts_at, or first_day and last_day")
+        self.wanted()
         return self
 
 
@@ -147,11 +153,9 @@ def list_waiting_lists() -> Response:
 
 
 def _join(work: Work, body: WaitingWish) -> PlaceView:
-    if body.starts_at is not None:
-        return use_cases.join_for_time(
-            work, instrument_id=body.instrument_id, starts_at=body.starts_at, slots=body.slots
-        )
-    assert body.first_day is not None and body.last_day is not None, "the body's own rule"  # noqa: S101, PT018 - types
-    return use_cases.join_for_days(
-        work, instrument_id=body.instrument_id, first=body.first_day, last=body.last_day, slots=body.slots
-    )
+    wanted = body.wanted()
+    about, slots = body.instrument_id, body.slots
+    if isinstance(wanted, datetime):
+        return use_cases.join_for_time(work, instrument_id=about, starts_at=wanted, slots=slots)
+    first, last = wanted
+    return use_cases.join_for_days(work, instrument_id=about, first=first, last=last, slots=slots)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from billing.rules.attendance_fees import FeeKind
 from billing.usecases import order_contracts, settlement
+from billing.usecases.delivered_lines import DeliveredLine
 from marketplace.rules.orders import LineStatus, OrderStatus, order_status
 from marketplace.store.order_queries import WaitingLine, lines_of, locked_line, locked_order, still_open
 from marketplace.store.orders import Order, OrderLine
@@ -307,7 +308,7 @@ def _settle(
     assert order is not None, "a line's order is there, and locked by now"  # noqa: S101 - for the type checker
     settlement.settle_delivery(
         work,
-        line=settlement.DeliveredLine(
+        line=DeliveredLine(
             order_line_id=line.id,
             offering=line.offering,
             title=line.title,

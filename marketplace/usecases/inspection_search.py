@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from marketplace.usecases import shop
 from marketplace.usecases.shop import ShopItem
@@ -12,6 +12,7 @@ from services.rules.catalogue import Delivery
 from services.usecases import slot_search
 from services.usecases.instruments import InstrumentView
 from services.usecases.slot_search import SlotView
+from tenants.kernel.clock import CHINA
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
@@ -23,6 +24,9 @@ class FoundInspection:
     item: ShopItem
     instrument: InstrumentView
     first: SlotView
+    full_until: date | None = None
+    """The last day of those before ``first`` on which every slot is taken, so that a park can wait for one of them; None
+    where there is no such day."""
 
     @property
     def gross_fen(self) -> int | None:
@@ -84,4 +88,19 @@ def find_inspections(
     found = slot_search.search_instruments(
         work, offerings=sorted(items), from_=from_, to=to, region=region, method=method, limit=limit
     )
-    return tuple(FoundInspection(items[each.instrument.offering], each.instrument, each.first) for each in found)
+    return tuple(
+        FoundInspection(
+            items[each.instrument.offering],
+            each.instrument,
+            each.first,
+            _full_until(work, each.instrument, from_, each.first),
+        )
+        for each in found
+    )
+
+
+def _full_until(work: Work, instrument: InstrumentView, from_: datetime, first: SlotView) -> date | None:
+    day = first.starts_at.astimezone(CHINA).date()
+    midnight = datetime.combine(day, time(), CHINA)
+    is_full = slot_search.is_open_within(work, instrument=instrument, from_=from_, to=midnight)
+    return day - timedelta(days=1) if is_full else None

@@ -9,7 +9,7 @@ from billing.usecases import alerts
 from billing.usecases.quotes import QuoteView
 from marketplace.usecases import checkout
 from services.rules.waiting import WaitingState
-from services.usecases import instruments, waiting, waiting_offers
+from services.usecases import instruments, rebooking, waiting, waiting_offers
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
@@ -45,6 +45,7 @@ def offer_place(work: Work, *, place_id: UUID) -> bool:
 def accept_offer(work: Work, *, place_id: UUID, purpose: str) -> QuoteView:
     """Ask the price of the slot that is offered to a place, which stays held until the order or the offer's end.
 
+    Who has waited will use it, whoever accepts, unless that person has left the park since: then who accepts.
     Raises NotFound for another park's place, Conflict ``waiting.not_offered``, and as ``checkout.ask_quote`` does.
     """
     work.actor.require(Permission.ASK_QUOTE)
@@ -59,5 +60,7 @@ def accept_offer(work: Work, *, place_id: UUID, purpose: str) -> QuoteView:
         "slots": (finishes - begins) // timedelta(minutes=instrument.slot_minutes),
         "purpose": purpose,
     }
+    if place.joined_by in people.active_colleagues(work, roles=rebooking.TAKING_CARE):
+        request["responsible_id"] = str(place.joined_by)
     may_order = work.actor.may(Permission.PLACE_ORDER)
     return checkout.ask_quote(work, lines=[checkout.LineWish(place.offering, request)], hold_slots=may_order)

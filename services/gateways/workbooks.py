@@ -56,7 +56,14 @@ def _check(path: Path) -> None:
             declared = any(holds_document_type(package, each) for each in package.infolist())
     except Problem as problem:
         raise _of_file(problem) from None
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, NotImplementedError):  # a wrong package
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+    ):  # damaged, locked or packed in an unknown way
         raise _broken() from None
     if declared:
         raise _broken()

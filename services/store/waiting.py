@@ -116,3 +116,11 @@ class WaitingStepRow(TenantOwned, Base):
     hold_id: Mapped[UUID | None]
     noted_by: Mapped[UUID | None]
     noted_at: Mapped[datetime]
+
+
+IS_ITS_TURN = (
+    (WaitingTurn.provider_id == WaitingPlace.provider_id)
+    & (WaitingTurn.instrument_id == WaitingPlace.instrument_id)
+    & (WaitingTurn.number == WaitingPlace.number)
+)
+"""That a turn is that of a place."""

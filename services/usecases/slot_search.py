@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from services.rules.slots import LONGEST_SEARCH, IsOpen, known_days, slot_starts
+from services.rules.slots import LONGEST_SEARCH, Hours, IsOpen, known_days, slot_starts
 from services.store import slot_queries
 from services.store.catalogue import Instrument
 from services.store.slot_queries import Window
@@ -196,14 +196,18 @@ def taken_slots(
     is_open = known_days(working_days(work))
     found: list[SlotView] = []
     for each in instruments:
-        hours = each.hours
-        begin = max(from_, work.now + timedelta(minutes=hours.min_notice_minutes, microseconds=1))
-        end = min(to, work.now + timedelta(days=hours.max_notice_days) + hours.shortest)
-        for at in slot_starts(hours, begin, end, is_open):
+        for at in _starts(work, each.hours, from_, to, is_open):
             if (each.id, at) not in known:
-                ends_at = at + hours.shortest
+                ends_at = at + each.hours.shortest
                 found.append(SlotView(each.id, each.name, each.region_code, at, ends_at, free_units=0))
     return tuple(found)
+
+
+def is_open_within(work: Work, *, instrument: InstrumentView, from_: datetime, to: datetime) -> bool:
+    """Tell whether an instrument has a slot within ``[from_, to)`` that can be booked, or could be were it not taken."""
+    work.actor.require(Permission.READ_CATALOGUE)
+    starts = _starts(work, instrument.hours, from_, to, known_days(working_days(work)))
+    return next(starts, None) is not None
 
 
 def list_fitting(
@@ -214,6 +218,13 @@ def list_fitting(
     narrowed = [Instrument.offering.in_(offerings), *_narrowed(region, method)]
     query = select(Instrument).where(*narrowed, *visible(work.actor)).order_by(Instrument.name, Instrument.id)
     return tuple(instrument_view(row) for row in work.session.scalars(query.limit(limit)))
+
+
+def _starts(work: Work, hours: Hours, from_: datetime, to: datetime, is_open: IsOpen) -> Iterator[datetime]:
+    """Yield the starts within ``[from_, to)`` that are neither too soon nor too far to be booked now."""
+    begin = max(from_, work.now + timedelta(minutes=hours.min_notice_minutes, microseconds=1))
+    end = min(to, work.now + timedelta(days=hours.max_notice_days) + hours.shortest)
+    return slot_starts(hours, begin, end, is_open)
 
 
 def _check_length(instrument: InstrumentView, slots: int) -> None:

@@ -19,7 +19,7 @@ from services.rules.slot_holds import HoldOutcome
 from services.rules.slots import check_span
 from services.rules.waiting import MOST_DAYS, MOST_PLACES, WaitingState, WaitingStep, state_of
 from services.store.slot_holds import SlotHold
-from services.store.waiting import WaitingList, WaitingPlace, WaitingStepRow, WaitingTurn
+from services.store.waiting import IS_ITS_TURN, WaitingList, WaitingPlace, WaitingStepRow, WaitingTurn
 from services.usecases import slot_holds, suspensions
 from services.usecases.catalogue import refuse_fields
 from services.usecases.instruments import InstrumentView, read_instrument
@@ -163,13 +163,7 @@ def end_place(work: Work, place_id: UUID, kind: WaitingStep, **facts: Any) -> bo
     mine = (WaitingPlace.tenant_id == tenant_id, WaitingPlace.id == place_id)
     closed = (
         update(WaitingTurn)
-        .where(
-            WaitingTurn.provider_id == WaitingPlace.provider_id,
-            WaitingTurn.instrument_id == WaitingPlace.instrument_id,
-            WaitingTurn.number == WaitingPlace.number,
-            *mine,
-            WaitingTurn.open,
-        )
+        .where(IS_ITS_TURN, *mine, WaitingTurn.open)
         .values(open=False)
         .execution_options(synchronize_session=False)
     )
@@ -249,12 +243,7 @@ def _lock_list(work: Work, instrument: InstrumentView) -> None:
 def _open_places(work: Work, instrument_id: UUID) -> Sequence[Any]:
     query = (
         select(WaitingPlace.id, WaitingPlace.from_at, WaitingPlace.to_at, WaitingPlace.slots)
-        .join(
-            WaitingTurn,
-            (WaitingTurn.provider_id == WaitingPlace.provider_id)
-            & (WaitingTurn.instrument_id == WaitingPlace.instrument_id)
-            & (WaitingTurn.number == WaitingPlace.number),
-        )
+        .join(WaitingTurn, IS_ITS_TURN)
         .where(
             WaitingPlace.tenant_id == work.actor.require_tenant(),
             WaitingPlace.instrument_id == instrument_id,

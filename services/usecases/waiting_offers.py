@@ -18,7 +18,7 @@ from services.rules.waiting import PASSED_FOR, WaitingStep, offered_until
 from services.store import slot_calls
 from services.store.catalogue import Instrument
 from services.store.slot_holds import SlotHold
-from services.store.waiting import WaitingPlace, WaitingStepRow, WaitingTurn
+from services.store.waiting import IS_ITS_TURN, WaitingPlace, WaitingStepRow, WaitingTurn
 from services.usecases import qualifications, quotas, suspensions
 from services.usecases.instruments import InstrumentView, instrument_view, read_instrument
 from services.usecases.slot_holds import read_hold_terms
@@ -82,7 +82,7 @@ def places_to_offer(work: Work) -> tuple[DuePlace, ...]:
     work.actor.require(Permission.RUN_PLATFORM)
     query = (
         select(WaitingPlace.tenant_id, *_COLUMNS)
-        .join(WaitingTurn, _IS_TURN)
+        .join(WaitingTurn, IS_ITS_TURN)
         .where(WaitingTurn.open)
         .order_by(WaitingPlace.provider_id, WaitingPlace.instrument_id, WaitingPlace.number)
     )
@@ -229,7 +229,7 @@ def _fitting(work: Work, place: _Place, instrument: InstrumentView, limit: int) 
 
 
 def _open_place(work: Work, place_id: UUID) -> _Place | None:
-    query = select(*_COLUMNS).join(WaitingTurn, _IS_TURN)
+    query = select(*_COLUMNS).join(WaitingTurn, IS_ITS_TURN)
     mine = (WaitingPlace.tenant_id == work.actor.require_tenant(), WaitingPlace.id == place_id)
     row = work.session.execute(query.where(*mine, WaitingTurn.open)).one_or_none()
     return None if row is None else _Place(*row)
@@ -244,9 +244,4 @@ _COLUMNS = (
     WaitingPlace.to_at,
     WaitingPlace.slots,
     WaitingPlace.joined_by,
-)
-_IS_TURN = (
-    (WaitingTurn.provider_id == WaitingPlace.provider_id)
-    & (WaitingTurn.instrument_id == WaitingPlace.instrument_id)
-    & (WaitingTurn.number == WaitingPlace.number)
 )

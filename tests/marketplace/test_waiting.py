@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from billing.usecases import alerts
+from marketplace.demo import world
 from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
 from marketplace.rules.orders import PaymentMethod
@@ -16,8 +17,10 @@ from marketplace.usecases.views import OrderView
 from services.rules.waiting import WaitingState
 from services.usecases import bookings, slot_search, waiting
 from services.usecases.waiting import PlaceView
-from tenants.kernel.context import Actor
+from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict
+from tenants.kernel.vocabulary import Role
+from tenants.usecases import onboarding
 from tests.support import plays
 from tests.support.plays import booking_of, free_slots, inspection
 
@@ -88,3 +91,23 @@ def test_what_the_provider_gives_up_is_offered_too(play: Play, park: Actor) -> N
     play.work_queue()
     clockwork.offer_freed_slots(play.market)
     assert now(play, second, place).state is WaitingState.OFFERED
+
+
+def test_who_has_waited_will_use_it_whoever_accepts(play: Play, park: Actor) -> None:
+    slot = free_slots(play, park)[0]
+    order = plays.order(play, park, inspection(slot))
+    administrator = play.person("racer01")
+    play.do(
+        system_actor("test"),
+        lambda work: onboarding.add_person(
+            work, organisation_id=administrator.require_tenant(), login="member01", password=world.PASSWORD,
+            name="实验员", roles=[Role.PARK_MEMBER],
+        ),
+    )  # fmt: skip
+    member = play.person("member01")
+    place = join(play, member, slot)
+    play.do(park, lambda work: fulfilment.cancel_order(work, order_id=order.id))
+    clockwork.offer_freed_slots(play.market)
+    booking = accept(play, administrator, place).lines[0].booking
+    assert booking is not None
+    assert booking.responsible_id == member.user_id

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 import pytest
@@ -31,11 +28,9 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.services.test_attendance import set_rule
 from tests.services.test_qualifications import demand, qualified
-from tests.services.test_slot_holds import OPERATOR, at_once, book, close, hold, refusal
+from tests.services.test_slot_holds import OPERATOR, book, close, hold, refusal
 from tests.services.test_suspensions import OPERATOR as OPERATOR_PERSON
 from tests.services.test_suspensions import TERMS, book_hours, lift, miss_all, suspend
-from tests.support.crashes import crash_everywhere
-from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
 from tests.support.parks import credit_code, sign_up
 from tests.support.services import World, build_world, park_person, provider_person
@@ -63,13 +58,6 @@ def world(workshop: WorkShop) -> Iterator[World]:
     assert broken(workshop, (*INVARIANTS, *WAITING)) == {}
     with workshop.work(OPERATOR) as work:
         assert work.session.execute(text(ORDER)).all() == []
-
-
-@pytest.fixture
-def crowd(database: Database, clock: ManualClock, outbox: RecordingOutbox) -> Iterator[WorkShop]:
-    engine = database.engine(pool_size=20)
-    yield WorkShop(engine, clock, outbox)
-    engine.dispose()
 
 
 def join(workshop: WorkShop, world: World, actor: Actor, starts_at: datetime = TUESDAY, slots: int = 1) -> PlaceView:
@@ -106,20 +94,6 @@ def clock_round(workshop: WorkShop) -> list[OfferView]:
         with workshop.work(system_actor("clock", tenant_id=each.tenant_id)) as work:
             made.append(offer(work, place_id=each.place_id))
     return [each for each in made if each is not None]
-
-
-def wait_for_lock(database: Database) -> None:
-    """Return as soon as one transaction waits for another."""
-    waits = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    ends = time.monotonic() + 20
-    while time.monotonic() < ends:
-        with database.owner().connect() as connection:
-            if connection.execute(waits).scalar_one():
-                return
-        time.sleep(0.05)
-    raise AssertionError("nobody waits")
 
 
 def fill(workshop: WorkShop, world: World, hours: int = 8, starts_at: datetime = TUESDAY) -> tuple[UUID, list[UUID]]:
@@ -350,26 +324,6 @@ def test_who_waits_for_more_than_the_provider_gives_now_keeps_nobody_away(worksh
     assert place_of(workshop, person, place).state is WaitingState.WAITING
 
 
-def test_who_leaves_while_the_clock_offers_declines_what_it_is_offered(
-    workshop: WorkShop, world: World, database: Database
-) -> None:
-    owner, (booked,) = fill(workshop, world, 1)
-    person = park_person(new_id())
-    place = join(workshop, world, person)
-    cancel(workshop, owner, booked)
-
-    def leave_late() -> WaitingState:
-        with workshop.work(person) as work:
-            return waiting.leave(work, place_id=place.id).state
-
-    with ThreadPoolExecutor(1) as pool:
-        with workshop.work(system_actor("clock", tenant_id=person.tenant_id)) as work:
-            assert offer(work, place_id=place.id) is not None
-            leaving = pool.submit(leave_late)
-            wait_for_lock(database)
-        assert leaving.result(timeout=20) is WaitingState.DECLINED
-
-
 def test_a_place_whose_time_is_over_ends(workshop: WorkShop, world: World, clock: ManualClock) -> None:
     fill(workshop, world, 1)
     person = park_person(new_id())
@@ -435,73 +389,6 @@ def test_two_units_are_offered_to_two(workshop: WorkShop, world: World) -> None:
     for each in booked:
         cancel(workshop, owner, each)
     assert [each.place_id for each in clock_round(workshop)] == [each.id for each in places[:2]]
-
-
-def test_many_freed_and_many_waiting_with_clocks_and_grabbers_at_once(
-    workshop: WorkShop, world: World, crowd: WorkShop
-) -> None:
-    """Six slots become free one by one while two clocks run, others grab, and one leaves: the order holds."""
-    owner, booked = fill(workshop, world, 6)
-    people = [park_person(new_id()) for _ in range(9)]
-    joining = [partial(join_days, crowd, world, each, DAY, DAY) for each in people]
-    fill(workshop, world, 2, TUESDAY + 6 * HOUR)
-    assert at_once(joining) == ["ok"] * 9
-    with workshop.work(OPERATOR) as work:
-        numbers = work.session.execute(text("SELECT number FROM waiting_turns ORDER BY number")).scalars().all()
-    assert numbers == list(range(1, 10)), "no number is given twice or left out"
-    grabs = [partial(hold, crowd, world, park_person(new_id()), TUESDAY + at * HOUR) for at in range(6)]
-    frees = [partial(cancel, crowd, owner, each) for each in booked]
-    clocks = [partial(clock_round, crowd), partial(clock_round, crowd)]
-    answers = at_once([*frees, *grabs, *clocks])
-    assert set(answers) <= {"ok", "slot.taken", "slot.waited_for", "slot.busy"}
-    assert answers.count("ok") == 8, "six are cancelled, two clocks go round, and nobody grabs anything"
-    at_once(clocks)
-    clock_round(workshop)
-    with workshop.work(OPERATOR) as work:
-        offered = work.session.execute(
-            text("SELECT number FROM waiting_turns WHERE NOT open ORDER BY number")
-        ).scalars()  # fmt: skip
-        assert list(offered) == list(range(1, 7))
-
-
-def test_a_slot_that_becomes_free_while_somebody_tries_to_take_it_is_theirs_who_wait(
-    workshop: WorkShop, world: World, crowd: WorkShop
-) -> None:
-    for number in range(5):
-        at = TUESDAY + number * HOUR
-        owner, (booked,) = fill(workshop, world, 1, at)
-        join(workshop, world, park_person(new_id()), at)
-        grabbers = [partial(hold, crowd, world, park_person(new_id()), at) for _ in range(6)]
-        answers = at_once([partial(cancel, crowd, owner, booked), *grabbers])
-        assert answers.count("ok") == 1, answers
-        assert len(clock_round(workshop)) == 1
-
-
-def test_a_kill_at_any_moment_loses_nothing(workshop: WorkShop, world: World) -> None:
-    owner, (booked,) = fill(workshop, world, 1)
-    person, other = park_person(new_id()), park_person(new_id())
-
-    def state() -> object:
-        with workshop.work(person) as work:
-            places = waiting.list_places(work).items
-            return [each.state for each in places], broken(workshop, (*INVARIANTS, *WAITING))
-
-    assert crash_everywhere(workshop.engine, partial(join, workshop, world, person), state) > 5
-    next_one = join(workshop, world, other)
-    cancel(workshop, owner, booked)
-
-    def offer_first() -> None:
-        with workshop.work(person) as work:
-            (place,) = waiting.list_places(work).items
-        with workshop.work(system_actor("clock", tenant_id=person.tenant_id)) as work:
-            offer(work, place_id=place.id)
-
-    assert crash_everywhere(workshop.engine, offer_first, state) > 5
-    with workshop.work(person) as work:
-        (place,) = waiting.list_places(work).items
-    assert place.state is WaitingState.OFFERED
-    assert crash_everywhere(workshop.engine, partial(leave, workshop, person, place), state) > 5
-    assert [each.place_id for each in clock_round(workshop)] == [next_one.id]
 
 
 def test_nobody_rewrites_the_order_and_a_park_sees_its_own_places(workshop: WorkShop, world: World) -> None:

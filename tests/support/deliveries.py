@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from billing.usecases import quotes, settlement, wallets
-from billing.usecases.settlement import DeliveredLine, SettledUsage
+from billing.usecases.delivered_lines import DeliveredLine
+from billing.usecases.settlement import SettledUsage
 from tenants.kernel.context import Actor
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import Work, WorkShop

@@ -64,4 +64,11 @@ def test_the_search_leads_to_the_list_where_nothing_is_free(
     assert 'value="2026-03-03"' in visitor.get(links[0]).text
     days = {"first_day": "2026-03-03", "last_day": "2026-03-03", "slots": "2"}
     assert "排队中" in visitor.follow(visitor.post(links[0].partition("?")[0], days)).text
-    assert "排队等更早的时段" in visitor.get("/slots?from=2026-03-03&to=2026-03-10").text
+    later = visitor.get("/slots?from=2026-03-03&to=2026-03-10").text
+    (earlier,) = [unescape(each) for each in re.findall(r'href="(/waiting/join/[^"]+)"', later)]
+    assert earlier.partition("?")[2] == "first_day=2026-03-03&last_day=2026-03-03", (
+        "up to the day before the first free one"
+    )
+    wanted = days | {"slots": "1"}
+    assert "排队中" in visitor.follow(visitor.post(earlier.partition("?")[0], wanted)).text
+    assert "/waiting/join/" not in visitor.get("/slots?from=2026-03-04&to=2026-03-10").text, "nothing is taken"
