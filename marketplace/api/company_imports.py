@@ -43,6 +43,7 @@ class CompanyImport(Answer):
     rows_done: int
     rows_accepted: int
     rows_refused: int
+    rows_merged: int = Field(description="Companies or expansions that were written: neither repeated nor older")
     reasons: dict[str, int]
     warned: dict[str, int]
     warnings: list[str]

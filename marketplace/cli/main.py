@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 import click
 
+from marketplace.cli.companies import companies
 from marketplace.cli.documents import (
     BAD_INPUT,
     input_option,
@@ -20,7 +19,8 @@ from marketplace.cli.documents import (
     read_document,
     reports_problems,
 )
-from marketplace.settings import Settings, SettingsError, home
+from marketplace.cli.installation import read_settings
+from marketplace.settings import home
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,17 +29,13 @@ def main() -> None:
     """A marketplace where parks rent subsidised technology services."""
 
 
-def _settings() -> Settings:
-    try:
-        return Settings.from_environment()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+main.add_command(companies)
 
 
 @main.command()
 def serve() -> None:
     """Serve the pages and the API with gunicorn, until told to stop."""
-    settings = _settings()
+    settings = read_settings()
     config = home() / "infra" / "gunicorn.conf.py"
     os.execvp(  # noqa: S606 - gunicorn takes this process over, signals and all
         str(Path(sys.executable).with_name("gunicorn")),
@@ -54,7 +50,7 @@ def worker() -> None:
     from marketplace.doors.logs import configure
     from marketplace.jobs.worker import settle, work
 
-    settings = _settings()
+    settings = read_settings()
     configure(settings.log_format)
     with build(settings) as market:
         settle()
@@ -67,7 +63,7 @@ def migrate() -> None:
     from migrations.apply import provide_login, upgrade
     from tenants.kernel.database import connect
 
-    settings = _settings()
+    settings = read_settings()
     engine = connect(settings.database_owner_url, pool_size=1)
     upgrade(engine)
     provide_login(engine, settings.database_url)
@@ -86,7 +82,7 @@ def seed(*, demo: bool, as_json: bool, parks: int, events: int) -> None:
     from marketplace.demo.province import seed_province
     from marketplace.demo.scale import seed_scale
 
-    settings = _settings()
+    settings = read_settings()
     if demo and not settings.is_demo:
         raise click.ClickException("The demo has known passwords: seed it only with MARKETPLACE_MODE=demo.")
     with build(settings) as market:
@@ -117,7 +113,7 @@ def check() -> None:
     from marketplace.usecases import invariants
     from tenants.kernel.context import system_actor
 
-    with build(_settings()) as market, market.workshop.work(system_actor("check")) as work:
+    with build(read_settings()) as market, market.workshop.work(system_actor("check")) as work:
         broken = invariants.check(work)
     for each in broken:
         click.echo(f"BROKEN {each.name}: {each.sentence}")
@@ -207,29 +203,6 @@ def brief_schema() -> None:
     from services.usecases.briefs import brief_json_schema
 
     print_document(brief_json_schema())
-
-
-@main.group()
-def companies() -> None:
-    """The company registry."""
-
-
-@companies.command("generate")
-@click.option("--rows", required=True, type=click.IntRange(1, 1_000_000), help="How many companies.")
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same bytes.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-01", show_default=True, help="Their date.")
-@click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="Also their dated expansions, as CSV.")
-@click.option(
-    "--output", "target", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The CSV file."
-)
-def generate_companies(rows: int, seed: int, as_of: datetime, events: Path | None, target: Path) -> None:
-    """Write a synthetic registry: invented names, valid credit codes that are nobody's."""
-    from services.rules.demo_companies import write_companies
-
-    with target.open("w", encoding="utf-8", newline="") as stream, ExitStack() as opened:
-        told = None if events is None else opened.enter_context(events.open("w", encoding="utf-8", newline=""))
-        count = write_companies(stream, told, as_of=as_of.date(), count=rows, seed=seed)
-    print_document({"companies": rows, "events": count})
 
 
 @main.command()

@@ -369,6 +369,8 @@ def _unreadable() -> Invalid:
 
 def cell_text(cell: object) -> str:
     """Return a cell as text without blanks around it; a moment as its day."""
+    if isinstance(cell, str):
+        return cell.strip()
     if cell is None:
         return ""
     if isinstance(cell, datetime):

@@ -40,6 +40,10 @@ class Switchboard:
 @lru_cache(maxsize=1_000)
 def switchboard_in(text: str) -> Switchboard:
     """Return the first switchboard of a cell, as ``010-12345678-123``, ``400-123-4567`` or ``95123``."""
+    alone = _NUMBER.fullmatch(text)
+    if alone is not None:  # nearly every cell of a registry
+        number = _written(alone)
+        return Switchboard(number, not number)
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
     if plain.strip().lower() in EMPTY:
         return Switchboard()
@@ -66,8 +70,10 @@ def _ending(digits: str) -> str:
 
 def _plain(piece: str) -> str:
     found = _NUMBER.fullmatch(_LABEL.sub("", piece, count=1) if _LABEL.match(piece) else piece)
-    if found is None:
-        return ""
+    return "" if found is None else _written(found)
+
+
+def _written(found: re.Match[str]) -> str:
     if found["short"]:
         return found["short"]
     if found["service"]:

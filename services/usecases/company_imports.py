@@ -96,6 +96,13 @@ class ImportView:
         """Return how much of the file is read; the merge that follows tells no share of its own."""
         return 100 * self.rows_done // max(1, self.rows_total)
 
+    @property
+    def rows_merged(self) -> int:
+        """Return how many companies or expansions were written; of a withdrawn import, how many had been."""
+        if self.status not in {ImportStatus.DONE, ImportStatus.WITHDRAWN}:
+            return 0
+        return self.rows_accepted - self.warned.get("repeated", 0) - self.warned.get("older", 0)
+
 
 @dataclass(frozen=True)
 class ImportReport:
