@@ -1,4 +1,4 @@
-"""A park's dispute of a fee of its booking: the provider answers, and where the park insists, the operator decides."""
+"""A park's dispute of a fee of its booking or of the times it was charged by: the provider answers, and where the park insists, the operator decides."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
-DISPUTE_WITHIN = timedelta(days=15)
-"""How long after its charge a fee may be disputed, and after a refusal insisted on."""
+TIMES = "times"
+"""What is disputed where it is no fee, in the place of the fee's kind."""
 ANSWER_WITHIN = timedelta(days=15)
 """How long a provider has to answer; after it the park may go to the operator without one."""
 

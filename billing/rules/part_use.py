@@ -71,3 +71,8 @@ def _award_part(
     funds = sorted(award["by_fund"])
     shares = allocate(amount_fen, [award["by_fund"][fund] for fund in funds])
     return {**award, **bases, "amount_fen": amount_fen, "by_fund": dict(zip(funds, shares, strict=True))}
+
+
+def sold_for(price_fen: int, charged_fen: int, sold_fen: int) -> int:
+    """Return what a part of a line's price is when all that was charged was sold for less: parts of a fen fall away."""
+    return price_fen * sold_fen // charged_fen if charged_fen else 0

@@ -27,6 +27,7 @@ class AttendanceFee(TenantOwned, Base):
         UniqueConstraint("tenant_id", "booking_id", "kind"),
         one_of("kind", ("late_cancel", "no_show", "overrun")),
         CheckConstraint("amount_fen > 0", name="positive"),
+        CheckConstraint("dispute_days >= 1", name="dispute"),
         CheckConstraint(
             "amount_fen = CASE kind WHEN 'overrun' THEN units * unit_fen ELSE base_fen * rate_bp / 10000 END",
             name="by_rule",
@@ -45,6 +46,8 @@ class AttendanceFee(TenantOwned, Base):
     unit_fen: Mapped[Fen]
     amount_fen: Mapped[Fen]
     vat_bp: Mapped[int] = mapped_column(Integer)
+    dispute_days: Mapped[int] = mapped_column(Integer)
+    """How long after it was charged it may be disputed."""
     charged_at: Mapped[datetime]
 
 
@@ -59,6 +62,14 @@ def fees_of_bookings(session: Session, booking_ids: Collection[UUID]) -> Sequenc
     """Return the fees of bookings that the transaction may see."""
     query = select(AttendanceFee).where(AttendanceFee.booking_id.in_(booking_ids))
     return session.execute(query.order_by(AttendanceFee.charged_at, AttendanceFee.id)).scalars().all()
+
+
+def overrun_of_booking(session: Session, tenant_id: UUID, booking_id: UUID) -> AttendanceFee | None:
+    """Return what a booking was charged for time over its end."""
+    query = select(AttendanceFee).where(
+        AttendanceFee.tenant_id == tenant_id, AttendanceFee.booking_id == booking_id, AttendanceFee.kind == "overrun"
+    )
+    return session.execute(query).scalar_one_or_none()
 
 
 def fee_of_usage(session: Session, usage: RatedUsage) -> AttendanceFee:

@@ -1,43 +1,57 @@
-"""Disputes of fees of bookings: asked by the park, answered by the provider, decided by the operator where it insists.
+"""Disputes of fees of bookings and of their times: asked by the park, answered by the provider, decided by the operator
+where the park insists.
 
-A fee that is taken back is a return like any other: of one on an invoice a credit note is issued, of another the next
+What is given back is a return like any other: of a charge on an invoice a credit note is issued, of another the next
 invoice is paid with it. Nobody decides on what they noted themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
-
-from sqlalchemy import ColumnElement
 
 from billing.rules.attendance_disputes import (
     ANSWER_WITHIN,
     BY_OPERATOR,
     BY_PARK,
     BY_PROVIDER,
-    DISPUTE_WITHIN,
     DisputeStatus,
     DisputeStep,
-    status_of,
 )
 from billing.rules.attendance_fees import FeeKind
 from billing.rules.returns import ReturnCause
 from billing.store import attendance_disputes as store
-from billing.store.attendance_disputes import AttendanceDispute, AttendanceDisputeStep, DisputeRow
+from billing.store import return_queries
+from billing.store.attendance_disputes import AttendanceDispute
+from billing.store.attendance_fees import AttendanceFee
+from billing.usecases import attendance_times
+from billing.usecases.attendance_dispute_views import (
+    DisputeView,
+    dispute_where,
+    list_disputes,
+    list_own_disputes,
+    read_dispute,
+    read_own_dispute,
+)
 from billing.usecases.returns import ReturnedLine, ReturnWish, return_lines
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
 from tenants.kernel.outbox import Event
-from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.rules.faults import Faults
 from tenants.rules.people import check_name
 from tenants.usecases import audit
+
+__all__ = [
+    "DisputableFee", "DisputeView", "TimesClaim", "ask_dispute", "ask_times_dispute", "booking_of_fee", "decide_dispute",
+    "disputable_fees", "insist", "list_disputes", "list_own_disputes", "read_dispute", "read_own_dispute",
+    "times_disputable_until",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,55 +68,38 @@ class DisputableFee:
 
 
 @dataclass(frozen=True)
-class DisputeStepView:
-    """What was done about a dispute, by whom; 1 is the provider's place, 2 the park's, 3 the operator's."""
+class TimesClaim:
+    """What a park says of the times of a booking whose line was charged, and what would be charged by them.
 
-    number: int
-    step: str
-    reason: str
-    taken_by: UUID
-    taken_at: datetime
+    ``used_units`` of the line, None where its rule does not charge by actual use; ``overrun_units`` of the fee.
+    """
 
-
-@dataclass(frozen=True)
-class DisputeView:
-    """A dispute and where it stands."""
-
-    id: UUID
-    park_id: UUID
-    provider_id: UUID
     booking_id: UUID
-    fee_id: UUID
-    kind: FeeKind
-    title: str
-    amount_fen: int
-    reason: str
-    asked_by: UUID
-    asked_at: datetime
-    status: DisputeStatus
-    steps: tuple[DisputeStepView, ...]
+    order_line_id: UUID
+    provider_id: UUID
+    within_days: int
+    noted_came_at: datetime | None
+    noted_left_at: datetime | None
+    came_at: datetime
+    left_at: datetime
+    used_units: int | None
+    overrun_units: int
 
 
 def disputable_fees(work: Work) -> tuple[DisputableFee, ...]:
     """Return the acting park's fees that may still be disputed, the latest first."""
     work.actor.require(Permission.READ_ORDER)
-    rows = store.undisputed_fees(work.session, work.actor.require_tenant(), work.now - DISPUTE_WITHIN)
+    rows = store.undisputed_fees(work.session, work.actor.require_tenant(), work.now)
     return tuple(
-        DisputableFee(
-            row.id, row.booking_id, FeeKind(row.kind), title, row.amount_fen, row.charged_at,
-            row.charged_at + DISPUTE_WITHIN,
-        )
+        DisputableFee(row.id, row.booking_id, FeeKind(row.kind), title, row.amount_fen, row.charged_at, _until(row))
         for row, title in rows
-    )  # fmt: skip
+    )
 
 
 def booking_of_fee(work: Work, *, fee_id: UUID) -> UUID:
     """Return the booking that an own fee was charged for; NotFound for another park's."""
     work.actor.require(Permission.READ_ORDER)
-    fee = store.fee_by_id(work.session, work.actor.require_tenant(), fee_id)
-    if fee is None:
-        raise NotFound("attendance.no_fee", msg("没有找到该费用。请从订单中重新打开。"))
-    return fee.booking_id
+    return _own_fee(work, fee_id).booking_id
 
 
 def ask_dispute(work: Work, *, fee_id: UUID, provider_id: UUID, reason: str) -> DisputeView:
@@ -111,27 +108,44 @@ def ask_dispute(work: Work, *, fee_id: UUID, provider_id: UUID, reason: str) -> 
     Raises NotFound for another park's fee, Conflict for one that is too old or disputed, Invalid without a reason.
     """
     work.actor.require(Permission.ACCEPT_DELIVERY)
-    person, tenant = work.actor.require_person(), work.actor.require_tenant()
+    work.actor.require_person()
     _check_reason(reason)
-    fee = store.fee_by_id(work.session, tenant, fee_id)
-    if fee is None:
-        raise NotFound("attendance.no_fee", msg("没有找到该费用。请从订单中重新打开。"))
-    if work.now >= fee.charged_at + DISPUTE_WITHIN:
-        raise _too_late()
-    dispute_id = new_id()
-    row = {
-        "tenant_id": tenant,
-        "id": dispute_id,
-        "fee_id": fee_id,
-        "provider_id": provider_id,
-        "reason": reason.strip(),
-        "asked_by": person,
-        "asked_at": work.now,
-    }
-    if not store.insert_dispute(work.session, row):
-        raise Conflict("dispute.asked", msg("该费用已提出异议。请在“履约记录”中查看进展。"))
-    audit.record(work, "attendance.dispute", "attendance_dispute", dispute_id, fee_id=fee_id)
-    return _read(work, dispute_id)
+    fee = _own_fee(work, fee_id)
+    if work.now >= _until(fee):
+        raise _too_late(fee.dispute_days)
+    row = {"fee_id": fee_id, "provider_id": provider_id, "within_days": fee.dispute_days}
+    return _ask(work, row, reason)
+
+
+def times_disputable_until(
+    work: Work, *, order_line_id: UUID, booking_id: UUID, within_days: int
+) -> datetime | None:  # fmt: skip
+    """Return until when the times of an own booking may be disputed; None where they may not, or were."""
+    work.actor.require(Permission.READ_ORDER)
+    usage = return_queries.usage_of_line(work.session, order_line_id)
+    if usage is None or store.is_disputed(work.session, work.actor.require_tenant(), booking_id):
+        return None
+    until = usage.rated_at + timedelta(days=within_days)
+    return until if work.now < until else None
+
+
+def ask_times_dispute(work: Work, *, claim: TimesClaim, reason: str) -> DisputeView:
+    """Dispute the times that an own booking was charged by, within the days for it, once.
+
+    Raises Conflict for one that is not charged yet, too old or disputed, Invalid without a reason.
+    """
+    work.actor.require(Permission.ACCEPT_DELIVERY)
+    work.actor.require_person()
+    _check_reason(reason)
+    usage = return_queries.usage_of_line(work.session, claim.order_line_id)
+    if usage is None:
+        raise Conflict("dispute.not_charged", msg("该预约尚未结算。出具结果并结算后，可对使用时间提出异议。"))
+    if work.now >= usage.rated_at + timedelta(days=claim.within_days):
+        raise _too_late(claim.within_days)
+    wrong = attendance_times.too_much(
+        work, usage, booking_id=claim.booking_id, used_units=claim.used_units, overrun_units=claim.overrun_units
+    )
+    return _ask(work, vars(claim) | {"claimed_fen": wrong.fen}, reason)
 
 
 def insist(work: Work, *, dispute_id: UUID, reason: str) -> DisputeView:
@@ -142,15 +156,16 @@ def insist(work: Work, *, dispute_id: UUID, reason: str) -> DisputeView:
     work.actor.require(Permission.ACCEPT_DELIVERY)
     person, tenant = work.actor.require_person(), work.actor.require_tenant()
     _check_reason(reason)
-    found = _read(work, dispute_id, AttendanceDispute.tenant_id == tenant)
+    found = dispute_where(work, dispute_id, AttendanceDispute.tenant_id == tenant)
     if found.status is DisputeStatus.OPEN and work.now < found.asked_at + ANSWER_WITHIN:
         raise Conflict("dispute.unanswered", msg("服务机构尚在答复期内。请等待答复，逾期未答复可再提请裁定。"))
     if found.status not in {DisputeStatus.OPEN, DisputeStatus.REFUSED}:
         raise _decided()
-    if found.status is DisputeStatus.REFUSED and work.now >= found.steps[-1].taken_at + DISPUTE_WITHIN:
-        raise _too_late()
+    refused = found.status is DisputeStatus.REFUSED
+    if refused and work.now >= found.steps[-1].taken_at + timedelta(days=found.within_days):
+        raise _too_late(found.within_days)
     _take(work, found, BY_PARK, DisputeStep.INSISTED, reason, person)
-    return _read(work, dispute_id)
+    return dispute_where(work, dispute_id)
 
 
 def decide_dispute(
@@ -158,57 +173,53 @@ def decide_dispute(
 ) -> DisputeView:  # fmt: skip
     """Answer a dispute for its provider, or decide on one that the park insists on for the operator.
 
-    An accepted fee is given back as a whole, to whoever is to have it. ``noted_by`` are those who noted the booking's
-    attendance: Conflict ``dispute.same_person`` for one of them. Raises NotFound for another provider's, Conflict for
-    one that is decided or waits for somebody else.
+    An accepted fee is given back as a whole; of accepted times, what was charged too much by the noted ones. Each payer
+    gets its own share. ``noted_by`` are those who noted the booking's attendance: Conflict ``dispute.same_person`` for one
+    of them. Raises NotFound for another provider's, Conflict for one that is decided or waits for somebody else.
     """
     work.actor.require(Permission.DECIDE_DISPUTE)
     person = work.actor.require_person()
     _check_reason(reason)
     operates = work.actor.may(Permission.RUN_PLATFORM)
-    found = _read(work, dispute_id, *_reach(work))
+    found = read_dispute(work, dispute_id=dispute_id)
     if person in noted_by:
         raise Conflict("dispute.same_person", msg("您登记过该预约的签到或签退，不能处理对它的异议。请由他人处理。"))
     if found.status is not (DisputeStatus.INSISTED if operates else DisputeStatus.OPEN):
         raise _decided()
-    return_id = _give_back(work, found, reason) if accept else None
+    back = _give_back(work, found, reason) if accept else {}
     step = DisputeStep.ACCEPTED if accept else DisputeStep.REFUSED
-    _take(work, found, BY_OPERATOR if operates else BY_PROVIDER, step, reason, person, noted_by, return_id)
+    _take(work, found, BY_OPERATOR if operates else BY_PROVIDER, step, reason, person, noted_by, back)
     work.emit(Event("attendance_dispute.decided", found.park_id, {"dispute_id": str(dispute_id)}))
-    return _read(work, dispute_id)
+    return dispute_where(work, dispute_id)
 
 
-def list_own_disputes(work: Work, *, limit: int = 50, cursor: str | None = None) -> Page[DisputeView]:
-    """Return the acting park's disputes, the latest first."""
-    work.actor.require(Permission.READ_ORDER)
-    return _page(work, (AttendanceDispute.tenant_id == work.actor.require_tenant(),), limit, cursor)
+def _ask(work: Work, about: dict[str, Any], reason: str) -> DisputeView:
+    dispute_id = new_id()
+    row = about | {
+        "tenant_id": work.actor.require_tenant(),
+        "id": dispute_id,
+        "reason": reason.strip(),
+        "asked_by": work.actor.require_person(),
+        "asked_at": work.now,
+    }
+    if not store.insert_dispute(work.session, row):
+        raise Conflict("dispute.asked", msg("已提出过异议。请在“履约记录”中查看进展。"))
+    of = {name: about[name] for name in ("fee_id", "booking_id") if name in about}
+    audit.record(work, "attendance.dispute", "attendance_dispute", dispute_id, **of)
+    return dispute_where(work, dispute_id)
 
 
-def list_disputes(work: Work, *, limit: int = 50, cursor: str | None = None) -> Page[DisputeView]:
-    """Return the disputes of fees at the acting provider, for the operator of all, the latest first."""
-    work.actor.require(Permission.DECIDE_DISPUTE)
-    return _page(work, _reach(work), limit, cursor)
-
-
-def read_own_dispute(work: Work, *, dispute_id: UUID) -> DisputeView:
-    """Return a dispute of the acting park; NotFound for another's."""
-    work.actor.require(Permission.READ_ORDER)
-    return _read(work, dispute_id, AttendanceDispute.tenant_id == work.actor.require_tenant())
-
-
-def read_dispute(work: Work, *, dispute_id: UUID) -> DisputeView:
-    """Return a dispute at the acting provider, for the operator at any; NotFound for another's."""
-    work.actor.require(Permission.DECIDE_DISPUTE)
-    return _read(work, dispute_id, *_reach(work))
-
-
-def _give_back(work: Work, found: DisputeView, reason: str) -> UUID:
-    """Take the fee back: two people have agreed, the park's who asked and the one who decides."""
+def _give_back(work: Work, found: DisputeView, reason: str) -> dict[str, Any]:
+    """Take back what was charged wrongly: two people have agreed, the park's who asked and the one who decides."""
+    if found.times is not None:
+        return_id, use_return_id = attendance_times.give_back(work, found, reason)
+        return {"return_id": return_id, "use_return_id": use_return_id, "corrected": True}
+    assert found.fee_id is not None, "it is of a fee"  # noqa: S101 - for the type checker
     wish = ReturnWish(
         cause=ReturnCause.WRONG, reason=reason, agreement=f"异议 {found.id}", subject=found.title
     )  # fmt: skip
     (made,) = return_lines(work, [ReturnedLine(found.fee_id, None, wish)], agreed_by_two=True)
-    return made.id
+    return {"return_id": made.id}
 
 
 def _take(
@@ -219,7 +230,7 @@ def _take(
     reason: str,
     person: UUID,
     noted_by: Collection[UUID] = (),
-    return_id: UUID | None = None,
+    back: dict[str, Any] | None = None,
 ) -> None:
     row = {
         "tenant_id": found.park_id,
@@ -230,11 +241,24 @@ def _take(
         "taken_by": person,
         "noted_by": sorted(noted_by),
         "taken_at": work.now,
-        "return_id": return_id,
-    }
+        "return_id": None,
+        "use_return_id": None,
+        "corrected": False,
+    } | (back or {})
     if not store.insert_step(work.session, row):
         raise _decided()
     audit.record(work, f"attendance.dispute_{step}", "attendance_dispute", found.id, tenant_id=found.park_id)
+
+
+def _own_fee(work: Work, fee_id: UUID) -> AttendanceFee:
+    fee = store.fee_by_id(work.session, work.actor.require_tenant(), fee_id)
+    if fee is None:
+        raise NotFound("attendance.no_fee", msg("没有找到该费用。请从订单中重新打开。"))
+    return fee
+
+
+def _until(fee: AttendanceFee) -> datetime:
+    return fee.charged_at + timedelta(days=fee.dispute_days)
 
 
 def _check_reason(reason: str) -> None:
@@ -242,54 +266,8 @@ def _check_reason(reason: str) -> None:
         faults.take("reason", check_name, reason)
 
 
-def _reach(work: Work) -> tuple[ColumnElement[bool], ...]:
-    if work.actor.may(Permission.RUN_PLATFORM):
-        return ()
-    return (AttendanceDispute.provider_id == work.actor.organisation_id,)
-
-
-def _page(work: Work, where: tuple[ColumnElement[bool], ...], limit: int, cursor: str | None) -> Page[DisputeView]:
-    rows = store.disputes_where(work.session, *where, before=decode_cursor(cursor), limit=check_limit(limit) + 1)
-    page = page_of(rows, limit, lambda row: row, lambda row: (row[0].asked_at, row[0].id))
-    return Page(_views(work, page.items), page.next_cursor)
-
-
-def _read(work: Work, dispute_id: UUID, *where: ColumnElement[bool]) -> DisputeView:
-    views = _views(work, store.disputes_where(work.session, AttendanceDispute.id == dispute_id, *where))
-    if not views:
-        raise NotFound("dispute.not_found", msg("没有找到该异议。请从“履约记录”中重新打开。"))
-    return views[0]
-
-
-def _views(work: Work, rows: Sequence[DisputeRow]) -> tuple[DisputeView, ...]:
-    steps: dict[UUID, list[AttendanceDisputeStep]] = {}
-    for step in store.steps_of(work.session, [row.id for row, *_ in rows]):
-        steps.setdefault(step.dispute_id, []).append(step)
-    return tuple(
-        DisputeView(
-            id=row.id,
-            park_id=row.tenant_id,
-            provider_id=row.provider_id,
-            booking_id=fee.booking_id,
-            fee_id=fee.id,
-            kind=FeeKind(fee.kind),
-            title=title,
-            amount_fen=fee.amount_fen,
-            reason=row.reason,
-            asked_by=row.asked_by,
-            asked_at=row.asked_at,
-            status=status_of({each.number: each.step for each in steps.get(row.id, ())}),
-            steps=tuple(
-                DisputeStepView(each.number, each.step, each.reason, each.taken_by, each.taken_at)
-                for each in steps.get(row.id, ())
-            ),
-        )
-        for row, fee, title in rows
-    )
-
-
-def _too_late() -> Conflict:
-    return Conflict("dispute.too_late", msg("已超过 {days} 天的异议期限，不能再提出。", days=DISPUTE_WITHIN.days))
+def _too_late(days: int) -> Conflict:
+    return Conflict("dispute.too_late", msg("已超过 {days} 天的异议期限，不能再提出。", days=days))
 
 
 def _decided() -> Conflict:

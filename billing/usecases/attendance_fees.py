@@ -39,6 +39,7 @@ class BookingFee:
     title: str
     vat_bp: int
     rule_version: int
+    dispute_days: int
     base_fen: int
     rate_bp: int = 0
     units: int = 0
@@ -90,6 +91,7 @@ def charge_fee(work: Work, *, fee: BookingFee) -> int:
         "booking_id": fee.booking_id,
         "order_line_id": fee.order_line_id,
         "vat_bp": fee.vat_bp,
+        "dispute_days": fee.dispute_days,
         "charged_at": work.now,
     }
     if not amount_fen or not store.insert_fee(work.session, row):

@@ -16,7 +16,12 @@ _DISPUTED = """
     SELECT s.tenant_id, s.dispute_id, s.number FROM attendance_dispute_steps s
     JOIN attendance_disputes d ON d.tenant_id = s.tenant_id AND d.id = s.dispute_id
     LEFT JOIN line_returns r ON r.tenant_id = s.tenant_id AND r.id = s.return_id
-    WHERE (s.step = 'accepted') <> (r.order_line_id IS NOT DISTINCT FROM d.fee_id)
+    LEFT JOIN line_returns u ON u.tenant_id = s.tenant_id AND u.id = s.use_return_id
+    WHERE CASE WHEN d.fee_id IS NOT NULL
+            THEN s.corrected OR (s.step = 'accepted') <> (r.order_line_id IS NOT DISTINCT FROM d.fee_id)
+            ELSE (s.step = 'accepted') <> s.corrected OR u.order_line_id <> d.order_line_id
+              OR (r.id IS NOT NULL AND NOT EXISTS (SELECT FROM attendance_fees f WHERE f.tenant_id = r.tenant_id
+                    AND f.id = r.order_line_id AND f.booking_id = d.booking_id AND f.kind = 'overrun')) END
        OR (s.number = 3 AND NOT EXISTS (SELECT FROM attendance_dispute_steps p
             WHERE p.tenant_id = s.tenant_id AND p.dispute_id = s.dispute_id AND p.number = 2))
        OR (s.number > 1 AND EXISTS (SELECT FROM attendance_dispute_steps p WHERE p.tenant_id = s.tenant_id
@@ -31,7 +36,7 @@ INVARIANTS_ATTENDANCE = (
     ),
     Invariant(
         "attendance-dispute",
-        "A fee whose dispute was accepted was given back; the operator decided only where the park insisted.",
+        "What an accepted dispute was of was given back; the operator decided only where the park insisted.",
         _DISPUTED,
     ),
 )

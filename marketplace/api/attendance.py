@@ -13,10 +13,13 @@ from marketplace.api.calls import call, command, noun, show
 from marketplace.api.fields import Answer, Body, ById, Fen, Idempotent, Instant, Moment
 from marketplace.doors.identity import working
 from services.rules.attendance import (
+    LEAST_DISPUTE_DAYS,
     MOST_DAYS,
+    MOST_DISPUTE_DAYS,
     MOST_FEE_FEN,
     MOST_MINUTES,
     MOST_NO_SHOWS,
+    USUAL_DISPUTE_DAYS,
     WHOLE_BP,
     AttendanceTerms,
     Metering,
@@ -48,6 +51,7 @@ class AttendanceRuleBody(Body):
     suspend_after: int = Field(3, ge=0, le=MOST_NO_SHOWS, strict=True, description="0 for never")
     suspend_window_days: int = Field(90, ge=1, le=MOST_DAYS, strict=True)
     suspend_days: int = Field(30, ge=1, le=MOST_DAYS, strict=True)
+    dispute_days: int = Field(USUAL_DISPUTE_DAYS, ge=LEAST_DISPUTE_DAYS, le=MOST_DISPUTE_DAYS, strict=True)
     valid_from: Instant | None = Field(None, description="Null for now; never before")
 
 

@@ -1,22 +1,24 @@
-"""Disputes of fees of bookings: asked, answered, insisted on and decided."""
+"""Disputes of fees of bookings and of their times: asked, answered, insisted on and decided."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from flask import Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from billing.usecases import attendance_disputes as fees
 from billing.usecases.attendance_disputes import DisputeView
 from marketplace.api.calls import call, command, noun, read
-from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Moment, Paged
+from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Instant, Moment, Paged
 from marketplace.usecases import attendance_disputes as use_cases
 from tenants.kernel.paging import Page
 from tenants.kernel.work import Work
 
-attendance_disputes = noun("attendance-disputes", "Disputes of fees for no-shows, late cancellations and overruns.")
+attendance_disputes = noun(
+    "attendance-disputes", "Disputes of fees for no-shows, late cancellations and overruns, and of noted times."
+)
 
 Why = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -31,6 +33,17 @@ class DisputeStep(Answer):
     taken_at: Moment
 
 
+class ClaimedTimes(Answer):
+    """What was noted of a booking and what the park says is right; hours that would be charged by it, null for none."""
+
+    noted_came_at: Moment | None
+    noted_left_at: Moment | None
+    came_at: Moment
+    left_at: Moment
+    used_units: int | None
+    overrun_units: int
+
+
 class Dispute(Answer):
     """A dispute and where it stands: open, refused, insisted, accepted or rejected."""
 
@@ -38,10 +51,13 @@ class Dispute(Answer):
     park_id: UUID
     provider_id: UUID
     booking_id: UUID
-    fee_id: UUID
-    kind: str
+    fee_id: UUID | None
+    kind: str = Field(description="The fee's kind, or times")
     title: str
-    amount_fen: Amount
+    amount_fen: Amount = Field(description="The fee, or what the claimed times would give back")
+    given_back_fen: Amount
+    times: ClaimedTimes | None = Field(description="Null for a fee")
+    within_days: int
     reason: str
     asked_by: UUID
     asked_at: Moment
@@ -57,10 +73,31 @@ class Disputes(Answer):
 
 
 class NewDispute(Body):
-    """Which fee is disputed, and why."""
+    """What is disputed, and why: a fee, or a booking with the times that are right."""
 
-    fee_id: UUID
+    fee_id: UUID | None = None
+    booking_id: UUID | None = None
+    came_at: Instant | None = None
+    left_at: Instant | None = None
     reason: Why
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        times = (self.booking_id, self.came_at, self.left_at)
+        if all(each is None for each in times) if self.fee_id is None else any(each is not None for each in times):
+            raise ValueError("either fee_id, or booking_id with came_at and left_at")
+        if self.fee_id is None and any(each is None for each in times):
+            raise ValueError("booking_id, came_at and left_at go together")
+        return self
+
+    def ask(self, work: Work) -> DisputeView:
+        """Ask it."""
+        if self.booking_id is None or self.came_at is None or self.left_at is None:
+            assert self.fee_id is not None, "it was validated"  # noqa: S101 - for the type checker
+            return use_cases.ask_dispute(work, fee_id=self.fee_id, reason=self.reason)
+        return use_cases.ask_times_dispute(
+            work, booking_id=self.booking_id, came_at=self.came_at, left_at=self.left_at, reason=self.reason
+        )
 
 
 class Insistence(Body):
@@ -70,7 +107,7 @@ class Insistence(Body):
 
 
 class DisputeDecision(Body):
-    """Whether the fee is given back, and why."""
+    """Whether what was charged wrongly is given back, and why."""
 
     accept: bool
     reason: Why
@@ -89,12 +126,12 @@ def list_disputes(query: Paged) -> Response:
 
 @attendance_disputes.post("/attendance-disputes", **call(Dispute, status=201))
 def ask_dispute(body: NewDispute, header: Idempotent) -> Response:
-    """Dispute an own fee within 15 days."""
+    """Dispute an own fee, or the times of an own booking, within the days of its rule."""
     return command(
         "dispute.ask",
         header,
         body,
-        lambda work: Dispute.of(use_cases.ask_dispute(work, fee_id=body.fee_id, reason=body.reason)),
+        lambda work: Dispute.of(body.ask(work)),
         status=201,
     )
 

@@ -136,6 +136,7 @@ class AttendanceTermsAnswer(Answer):
     suspend_after: int = Field(description="No-shows at the provider that suspend the park there; 0 for never")
     suspend_window_days: int = Field(description="Within how many days they count")
     suspend_days: int = Field(description="For how long nothing new can be booked")
+    dispute_days: int = Field(description="How long after it was charged a fee, or the noted times, may be disputed")
 
 
 class Booking(Answer):
@@ -162,6 +163,8 @@ class Booking(Answer):
     series_number: int | None = Field(description="Which occurrence of the series it is, from 1 on")
     checked_in_at: Moment | None
     checked_out_at: Moment | None
+    corrected_in_at: Moment | None = Field(description="As an accepted dispute put it right; null where none did")
+    corrected_out_at: Moment | None
     booked_minutes: int
     used_minutes: int | None
 

@@ -109,6 +109,11 @@ def order_of_booking(session: Session, booking_id: UUID) -> UUID | None:
     return session.execute(select(OrderLine.order_id).where(OrderLine.booking_id == booking_id)).scalar_one_or_none()
 
 
+def line_of_booking(session: Session, booking_id: UUID) -> OrderLine | None:
+    """Return the line that a booking delivers, where the transaction sees it."""
+    return session.execute(select(OrderLine).where(OrderLine.booking_id == booking_id)).scalar_one_or_none()
+
+
 def orders_of_bookings(session: Session, booking_ids: Collection[UUID]) -> dict[UUID, UUID]:
     """Return the order of each booking, where the transaction sees it."""
     query = select(OrderLine.booking_id, OrderLine.order_id).where(OrderLine.booking_id.in_(booking_ids))

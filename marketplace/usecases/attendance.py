@@ -76,6 +76,7 @@ def charge_overrun(work: Work, line: OrderLine, booking: BookingView) -> int:
         title=line.title,
         vat_bp=line.vat_bp,
         rule_version=terms.version,
+        dispute_days=terms.dispute_days,
         base_fen=line.gross_fen,
         units=units,
         unit_fen=unit_fen,
@@ -120,6 +121,7 @@ def _share(line: OrderLine, booking: BookingView, terms: AttendanceTerms, kind: 
         title=line.title,
         vat_bp=line.vat_bp,
         rule_version=terms.version,
+        dispute_days=terms.dispute_days,
         base_fen=line.gross_fen,
         rate_bp=terms.no_show_bp if kind is FeeKind.NO_SHOW else terms.late_cancel_bp,
     )

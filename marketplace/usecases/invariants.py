@@ -121,6 +121,32 @@ ORDERS = (
         """,
     ),
     Invariant(
+        "line-corrected-use",
+        "Times are put right exactly by an accepted dispute of them, and nobody pays for more than they justify.",
+        """
+        WITH accepted AS (SELECT d.* FROM attendance_disputes d WHERE d.booking_id IS NOT NULL AND EXISTS
+            (SELECT FROM attendance_dispute_steps s WHERE s.tenant_id = d.tenant_id AND s.dispute_id = d.id AND s.corrected))
+        SELECT coalesce(a.tenant_id, c.tenant_id) AS tenant_id, coalesce(a.booking_id, c.booking_id) AS booking_id
+        FROM accepted a
+        FULL JOIN attendance_corrections c ON c.tenant_id = a.tenant_id AND c.booking_id = a.booking_id
+            AND (c.came_at, c.left_at) = (a.came_at, a.left_at)
+        WHERE a.id IS NULL OR c.booking_id IS NULL
+        UNION ALL
+        SELECT a.tenant_id, a.booking_id FROM accepted a
+        JOIN bookings b ON b.tenant_id = a.tenant_id AND b.id = a.booking_id
+        JOIN order_lines l ON l.tenant_id = a.tenant_id AND l.id = a.order_line_id
+        JOIN rated_usage r ON r.tenant_id = a.tenant_id AND r.order_line_id = a.order_line_id
+        LEFT JOIN LATERAL (SELECT sum(amount_fen) AS fen, max(gross_fen) AS sold FROM line_returns t
+            WHERE t.tenant_id = a.tenant_id AND t.order_line_id = a.order_line_id) t ON true
+        WHERE l.booking_id <> b.id OR b.provider_id <> a.provider_id
+           OR (a.used_units IS NOT NULL) <> (b.attendance ->> 'metering' = 'actual')
+           OR (a.used_units < l.quantity AND l.quantity > l.included AND r.gross_fen > 0
+               AND coalesce(t.sold, r.gross_fen) - coalesce(t.fen, 0)
+                 > l.gross_fen * greatest(a.used_units - l.included, 0) / (l.quantity - l.included)
+                   * coalesce(t.sold, r.gross_fen) / r.gross_fen)
+        """,
+    ),
+    Invariant(
         "line-result",
         "A delivered line bears the hash of what its run delivered.",
         """

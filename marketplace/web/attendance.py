@@ -21,9 +21,10 @@ USUAL = {
     "check_in_before_minutes": "30", "grace_minutes": "15", "free_cancel_minutes": "1440", "late_cancel": "50",
     "no_show": "100", "overrun_unit_minutes": "30", "overrun_fee": "0", "metering": "booked", "valid_from": "",
     "suspend_after": "3", "suspend_window_days": "90", "suspend_days": "30",
+    "dispute_days": "15",
 }  # fmt: skip
 """What the form proposes where there is no rule yet; nothing holds until it is saved."""
-_NUMBERS = tuple(name for name in USUAL if name.endswith("_minutes") or name.startswith("suspend_"))
+_NUMBERS = tuple(name for name in USUAL if name.endswith("_minutes") or name.startswith(("suspend_", "dispute_")))
 _PLACES = {"late_cancel_bp": "late_cancel", "no_show_bp": "no_show", "overrun_fee_fen": "overrun_fee"}
 
 

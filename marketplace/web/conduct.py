@@ -1,8 +1,9 @@
-"""How a park keeps its bookings, for both sides: suspensions and disputes of fees, and the way out of them."""
+"""How a park keeps its bookings, for both sides: suspensions, disputes of fees and of times, and the way out of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from flask import Response, request, url_for
 
@@ -11,8 +12,11 @@ from marketplace.usecases import attendance_disputes as disputes
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
 from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
-from services.usecases import suspensions
-from tenants.kernel.errors import Problem
+from services.usecases import bookings, suspensions
+from services.usecases.bookings import BookingView
+from tenants.kernel.clock import CHINA
+from tenants.kernel.errors import FieldError, Invalid, Problem
+from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
@@ -43,6 +47,31 @@ def dispute(fee_id: str) -> Response:
     return _done(fee_id, lambda work: disputes.ask_dispute(work, fee_id=wanted, reason=field("reason")))
 
 
+@pages.get("/conduct/bookings/<booking_id>/times")
+def times(booking_id: str) -> Response:
+    """Show what was noted of an own booking, and the form for disputing it."""
+    return _times_page(booking_id, None)
+
+
+@pages.post("/conduct/bookings/<booking_id>/times")
+def dispute_times(booking_id: str) -> Response:
+    """Dispute the noted times of an own booking."""
+    wanted = id_of(booking_id)
+    try:
+        with page_work() as work:
+            came, left = noted_times(bookings.read_booking(work, booking_id=wanted))
+            disputes.ask_times_dispute(
+                work,
+                booking_id=wanted,
+                came_at=_moment("came_at", came),
+                left_at=_moment("left_at", left),
+                reason=field("reason"),
+            )
+    except Problem as problem:
+        return _times_page(booking_id, refusal_of(problem))
+    return go(url_for("conduct.conduct"))
+
+
 @pages.post("/conduct/disputes/<dispute_id>/insistence")
 def insist(dispute_id: str) -> Response:
     """Take a dispute to the operator."""
@@ -57,6 +86,42 @@ def decide(dispute_id: str) -> Response:
     return _done(
         dispute_id,
         lambda work: disputes.decide_dispute(work, dispute_id=wanted, accept=accept, reason=field("reason")),
+    )
+
+
+def noted_times(booking: BookingView) -> tuple[datetime, datetime]:
+    """Return what the form proposes: the noted times, or the booked ones where nothing was noted."""
+    return booking.checked_in_at or booking.starts_at, booking.checked_out_at or booking.ends_at
+
+
+def _moment(name: str, noted: datetime) -> datetime:
+    """Return the moment that a field says; where it still says the noted minute, just what was noted."""
+    if field(name) == _typed(noted):
+        return noted
+    try:
+        return datetime.strptime(field(name), "%Y-%m-%dT%H:%M").replace(tzinfo=CHINA)
+    except ValueError as error:
+        wrong = msg("请填写日期和时间。")
+        raise Invalid("form.moment", wrong, errors=[FieldError(name, "form.moment", wrong)]) from error
+
+
+def _typed(at: datetime) -> str:
+    return f"{at.astimezone(CHINA):%Y-%m-%dT%H:%M}"
+
+
+def _times_page(booking_id: str, refusal: Refusal | None) -> Response:
+    with page_work() as work:
+        work.actor.require(Permission.ACCEPT_DELIVERY)
+        booking = bookings.read_booking(work, booking_id=id_of(booking_id))
+        until = disputes.times_disputable_until(work, booking=booking)
+    came, left = noted_times(booking)
+    return show(
+        "conduct/times.html",
+        status=200 if refusal is None else refusal.status,
+        refusal=refusal,
+        booking=booking,
+        until=until,
+        typed=given() if refusal else {"came_at": _typed(came), "left_at": _typed(left), "reason": ""},
     )
 
 

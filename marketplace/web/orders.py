@@ -9,7 +9,7 @@ from flask import Response, make_response, request, url_for
 from billing.rules.claims import ACCEPTANCE_DAYS
 from billing.usecases import acceptances
 from marketplace.rules.orders import LineStatus, OrderStatus
-from marketplace.usecases import attendance, fulfilment
+from marketplace.usecases import attendance, attendance_disputes, fulfilment
 from marketplace.usecases import orders as use_cases
 from marketplace.usecases.views import OrderView
 from marketplace.web.charts import schedule_chart, twin_chart
@@ -128,8 +128,11 @@ def _context(order_id: str) -> dict[str, Any]:
         originals = use_cases.orders_of_runs(work, run_ids={line.repeats for line in order.lines if line.repeats})
         words = acceptances.read_acceptances(work, order_line_ids=delivered) if delivered else {}
         fee = attendance.cancel_fee(work, order=order)
+        booked = [line.booking for line in order.lines if own and line.booking is not None]
+        disputable = {each.id: attendance_disputes.times_disputable_until(work, booking=each) for each in booked}
     return {
         "cancel_fee": fee,
+        "disputable": disputable,
         "delivered": delivered,
         "acceptances": words,
         "acceptance_days": ACCEPTANCE_DAYS,

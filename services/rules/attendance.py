@@ -22,6 +22,8 @@ MOST_MINUTES = {
 MOST_NO_SHOWS = 20
 MOST_DAYS = 366
 MOST_FEE_FEN = 1_000_000_00
+LEAST_DISPUTE_DAYS, USUAL_DISPUTE_DAYS, MOST_DISPUTE_DAYS = 5, 15, 180
+"""A provider gives the parks no less time than the least; bookings made before it could choose have the usual one."""
 ONE_MINUTE = timedelta(minutes=1)
 ONE_HOUR = timedelta(hours=1)
 """What slots are made of, and what an order counts."""
@@ -68,6 +70,8 @@ class AttendanceTerms:
     ``suspend_days``; 0 for never."""
     suspend_window_days: int = 90
     suspend_days: int = 30
+    dispute_days: int = USUAL_DISPUTE_DAYS
+    """How long after it was charged a park may dispute a fee or the noted times, and after a refusal insist."""
 
     def problem(self) -> str | None:
         """Return which number is unusable, or None."""
@@ -79,6 +83,8 @@ class AttendanceTerms:
         for name in ("suspend_window_days", "suspend_days"):
             if not 1 <= getattr(self, name) <= MOST_DAYS:
                 return name
+        if not LEAST_DISPUTE_DAYS <= self.dispute_days <= MOST_DISPUTE_DAYS:
+            return "dispute_days"
         shares = (name for name in ("late_cancel_bp", "no_show_bp") if not 0 <= getattr(self, name) <= WHOLE_BP)
         return next(shares, None if 0 <= self.overrun_fee_fen <= MOST_FEE_FEN else "overrun_fee_fen")
 
@@ -131,3 +137,28 @@ def used_minutes(came_at: datetime | None, left_at: datetime | None) -> int | No
     if came_at is None or left_at is None:
         return None
     return -((came_at - left_at) // ONE_MINUTE)
+
+
+class ClaimFault(StrEnum):
+    """What is wrong with times that a park says are the right ones."""
+
+    ORDER = "order"
+    EARLIER = "earlier"
+    LATER = "later"
+    SAME = "same"
+
+
+def claim_fault(
+    came_at: datetime, left_at: datetime, *, earliest: datetime, latest: datetime, noted: tuple[datetime | None, ...]
+) -> ClaimFault | None:
+    """Return what is wrong with claimed times, None for nothing: they lie within what was noted and differ from it.
+
+    So a dispute never makes a use longer: what was charged too little, its provider asks for.
+    """
+    if left_at <= came_at:
+        return ClaimFault.ORDER
+    if came_at < earliest:
+        return ClaimFault.EARLIER
+    if left_at > latest:
+        return ClaimFault.LATER
+    return ClaimFault.SAME if noted == (came_at, left_at) else None

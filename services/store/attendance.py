@@ -22,6 +22,7 @@ NUMBERS = (
     "suspend_after",
     "suspend_window_days",
     "suspend_days",
+    "dispute_days",
 )
 
 
@@ -39,6 +40,7 @@ class AttendanceRule(Base):
             name="numbers",
         ),
         CheckConstraint("suspend_after >= 0 AND suspend_window_days >= 1 AND suspend_days >= 1", name="suspension"),
+        CheckConstraint("dispute_days BETWEEN 5 AND 180", name="dispute"),
         {"info": {"shared": "terms of an instrument, distributed by its owner, for those who may book it"}},
     )
 
@@ -57,6 +59,7 @@ class AttendanceRule(Base):
     suspend_after: Mapped[int] = mapped_column(Integer)
     suspend_window_days: Mapped[int] = mapped_column(Integer)
     suspend_days: Mapped[int] = mapped_column(Integer)
+    dispute_days: Mapped[int] = mapped_column(Integer)
     set_by: Mapped[UUID]
     set_at: Mapped[datetime]
 
@@ -76,6 +79,20 @@ class AttendanceExcuse(TenantOwned, Base):
     reason: Mapped[str] = mapped_column(String(200))
     excused_by: Mapped[UUID]
     excused_at: Mapped[datetime]
+
+
+class AttendanceCorrection(TenantOwned, Base):
+    """The times of a booking as an accepted dispute put them right. The notes stay what they were."""
+
+    __tablename__ = "attendance_corrections"
+    __table_args__ = (owned_reference("booking_id", "bookings"), CheckConstraint("left_at > came_at", name="order"))
+
+    booking_id: Mapped[UUID] = mapped_column(primary_key=True)
+    came_at: Mapped[datetime]
+    left_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(200))
+    corrected_by: Mapped[UUID]
+    corrected_at: Mapped[datetime]
 
 
 class AttendanceNote(TenantOwned, Base):

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, select, tuple_, upda
 from services.gateways.calendar_files import CalendarEntry, Party, render_calendar
 from services.rules.attendance import AttendanceTerms, Step, terms_of, used_minutes
 from services.rules.slots import Span
-from services.store.attendance import AttendanceNote
+from services.store.attendance import AttendanceCorrection, AttendanceNote
 from services.store.bookings import Booking
 from services.store.entering import enter_file, free_reservation
 from services.usecases.artefacts import check_size
@@ -81,6 +81,9 @@ class BookingView:
     """Which occurrence of a series it is, from 1 on."""
     checked_in_at: datetime | None
     checked_out_at: datetime | None
+    corrected_in_at: datetime | None
+    corrected_out_at: datetime | None
+    """As an accepted dispute put them right; None where none did."""
 
     @property
     def booked_minutes(self) -> int:
@@ -90,7 +93,7 @@ class BookingView:
     @property
     def used_minutes(self) -> int | None:
         """How long its instrument was used; None while that is not known."""
-        return used_minutes(self.checked_in_at, self.checked_out_at)
+        return used_minutes(self.corrected_in_at or self.checked_in_at, self.corrected_out_at or self.checked_out_at)
 
     @property
     def span(self) -> Span:
@@ -287,6 +290,11 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.series_number,
         _noted_at(Step.CHECKED_IN).label("checked_in_at"),
         _noted_at(Step.CHECKED_OUT).label("checked_out_at"),
+        AttendanceCorrection.came_at.label("corrected_in_at"),
+        AttendanceCorrection.left_at.label("corrected_out_at"),
+    ).outerjoin(
+        AttendanceCorrection,
+        (AttendanceCorrection.tenant_id == Booking.tenant_id) & (AttendanceCorrection.booking_id == Booking.id),
     )
 
 

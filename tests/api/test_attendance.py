@@ -40,8 +40,8 @@ def test_a_rule_is_set_shown_and_kept_by_the_booking(province: Province) -> None
     assert (fee["kind"], fee["amount_fen"]) == ("late_cancel", gone["gross_fen"] * 2_500 // 10_000)
 
 
-def used_for_an_hour(province: Province, clock: ManualClock, park: Caller) -> str:
-    """Let a park book two hours under a rule of actual use, use fifty minutes and get its result; return the order."""
+def used_for_an_hour(province: Province, clock: ManualClock, park: Caller, minutes: int = 50) -> str:
+    """Let a park book two hours under a rule of actual use, use some minutes and get its result; return the order."""
     address = f"/instruments/{province.instrument}/attendance-rules"
     made = province.lab.post(address, RULE | {"metering": "actual"})
     assert made.get_json()["terms"]["metering"] == "actual", made.text
@@ -49,7 +49,7 @@ def used_for_an_hour(province: Province, clock: ManualClock, park: Caller) -> st
     booking = order["lines"][0]["booking"]
     clock.instant = datetime.fromisoformat(booking["starts_at"])
     assert park.post(f"/bookings/{booking['id']}/check-in").status_code == 200
-    clock.advance(timedelta(minutes=50))
+    clock.advance(timedelta(minutes=minutes))
     assert province.lab.post(f"/bookings/{booking['id']}/check-out").status_code == 200
     province.lab.post(f"/bookings/{booking['id']}/report?name=r.pdf", data=b"%PDF", content_type="application/pdf")
     tenant = UUID(park.get("/me").get_json()["park"]["id"])

@@ -1,8 +1,11 @@
-"""Disputes of fees by the API: the park asks, the provider refuses, the park insists, the operator gives the fee back."""
+"""Disputes of fees and times by the API: the park asks, the provider refuses, the park insists, the operator gives the fee back."""
 
 from __future__ import annotations
 
-from tests.api.test_attendance import RULE
+from datetime import datetime, timedelta
+
+from tenants.kernel.clock import ManualClock
+from tests.api.test_attendance import RULE, used_for_an_hour
 from tests.api.test_calendar_feeds import book
 from tests.support.province import Province
 from tests.support.web import Caller
@@ -54,3 +57,36 @@ def test_a_dispute_names_what_is_wrong_with_it(province: Province) -> None:
     assert park.post("/attendance-disputes", {"fee_id": fee, "reason": "x"}).status_code == 201
     twice = park.post("/attendance-disputes", {"fee_id": fee, "reason": "x"})
     assert (twice.status_code, twice.get_json()["code"]) == (409, "dispute.asked")
+
+
+def test_noted_times_are_disputed_and_put_right(province: Province, clock: ManualClock) -> None:
+    province.fund()
+    park, other = province.park(1), province.park(2)
+    order = park.get(f"/orders/{used_for_an_hour(province, clock, park, minutes=110)}").get_json()
+    booking = order["lines"][0]["booking"]
+    came = datetime.fromisoformat(booking["checked_in_at"])
+    claim = {
+        "booking_id": booking["id"], "came_at": came.isoformat(), "left_at": (came + timedelta(minutes=30)).isoformat(),
+        "reason": "漏签退",
+    }  # fmt: skip
+    for body in (claim | {"fee_id": booking["id"]}, {"reason": "x"}, {"booking_id": booking["id"], "reason": "x"}):
+        assert park.post("/attendance-disputes", body).status_code == 422, body
+    assert other.post("/attendance-disputes", claim).status_code == 404
+    late = park.post("/attendance-disputes", claim | {"left_at": (came + timedelta(hours=3)).isoformat()})
+    assert (late.status_code, late.get_json()["errors"][0]["field"]) == (422, "left_at")
+    asked = park.post("/attendance-disputes", claim)
+    assert asked.status_code == 201, asked.text
+    half = order["gross_fen"] // 2
+    assert [asked.get_json()[name] for name in ("kind", "fee_id", "amount_fen", "given_back_fen")] == [
+        "times", None, half, 0,
+    ]  # fmt: skip
+    address = f"/attendance-disputes/{asked.get_json()['id']}"
+    same = province.lab.post(f"{address}/decision", {"accept": True, "reason": "x"})
+    assert (same.status_code, same.get_json()["code"]) == (409, "dispute.same_person")
+    clock.advance(timedelta(days=15))
+    assert park.post(f"{address}/insistence", {"reason": "未答复"}).status_code == 200
+    decided = province.operator.post(f"{address}/decision", {"accept": True, "reason": "门禁记录为准"}).get_json()
+    assert (decided["status"], decided["given_back_fen"]) == ("accepted", half)
+    (line,) = park.get(f"/orders/{order['id']}").get_json()["lines"]
+    assert (line["booking"]["used_minutes"], line["returns"][0]["amount_fen"]) == (30, half)
+    assert line["booking"]["checked_out_at"] == booking["checked_out_at"], "what was noted stays"

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from billing.rules.budgets import Spending
 from billing.rules.credits import CreditKind
-from billing.rules.part_use import PartUse
+from billing.rules.part_use import PartUse, sold_for
 from billing.store import wallet_movements
 from billing.store.wallet_movements import Credit, Mover, Outcome
 from billing.usecases import budgets, settlement, wallets
@@ -234,3 +234,17 @@ def test_the_sale_of_a_part_is_not_undone(workshop: WorkShop, fund: UUID) -> Non
         deliveries.settle(work, replace(line, used=1), quantity=1)
     with workshop.work(park) as work, pytest.raises(Conflict, match="已交付并计费"):
         settlement.undo_deliveries(work, order_line_ids=[line.order_line_id], reason="order.cancelled")
+
+
+@given(st.integers(1, 50), st.integers(0, 50), st.integers(0, 10**12), st.data())
+def test_a_use_that_is_put_right_is_never_due_more_than_it_was_sold_for(
+    booked: int, included: int, gross_fen: int, data: st.DataObject
+) -> None:  # fmt: skip
+    free = min(included, booked)
+    right, noted = sorted(data.draw(st.lists(st.integers(1, booked), min_size=2, max_size=2)))
+    charged_fen = PartUse(booked, free, noted).price(gross_fen)
+    sold_fen = charged_fen - data.draw(st.integers(0, charged_fen))
+    due_fen = sold_for(PartUse(booked, free, right).price(gross_fen), charged_fen, sold_fen)
+    assert 0 <= due_fen <= sold_fen
+    if right == noted:
+        assert due_fen == sold_fen

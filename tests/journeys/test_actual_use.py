@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from marketplace.composition import build
 from marketplace.demo.world import PASSWORD
@@ -35,8 +35,8 @@ def charge_by_use(lab: Page) -> None:
         expect(lab.get_by_text(re.compile("第 1 版，自"))).to_be_visible()
 
 
-def come_and_go(town: Town, order_id: str) -> None:
-    """Let the park check in at the start of its booking and out after fifty minutes, when that time has come."""
+def come_and_go(town: Town, order_id: str, minutes: int = 50) -> None:
+    """Let the park check in at the start of its booking and out so many minutes later, when that time has come."""
     settings = Settings(
         database_url=town.database.url, database_owner_url=town.database.owner_url, secret_key=DEMO_SECRET, mode="demo"
     )
@@ -49,15 +49,13 @@ def come_and_go(town: Town, order_id: str) -> None:
         clock.instant = booking.starts_at
         with market.workshop.work(park) as work:
             attendance.check_in(work, booking_id=booking.id)
-        clock.instant += timedelta(minutes=50)
+        clock.instant += timedelta(minutes=minutes)
         with market.workshop.work(park) as work:
             attendance.check_out(work, booking_id=booking.id)
 
 
-def test_a_park_pays_for_the_hour_that_it_used(enter: Enter, town: Town) -> None:
-    lab = enter("lab")
-    charge_by_use(lab)
-    page = enter("park01")
+def book_two_hours(page: Page) -> str:
+    """Book the first two free hours of next week; return the order."""
     page.goto("/rent/shared-inspection")
     page.get_by_role("link", name="下一周").click()
     page.get_by_text("签到与费用规则").first.click()
@@ -70,19 +68,35 @@ def test_a_park_pays_for_the_hour_that_it_used(enter: Enter, town: Town) -> None
     expect(page.get_by_text("¥1,200.00", exact=True).first).to_be_visible()
     page.get_by_role("button", name="确认下单").click()
     page.wait_for_url("**/orders/*")
-    come_and_go(town, page.url.rsplit("/", 1)[1])
+    return page.url.rsplit("/", 1)[1]
+
+
+def hand_in(lab: Page) -> None:
+    """Hand in the result of the one booking that waits for it."""
     lab.goto("/bookings")
     lab.get_by_label("检测结果文件").set_input_files(
         {"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 report"}
     )
     lab.get_by_role("button", name="提交结果").click()
     expect(lab.get_by_text("没有待出结果的预约")).to_be_visible()
-    heading = page.get_by_role("heading", name="按实际使用计费")
-    for _ in range(30):  # a worker settles it in a moment
+
+
+def reload_until(page: Page, sign: Locator) -> None:
+    """Look at a page again until a worker has done what shows there."""
+    for _ in range(30):
         page.reload()
-        if heading.is_visible():
-            break
+        if sign.is_visible():
+            return
         page.wait_for_timeout(1_000)
+
+
+def test_a_park_pays_for_the_hour_that_it_used(enter: Enter, town: Town) -> None:
+    lab = enter("lab")
+    charge_by_use(lab)
+    page = enter("park01")
+    come_and_go(town, book_two_hours(page))
+    hand_in(lab)
+    reload_until(page, page.get_by_role("heading", name="按实际使用计费"))
     facts = page.locator("dl", has=page.get_by_text("已退回"))
     for shown in ("2 小时 · ¥1,200.00", "1 小时 · ¥600.00", "¥600.00，其中补贴"):
         expect(facts).to_contain_text(shown)

@@ -10,6 +10,9 @@ from urllib.parse import urlencode
 import pytest
 
 from marketplace import wsgi
+from tenants.kernel.clock import ManualClock
+from tests.api.test_attendance import suspended
+from tests.api.test_attendance_disputes import late_fee
 from tests.support.province import LEADS, Province
 from tests.support.web import Caller
 
@@ -62,12 +65,15 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     again = {"offering": "shared-inspection", "instrument_id": other["instrument_id"], "starts_at": other["starts_at"]}
     series = owner.post("/booking-series", again | {"count": 2, "purpose": "断口分析"}).get_json()
     owner.post("/orders", {"quote_id": series["quote_id"]})
+    park = owner.get("/me").get_json()["park"]
     guarded = {"offering": "shared-inspection", "name": "透射电镜", "region_code": "410311"} | GUARDED
+    guarded |= {"parks": [park["uscc"]]}
     instrument = province.lab.post("/instruments", guarded).get_json()
     asked = owner.post("/qualifications", {"instrument_id": instrument["id"], "evidence": "已培训"}).get_json()
+    dispute, suspension = conduct(province, owner)
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
-        "parks": owner.get("/me").get_json()["park"]["id"],
+        "parks": park["id"],
         "quotes": owner.post("/quotes", {"lines": [LEADS]}).get_json()["id"],
         "orders": order["id"],
         "runs": run["id"],
@@ -83,8 +89,20 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "artefacts": file["id"],
         "calendar-feeds": feed["id"],
         "qualifications": asked["id"],
+        "instruments": instrument["id"],
+        "attendance-disputes": dispute,
+        "suspensions": suspension,
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
     }
+
+
+def conduct(province: Province, owner: Caller) -> tuple[str, str]:
+    """Let ``owner`` cancel one booking too late and miss another; return its dispute of the fee and its suspension."""
+    fee = late_fee(province, owner)
+    dispute = owner.post("/attendance-disputes", {"fee_id": fee, "reason": "园区停电"}).get_json()
+    clock = province.workshop.clock
+    assert isinstance(clock, ManualClock)
+    return dispute["id"], suspended(province, clock, owner)
 
 
 def calls_with_ids() -> list[tuple[str, str]]:

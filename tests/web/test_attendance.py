@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 from tenants.kernel.clock import ManualClock
 from tests.api.test_attendance import suspended, used_for_an_hour
@@ -17,6 +18,7 @@ RULE = {
     "check_in_before_minutes": "1440", "grace_minutes": "15", "free_cancel_minutes": "86400", "late_cancel": "25",
     "no_show": "100", "overrun_unit_minutes": "30", "overrun_fee": "50", "metering": "larger", "valid_from": "",
     "suspend_after": "2", "suspend_window_days": "60", "suspend_days": "14",
+    "dispute_days": "20",
 }  # fmt: skip
 
 
@@ -31,6 +33,8 @@ def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province:
     assert lab.post(address, RULE).status_code == 303
     assert "第 1 版" in lab.get(address).text
     assert "60 天内在同一服务机构爽约 2 次，暂停新预约 14 天" in lab.get(address).text
+    assert "在计费后 20 天内提出" in lab.get(address).text
+    assert lab.post(address, RULE | {"dispute_days": "4"}).status_code == 422
     order = book(province.park(1))
     booking = order["lines"][0]["booking"]["id"]
     assert lab.post(f"/bookings/{booking}/attendance", {"step": "out"}).status_code == 409
@@ -110,3 +114,35 @@ def test_a_fee_is_disputed_answered_and_decided_on_pages(province: Province, sig
     page = park.get("/conduct").text
     assert "已核对通话记录" in page
     assert "异议成立" in page
+
+
+def test_noted_times_are_disputed_and_put_right_on_pages(
+    province: Province, signed_in: Enter, clock: ManualClock
+) -> None:  # fmt: skip
+    province.fund()
+    order = used_for_an_hour(province, clock, province.park(1), minutes=110)
+    park, operator = signed_in("admin1"), signed_in("operator")
+    page = park.get(f"/orders/{order}").text
+    (address,) = set(re.findall(r'href="(/conduct/bookings/[^"]+/times)"', page))
+    form = park.get(address).text
+    came, left = re.findall(r'name="(?:came|left)_at" type="datetime-local"\s+value="([^"]+)"', form)
+    claim = {"came_at": came, "left_at": left, "reason": "离场时未能签退"}
+    assert "与登记的时间相同" in park.post(address, claim).text
+    assert "请填写日期和时间" in park.post(address, claim | {"left_at": "昨天"}).text
+    earlier = f"{left[:11]}{int(left[11:13]) - 1:02}{left[13:]}"
+    assert park.post(address, claim | {"left_at": earlier, "reason": ""}).status_code == 422
+    assert park.post(address, claim | {"left_at": earlier}).status_code == 303
+    assert address not in park.get(f"/orders/{order}").text
+    assert "已提出过" in park.get(address).text
+    seen = park.get("/conduct").text
+    for part in ("园区主张", "离场时未能签退", "使用时间"):
+        assert part in seen
+    clock.advance(timedelta(days=15))
+    (insistence,) = set(re.findall(r'action="(/conduct/disputes/[^"]+/insistence)"', park.get("/conduct").text))
+    assert park.post(insistence, {"reason": "服务机构未答复"}).status_code == 303
+    decision = insistence.replace("insistence", "decision")
+    assert "异议成立，更正时间并冲回" in operator.get("/conduct").text
+    assert operator.post(decision, {"action": "accept", "reason": "门禁记录为准"}).status_code == 303
+    assert "已冲回" in park.get("/conduct").text
+    assert "经异议更正为" in park.get(f"/orders/{order}").text
+    assert "Corrected after a dispute" in park.get(f"/orders/{order}?lang=en").text
