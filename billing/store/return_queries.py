@@ -73,6 +73,16 @@ def returns_of_lines(session: Session, order_line_ids: Collection[UUID]) -> Sequ
     return session.execute(query.order_by(LineReturn.order_line_id, LineReturn.number)).scalars().all()
 
 
+def amounts_returned(session: Session, order_line_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return what came back of each of some order lines, or of what stands for one; those without a return are missing."""
+    if not order_line_ids:
+        return {}
+    query = select(LineReturn.order_line_id, func.sum(LineReturn.amount_fen)).where(
+        LineReturn.order_line_id.in_(order_line_ids)
+    )
+    return {row[0]: int(row[1]) for row in session.execute(query.group_by(LineReturn.order_line_id))}
+
+
 def returns_by_id(session: Session, return_ids: Collection[UUID]) -> dict[UUID, LineReturn]:
     """Return some returns by their ids."""
     query = select(LineReturn).where(LineReturn.id.in_(return_ids))

@@ -18,6 +18,7 @@ from billing.store import attendance_fees as store
 from billing.store import settlements
 from billing.store.attendance_fees import ATTENDANCE, AttendanceFee
 from billing.store.books import post_journal
+from billing.store.return_queries import amounts_returned
 from billing.usecases.metering import note_event
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Permission
@@ -65,6 +66,8 @@ class BookingFeeView:
     units: int
     unit_fen: int
     charged_at: datetime
+    returned_fen: int
+    """What of it came back."""
 
 
 def charge_fee(work: Work, *, fee: BookingFee) -> int:
@@ -105,8 +108,10 @@ def fees_by_booking(work: Work, *, booking_ids: Collection[UUID]) -> dict[UUID, 
     """Return the fees of bookings that the acting person's rows show."""
     work.actor.require(Permission.READ_ORDER)
     found: dict[UUID, tuple[BookingFeeView, ...]] = {}
-    for row in store.fees_of_bookings(work.session, booking_ids) if booking_ids else ():
-        found[row.booking_id] = (*found.get(row.booking_id, ()), _view(row))
+    rows = store.fees_of_bookings(work.session, booking_ids) if booking_ids else ()
+    returned = amounts_returned(work.session, [row.id for row in rows])
+    for row in rows:
+        found[row.booking_id] = (*found.get(row.booking_id, ()), _view(row, returned.get(row.id, 0)))
     return found
 
 
@@ -156,7 +161,7 @@ def _let_it_be_usage(work: Work, tenant: UUID, fee: BookingFee, fee_id: UUID, da
     post_journal(work.session, journal, user_id=work.actor.user_id)
 
 
-def _view(row: AttendanceFee) -> BookingFeeView:
+def _view(row: AttendanceFee, returned_fen: int) -> BookingFeeView:
     return BookingFeeView(
         id=row.id,
         booking_id=row.booking_id,
@@ -168,4 +173,5 @@ def _view(row: AttendanceFee) -> BookingFeeView:
         units=row.units,
         unit_fen=row.unit_fen,
         charged_at=row.charged_at,
+        returned_fen=returned_fen,
     )

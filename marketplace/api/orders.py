@@ -104,8 +104,16 @@ class UnusedPart(Answer):
     given_back_at: Moment
 
 
+class Payers(Answer):
+    """An amount, and what of it public funds and the park pay."""
+
+    gross_fen: Amount
+    subsidy_fen: Amount
+    payable_fen: Amount
+
+
 class OrderLine(Answer):
-    """One rented service; its amounts are those that were ordered."""
+    """One rented service; its amounts are those that were ordered, ``settled`` what is left of them."""
 
     id: UUID
     offering: str
@@ -133,6 +141,8 @@ class OrderLine(Answer):
     clawbacks: list[ClawbackRow]
     fees: list[BookingFee]
     unused: UnusedPart | None = Field(description="Null where all that was ordered is charged")
+    back: Payers = Field(description="What went back: cancelled, failed, not used or returned")
+    settled: Payers = Field(description="What was ordered less what went back")
 
 
 class Order(Answer):
@@ -151,6 +161,9 @@ class Order(Answer):
     park_name: str
     placed_at: Moment
     closed_at: Moment | None
+    back: Payers = Field(description="What of the ordered amounts went back")
+    settled: Payers = Field(description="What is left of them")
+    fees_fen: Amount = Field(description="Beside them: fees of bookings, less what of them came back")
     lines: list[OrderLine]
 
 
@@ -166,6 +179,9 @@ class OrderRow(Answer):
     gross_fen: Amount
     subsidy_fen: Amount
     payable_fen: Amount
+    back: Payers = Field(description="What of the ordered amounts went back")
+    settled: Payers = Field(description="What is left of them")
+    fees_fen: Amount = Field(description="Beside them: fees of bookings, less what of them came back")
     placed_at: Moment
 
 

@@ -54,16 +54,16 @@ def lines_with_orders(session: Session, tenant_id: UUID, line_ids: Sequence[UUID
     return {row[0]: NamedLine(*row[1:]) for row in session.execute(query)}
 
 
-def titles_of(session: Session, orders: Sequence[Order]) -> dict[UUID, list[str]]:
-    """Return the titles of the lines of some orders, of whichever parks, by order and in order."""
+def lines_by_order(session: Session, orders: Sequence[Order]) -> dict[UUID, list[OrderLine]]:
+    """Return the lines of some orders, of whichever parks, by order and in order."""
     if not orders:
         return {}
     keys = [(order.tenant_id, order.id) for order in orders]
-    query = select(OrderLine.order_id, OrderLine.title).where(tuple_(OrderLine.tenant_id, OrderLine.order_id).in_(keys))
-    titles: dict[UUID, list[str]] = {}
-    for row in session.execute(query.order_by(OrderLine.order_id, OrderLine.position)):
-        titles.setdefault(row.order_id, []).append(row.title)
-    return titles
+    query = select(OrderLine).where(tuple_(OrderLine.tenant_id, OrderLine.order_id).in_(keys))
+    found: dict[UUID, list[OrderLine]] = {}
+    for line in session.execute(query.order_by(OrderLine.order_id, OrderLine.position)).scalars():
+        found.setdefault(line.order_id, []).append(line)
+    return found
 
 
 @dataclass(frozen=True)

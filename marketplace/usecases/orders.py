@@ -10,9 +10,10 @@ from billing.usecases.clawback_cases import ClawbackRow, cases_by_line
 from billing.usecases.return_views import ReturnView, returns_by_line
 from billing.usecases.unused_parts import UnusedPartView, unused_by_line
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
-from marketplace.store.order_queries import lines_of, order_ids, order_of, order_page, places_of_runs, titles_of
+from marketplace.rules.settled import Payers, total, went_back
+from marketplace.store.order_queries import lines_by_order, lines_of, order_ids, order_of, order_page, places_of_runs
 from marketplace.store.orders import Order, OrderLine
-from marketplace.usecases.views import OrderLineView, OrderRow, OrderView
+from marketplace.usecases.views import OrderLineView, OrderRow, OrderView, parts_back
 from services.usecases import artefacts, bookings, runs, sample_views, site_months
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
@@ -82,7 +83,8 @@ def order_not_found() -> NotFound:
 
 def _rows(work: Work, orders: list[Order]) -> tuple[OrderRow, ...]:
     parks = onboarding.park_names(work, park_ids={order.tenant_id for order in orders})
-    titles = titles_of(work.session, orders)
+    lines = lines_by_order(work.session, orders)
+    back, fees = _went_back(work, [line for each in lines.values() for line in each])
     return tuple(
         OrderRow(
             id=order.id,
@@ -90,14 +92,39 @@ def _rows(work: Work, orders: list[Order]) -> tuple[OrderRow, ...]:
             status=OrderStatus(order.status),
             park_id=order.tenant_id,
             park_name=parks.get(order.tenant_id, ""),
-            titles=tuple(titles.get(order.id, ())),
+            titles=tuple(line.title for line in lines.get(order.id, ())),
             gross_fen=order.gross_fen,
             subsidy_fen=order.subsidy_fen,
             payable_fen=order.payable_fen,
+            back=total(back[line.id] for line in lines.get(order.id, ())),
+            fees_fen=sum(fees[line.id] for line in lines.get(order.id, ())),
             placed_at=order.placed_at,
         )
         for order in orders
     )
+
+
+def _went_back(work: Work, lines: Sequence[OrderLine]) -> tuple[dict[UUID, Payers], dict[UUID, int]]:
+    """Return, by line, what of it went back, and what the park pays for its booking beside it."""
+    delivered = [line.id for line in lines if line.status == LineStatus.DELIVERED]
+    returns = returns_by_line(work, order_line_ids=delivered)
+    unused = unused_by_line(work, order_line_ids=delivered)
+    charged = fees_by_booking(work, booking_ids=[line.booking_id for line in lines if line.booking_id])
+    back = {
+        line.id: went_back(
+            LineStatus(line.status),
+            Payers(line.gross_fen, line.subsidy_fen, line.payable_fen),
+            parts_back(unused.get(line.id), returns.get(line.id, ())),
+        )
+        for line in lines
+    }
+    fees = {
+        line.id: sum(fee.amount_fen - fee.returned_fen for fee in charged.get(line.booking_id, ()))
+        if line.booking_id
+        else 0
+        for line in lines
+    }
+    return back, fees
 
 
 def _line_views(work: Work, lines: Sequence[OrderLine]) -> tuple[OrderLineView, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from billing.usecases.clawback_cases import ClawbackRow
 from billing.usecases.return_views import ReturnView
 from billing.usecases.unused_parts import UnusedPartView
 from marketplace.rules.orders import LineStatus, OrderStatus, PaymentMethod
+from marketplace.rules.settled import Payers, total, went_back
 from services.usecases.artefacts import ArtefactView
 from services.usecases.bookings import BookingView
 from services.usecases.runs import RunView
@@ -55,6 +57,29 @@ class OrderLineView:
         """Return the list price: without included units and discounts."""
         return self.gross_fen + self.discount_fen + self.agreed_discount_fen
 
+    @property
+    def ordered(self) -> Payers:
+        """Return what was ordered."""
+        return Payers(self.gross_fen, self.subsidy_fen, self.payable_fen)
+
+    @property
+    def back(self) -> Payers:
+        """Return what of it went back."""
+        return went_back(self.status, self.ordered, parts_back(self.unused, self.returns))
+
+    @property
+    def settled(self) -> Payers:
+        """Return what is left of it."""
+        return self.ordered - self.back
+
+
+def parts_back(unused: UnusedPartView | None, returns: Sequence[ReturnView]) -> list[Payers]:
+    """Return what went back of a line that was delivered: what was not used, and each return."""
+    parts = [Payers(each.amount_fen, each.public_fen, each.park_fen) for each in returns]
+    if unused is not None:
+        parts.append(Payers(unused.gross_fen, unused.subsidy_fen, unused.payable_fen))
+    return parts
+
 
 @dataclass(frozen=True)
 class OrderView:
@@ -76,6 +101,21 @@ class OrderView:
     lines: tuple[OrderLineView, ...]
 
     @property
+    def back(self) -> Payers:
+        """Return what of the ordered amounts went back."""
+        return total(line.back for line in self.lines)
+
+    @property
+    def settled(self) -> Payers:
+        """Return what is left of the ordered amounts."""
+        return total(line.settled for line in self.lines)
+
+    @property
+    def fees_fen(self) -> int:
+        """Return what the park pays beside the price for its bookings: fees less what of them came back."""
+        return sum(fee.amount_fen - fee.returned_fen for line in self.lines for fee in line.fees)
+
+    @property
     def exemptions(self) -> tuple[dict[str, Any], ...]:
         """Return the case-by-case decisions that its awards stand on, each once: ``id`` and ``document_no``."""
         notes = [award.get("exemption") for line in self.lines for award in line.awards]
@@ -95,4 +135,13 @@ class OrderRow:
     gross_fen: int
     subsidy_fen: int
     payable_fen: int
+    back: Payers
+    """What of these went back."""
+    fees_fen: int
+    """What the park pays beside them for its bookings."""
     placed_at: datetime
+
+    @property
+    def settled(self) -> Payers:
+        """Return what is left of the ordered amounts."""
+        return Payers(self.gross_fen, self.subsidy_fen, self.payable_fen) - self.back

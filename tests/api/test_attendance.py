@@ -38,6 +38,9 @@ def test_a_rule_is_set_shown_and_kept_by_the_booking(province: Province) -> None
     gone = park.post(f"/orders/{order['id']}/cancel").get_json()
     (fee,) = gone["lines"][0]["fees"]
     assert (fee["kind"], fee["amount_fen"]) == ("late_cancel", gone["gross_fen"] * 2_500 // 10_000)
+    assert gone["back"] == {name: gone[name] for name in ("gross_fen", "subsidy_fen", "payable_fen")}
+    assert set(gone["settled"].values()) == {0}
+    assert park.get("/orders").get_json()["items"][0]["fees_fen"] == gone["fees_fen"] == fee["amount_fen"]
 
 
 def used_for_an_hour(province: Province, clock: ManualClock, park: Caller, minutes: int = 50) -> str:
@@ -68,6 +71,9 @@ def test_an_order_tells_what_was_booked_used_and_given_back(province: Province, 
     assert (unused["booked_units"], unused["used_units"]) == (2, 1)
     for name in ("gross_fen", "subsidy_fen", "payable_fen"):
         assert unused[name] == line[name] // 2 == order[name] // 2 > 0, name
+        assert line["settled"][name] == order["settled"][name] == order["back"][name] == order[name] // 2, name
+    (row,) = park.get("/orders").get_json()["items"]
+    assert [row[name] for name in ("back", "settled", "fees_fen")] == [order["back"], order["settled"], 0]
     usage = park.get("/usage?from=2026-03-01T00:00:00%2B08:00&to=2026-04-01T00:00:00%2B08:00").get_json()["items"]
     assert [each["gross_fen"] for each in usage if each["key"] == "shared-inspection"] == [line["gross_fen"] // 2]
 

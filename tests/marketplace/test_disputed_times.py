@@ -14,8 +14,9 @@ from sqlalchemy.exc import ProgrammingError
 from billing.usecases import alerts, credit_notes, invoicing, reconciliation
 from billing.usecases import attendance_disputes as disputes
 from marketplace.demo.theatre import Play
+from marketplace.rules.settled import Payers
 from marketplace.usecases import attendance_disputes as use_cases
-from marketplace.usecases import invariants
+from marketplace.usecases import invariants, orders
 from marketplace.usecases.views import OrderView
 from services.usecases import attendance_rules
 from tenants.kernel.context import Actor, system_actor
@@ -80,6 +81,11 @@ def test_a_check_out_noted_too_late_is_put_right_and_both_payers_get_their_share
     assert line.booking is not None
     assert (line.booking.checked_out_at, line.booking.used_minutes) == (starts(order).ends_at + 31 * MINUTE, 80)
     assert line.booking.corrected_out_at == starts(order).starts_at + 80 * MINUTE
+    placed = plays.now(play, park, order)
+    assert placed.back == Payers(back, order.subsidy_fen // 3, order.payable_fen // 3)
+    assert placed.settled == Payers(order.gross_fen - back, kept, order.payable_fen - order.payable_fen // 3)
+    (row,) = play.do(park, orders.list_orders).items
+    assert (row.back, row.settled, row.fees_fen, placed.fees_fen) == (placed.back, placed.settled, 0, 0)
     play.work_queue()
     assert "attendance.dispute_decided.accepted" in {each.kind for each in play.do(park, alerts.list_alerts)}
     period = f"{starts(order).starts_at:%Y-%m}"
@@ -92,8 +98,10 @@ def test_a_line_used_in_part_is_put_right_again(play: Play, park: Actor) -> None
     order = booked(play, park)
     line = used(play, park, order, timedelta(), -HOUR)
     assert line.unused is not None
-    asked = ask(play, park, order, 40 * MINUTE)
+    (row,) = play.do(park, orders.list_orders).items
     part = order.gross_fen // 3
+    assert (row.back.gross_fen, row.settled.gross_fen) == (part, order.gross_fen - part)
+    asked = ask(play, park, order, 40 * MINUTE)
     assert asked.amount_fen == part
     assert decide(play, colleague(play), asked.id, accept=False).status == "refused"
     assert insist(play, park, asked.id).status == "insisted"

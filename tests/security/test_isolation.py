@@ -65,12 +65,12 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
     again = {"offering": "shared-inspection", "instrument_id": other["instrument_id"], "starts_at": other["starts_at"]}
     series = owner.post("/booking-series", again | {"count": 2, "purpose": "断口分析"}).get_json()
     owner.post("/orders", {"quote_id": series["quote_id"]})
+    dispute, suspension = conduct(province, owner)
     park = owner.get("/me").get_json()["park"]
     guarded = {"offering": "shared-inspection", "name": "透射电镜", "region_code": "410311"} | GUARDED
-    guarded |= {"parks": [park["uscc"]]}
+    guarded |= {"park_usccs": [park["uscc"]]}
     instrument = province.lab.post("/instruments", guarded).get_json()
     asked = owner.post("/qualifications", {"instrument_id": instrument["id"], "evidence": "已培训"}).get_json()
-    dispute, suspension = conduct(province, owner)
     file = owner.post("/artefacts?name=a.csv", data=b"a,b", content_type="text/csv").get_json()
     return {
         "parks": park["id"],

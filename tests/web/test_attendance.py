@@ -46,6 +46,7 @@ def test_a_rule_is_set_on_a_page_and_its_fee_is_seen_before_cancelling(province:
     page = park.get(f"/orders/{order['id']}").text
     assert "只按预约规则收取下列费用" in page
     assert "临时取消费" in page
+    assert "另收预约费用" in park.get("/orders").text
 
 
 def test_a_page_says_what_was_booked_used_and_given_back(
@@ -59,6 +60,9 @@ def test_a_page_says_what_was_booked_used_and_given_back(
     park = signed_in("admin1")
     page = park.get(f"/orders/{order}").text
     assert "按实际使用计费" in page
+    for part in ("<caption>下单与实际结算</caption>", "净额"):
+        assert part in page
+    assert "下单 ¥" in park.get("/orders").text
     assert "2 小时" in page
     assert "1 小时" in page
     page = park.get(f"/orders/{order}?lang=en").text
