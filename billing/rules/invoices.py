@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billing.rules.money import allocate, vat_of_gross
-from billing.rules.periods import DEFAULT_ZONE, Period, local_day, month_name, month_of, start_of_day
+from billing.rules.periods import DEFAULT_ZONE, Period, local_day, month_before, month_name, month_of, start_of_day
 
 PAYMENT_DAYS = 30
 LEGAL_ENTITY = "PTM"
@@ -134,5 +134,5 @@ class Closed:
         """
         month = month_of(month_of(received_at).end)
         while not self.is_late(month.start, received_at):
-            month = month_of(month.start - timedelta(days=1))
+            month = month_before(month.start)
         return month.end

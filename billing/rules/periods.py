@@ -61,6 +61,11 @@ def month_of(moment: datetime, timezone: str = DEFAULT_ZONE) -> Period:
     return month_period(day.year, day.month, timezone)
 
 
+def month_before(moment: datetime, timezone: str = DEFAULT_ZONE) -> Period:
+    """Return the calendar month of a zone before the one that contains an aware moment."""
+    return month_of(month_of(moment, timezone).start - timedelta(days=1), timezone)
+
+
 def parse_month(text: str, timezone: str = DEFAULT_ZONE) -> Period | None:
     """Return the month written ``YYYY-MM``, or None when the text is none."""
     try:

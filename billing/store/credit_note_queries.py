@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, select, true, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from billing.store.credit_notes import CreditNote, CreditNoteCounter, CreditNote
 from billing.store.invoices import Invoice, InvoiceLine
 from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
+from tenants.kernel.writing import array_of_ids
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def uncredited_returns(session: Session, parks: Collection[UUID]) -> dict[UUID, 
     )
     query = (
         select(LineReturn)
-        .where(LineReturn.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))), ~named.exists())
+        .where(LineReturn.tenant_id == func.any(array_of_ids(parks)), ~named.exists())
         .order_by(LineReturn.returned_at, LineReturn.id)
     )
     found: dict[UUID, list[LineReturn]] = {}

@@ -9,14 +9,14 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Uuid, cast, exists, func, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, cast, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from billing.store.invoices import Invoice, InvoiceCounter, InvoiceLine
 from billing.store.payments import Allocation, Payment
 from billing.store.usage import RatedUsage, UsageEvent
-from tenants.kernel.writing import array_text
+from tenants.kernel.writing import array_of_ids, array_text
 
 READ_AT_ONCE = 1000
 
@@ -87,7 +87,7 @@ def pending_usage(session: Session, period: str, parks: Collection[UUID]) -> Ite
             RatedUsage.vat_bp,
             RatedUsage.payment_method == "wallet",
         )
-        .where(RatedUsage.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))), *_pending(period))
+        .where(RatedUsage.tenant_id == func.any(array_of_ids(parks)), *_pending(period))
         .order_by(RatedUsage.tenant_id, RatedUsage.period, RatedUsage.rated_at, RatedUsage.id)
         .execution_options(yield_per=READ_AT_ONCE)
     )

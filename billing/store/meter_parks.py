@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.rules.meters import Aggregation, Meter, average
@@ -19,6 +19,7 @@ from billing.store.meter_queries import freshest
 from billing.store.meter_readings import readings
 from billing.store.meter_statements import ALL, SOME, Shape, spans_of, statement
 from billing.store.usage import UsageEvent
+from tenants.kernel.writing import array_of_ids
 
 MANY = 200
 """From so many parks on, looking each event's park up costs more than reading all parks between the first and the last."""
@@ -54,7 +55,7 @@ def event_values(
         meter,
         UsageEvent.time >= period.start,
         UsageEvent.time < period.end,
-        UsageEvent.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))),
+        UsageEvent.tenant_id == func.any(array_of_ids(parks)),
         as_of=as_of,
     ).subquery()
     order = (read.c.tenant_id, read.c.time, read.c.received_at, read.c.source, read.c.event_id)

@@ -77,14 +77,21 @@ class MeteredCredit(TenantOwned, Base):
 
 
 class MeteredMonth(Base):
-    """A month whose use of a meter has begun to be charged: what is rolled up of it from then on is late."""
+    """A month whose use of a meter has begun to be charged: what is rolled up of it from then on is late. Once all parks
+    are charged, only what came late is looked at.
+    """
 
     __tablename__ = "metered_months"
-    __table_args__ = ({"info": {"shared": "months are charged for all parks"}},)
+    __table_args__ = (
+        CheckConstraint("charged_at >= begun_at", name="charged"),
+        {"info": {"shared": "months are charged for all parks"}},
+    )
 
     meter: Mapped[str] = mapped_column(String(64), ForeignKey("meters.slug"), primary_key=True)
     period: Mapped[str] = mapped_column(String(7), primary_key=True)
     begun_at: Mapped[datetime]
+    charged_at: Mapped[datetime | None]
+    """When the month was over and the last park was charged; set once."""
 
 
 class LateUsage(TenantOwned, Base):

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, cast, func, or_, select, tuple_, update
+from sqlalchemy import Text, cast, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,7 @@ from billing.store.programmes import Price
 from billing.store.rollups import MeterProgress
 from billing.store.settlements import meter_of
 from billing.store.usage import RatedUsage
+from tenants.kernel.writing import array_of_ids
 
 PieceKey = tuple[UUID, str, UUID, datetime]
 """Park, meter, price and start: what tells a part of a month from every other."""
@@ -82,6 +83,22 @@ def begin_months(session: Session, meters: Iterable[str], period: str, at: datet
         session.execute(insert(MeteredMonth).values(rows).on_conflict_do_nothing())
 
 
+def end_months(session: Session, period: str, at: datetime) -> None:
+    """Note that all parks are charged a month's use of the meters that it began to be charged for."""
+    session.execute(
+        update(MeteredMonth)
+        .where(MeteredMonth.period == period, MeteredMonth.charged_at.is_(None))
+        .values(charged_at=at)
+    )
+
+
+def meters_to_charge(session: Session, period: str) -> tuple[ChargedMeter, ...]:
+    """Return the meters that have a price in a month whose use is not charged to all parks yet."""
+    done = select(MeteredMonth.meter).where(MeteredMonth.period == period, MeteredMonth.charged_at.is_not(None))
+    charged = set(session.execute(done).scalars())
+    return tuple(each for each in meters_charged_in(session, period) if each.meter.slug not in charged)
+
+
 def hold_rollups(session: Session, meters: Iterable[str]) -> None:
     """Let nobody roll up these meters until the transaction ends, so that what they roll up later is known to be late."""
     query = select(MeterProgress.meter).where(MeterProgress.meter.in_(sorted(meters))).order_by(MeterProgress.meter)
@@ -109,7 +126,7 @@ def charged_before(
     query = (
         select(MeteredUsage, refused)
         .where(
-            MeteredUsage.tenant_id == func.any(_ids(parks)),
+            MeteredUsage.tenant_id == func.any(array_of_ids(parks)),
             MeteredUsage.period.in_(sorted(periods)),
             MeteredUsage.meter.in_(sorted(meters)),
         )
@@ -126,7 +143,7 @@ def charged_before(
 def late_months(session: Session, parks: Collection[UUID]) -> dict[tuple[UUID, str, str], int]:
     """Return, by park, meter and month, where something has come late that nobody looked at, and how often by now."""
     query = select(LateUsage.tenant_id, LateUsage.meter, LateUsage.period, LateUsage.noted).where(
-        LateUsage.tenant_id == func.any(_ids(parks)), LateUsage.seen < LateUsage.noted
+        LateUsage.tenant_id == func.any(array_of_ids(parks)), LateUsage.seen < LateUsage.noted
     )
     return {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
 
@@ -152,7 +169,7 @@ def note_seen(session: Session, looked: Mapping[tuple[UUID, str, str], int]) -> 
 def invoiced_parks(session: Session, parks: Collection[UUID], period: str) -> set[UUID]:
     """Return those of some parks that have a month's invoice."""
     query = select(Invoice.tenant_id).where(
-        Invoice.tenant_id == func.any(_ids(parks)), Invoice.period == period, Invoice.status != "void"
+        Invoice.tenant_id == func.any(array_of_ids(parks)), Invoice.period == period, Invoice.status != "void"
     )
     return set(session.execute(query).scalars())
 
@@ -256,7 +273,3 @@ def meters_by_slug(session: Session, slugs: Collection[str]) -> dict[str, Meter]
     """Return some meters as the rules know them."""
     query = select(usage.Meter).where(usage.Meter.slug.in_(sorted(slugs)))
     return {row.slug: meter_of(row) for row in session.execute(query).scalars()}
-
-
-def _ids(parks: Collection[UUID]) -> ColumnElement[Any]:
-    return cast(list(parks), ARRAY(Uuid))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from billing.store.invoices import InvoiceLine
 from billing.store.payments import Payment
 from billing.store.returns import LineReturn
 from billing.store.usage import RatedUsage
-from tenants.kernel.writing import rows_written
+from tenants.kernel.writing import array_of_ids, rows_written
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def waiting_credits(session: Session, parks: Collection[UUID]) -> dict[UUID, lis
     """Return, by rated usage of some parks, the returns (id and fen) whose credit waits for the usage's invoice."""
     credited = select(Payment.reference).where(Payment.tenant_id == LineReturn.tenant_id, Payment.method == "return")
     query = select(LineReturn.rated_usage_id, LineReturn.id, LineReturn.waiting_fen).where(
-        LineReturn.tenant_id == func.any(cast(list(parks), ARRAY(Uuid))),
+        LineReturn.tenant_id == func.any(array_of_ids(parks)),
         LineReturn.waiting_fen > 0,
         func.concat("return:", LineReturn.id).not_in(credited),
     )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 from billing.rules.arrears import Held, Offered, Piece, billed_quantity, due, looks_at_events, pieces
@@ -73,13 +74,18 @@ class MeteredLine:
     @property
     def title(self) -> str:
         """Return what stands on its line."""
-        last = local_day(self.during.end - timedelta(microseconds=1), DEFAULT_ZONE)
-        days = f"{local_day(self.during.start, DEFAULT_ZONE).isoformat()} – {last.isoformat()}"
-        return f"{self.name[:150]} {days}{'（迟到用量）' if self.number else ''}"
+        return f"{self.name[:150]} {_days(self.during)}{'（迟到用量）' if self.number else ''}"
 
     def used_at(self, now: datetime) -> datetime:
         """Return the moment by which it was used: the last of its part, or now while that lasts."""
         return max(self.during.start, min(self.during.end - timedelta(microseconds=1), now))
+
+
+@lru_cache(maxsize=64)
+def _days(during: Period) -> str:
+    """Return a part of a month by its first and last day; nearly all parks have the same."""
+    last = local_day(during.end - timedelta(microseconds=1), DEFAULT_ZONE)
+    return f"{local_day(during.start, DEFAULT_ZONE).isoformat()} – {last.isoformat()}"
 
 
 @dataclass(frozen=True)
@@ -93,27 +99,28 @@ class Worked:
 def work_out(work: Work, period: str, parks: Collection[UUID]) -> Worked:
     """Return what some parks' metered use up to a month comes to beyond what was charged for it, for use cases that have
     asked for their own permission. Nothing is written.
+
+    Looked at are the month's meters that not all parks are charged for yet, and wherever something came late.
     """
     late = store.late_months(work.session, parks)
     worked = Worked(looked=late)
-    months: dict[str, set[tuple[UUID, str]] | None] = {}
+    asked: dict[str, dict[str, set[UUID]]] = {period: {}}
     for park_id, meter, month in late:
-        asked = months.setdefault(month, set())
-        assert asked is not None, "only the month itself is not limited"  # noqa: S101 - for the type checker
-        asked.add((park_id, meter))
-    months[period] = None
-    for month in sorted(months):
-        worked.lines.extend(_of_month(work, month, parks, months[month]))
+        asked.setdefault(month, {}).setdefault(meter, set()).add(park_id)
+    for each in store.meters_to_charge(work.session, period):
+        asked[period][each.meter.slug] = set(parks)
+    for month in sorted(asked):
+        worked.lines.extend(_of_month(work, month, asked[month]))
     return worked
 
 
 def metered_parks(work: Work, period: str) -> set[UUID]:
-    """Return the parks whose invoice of a month may have metered use: those with a tier while something is charged by
-    a meter, and those for which something came late.
+    """Return the parks whose invoice of a month may have metered use that is not charged yet: those with a tier while
+    something is charged by a meter that not all parks are charged for, and those for which something came late.
     """
     month = _month(period)
     found = store.parks_with_late_use(work.session)
-    if store.charged_meters(work.session, month.start, month.end):
+    if store.meters_to_charge(work.session, period):
         found |= set(tiers_held(work, start=month.start, end=month.end))
     return found
 
@@ -124,14 +131,13 @@ def _month(period: str) -> Period:
     return month
 
 
-def _of_month(
-    work: Work, period: str, parks: Collection[UUID], asked: Collection[tuple[UUID, str]] | None
-) -> Iterator[MeteredLine]:
-    """Yield what is due for one month: for all of the parks, or those and their meters that are asked about."""
+def _of_month(work: Work, period: str, asked: Mapping[str, Collection[UUID]]) -> Iterator[MeteredLine]:
+    """Yield what is due for one month, for the parks that are asked about by meter."""
     month = _month(period)
-    meters = store.charged_meters(work.session, month.start, month.end)
+    meters = [each for each in store.meters_charged_in(work.session, period) if asked.get(each.meter.slug)]
     if not meters:
         return
+    parks = sorted(set().union(*(asked[each.meter.slug] for each in meters)))
     before: dict[PieceKey, Before] = {
         each.key: each
         for each in store.charged_before(work.session, parks, [period], [each.meter.slug for each in meters])
@@ -145,8 +151,7 @@ def _of_month(
                 until = min(each.span_to, each.taken_at)
                 if each.key[3] < until:
                     fixed.setdefault(each.key[0], []).append(Piece(Period(each.key[3], until), each.key[2]))
-        chosen = parks if asked is None else [park_id for park_id in parks if (park_id, slug) in asked]
-        for during, members in _by_span(month, meter, chosen, held, fixed).items():
+        for during, members in _by_span(month, meter, sorted(asked[slug]), held, fixed).items():
             yield from _due(work, period, meter, during, members, before)
 
 

@@ -15,7 +15,7 @@ from billing.rules import ledger
 from billing.rules.invoices import LEGAL_ENTITY
 from billing.rules.ledger import JournalDraft
 from billing.rules.meters import plain
-from billing.rules.periods import DEFAULT_ZONE, local_day
+from billing.rules.periods import DEFAULT_ZONE, local_day, month_name
 from billing.rules.returns import ReturnCause
 from billing.store import invoice_queries
 from billing.store import metered_queries as store
@@ -75,9 +75,17 @@ def charge_parks(work: Work, period: str, parks: Sequence[UUID]) -> int:
     return sum(line.charged_fen > 0 for line in lines)
 
 
+def end_charging(work: Work, period: str) -> None:
+    """Note that all parks are charged their metered use of a month, for use cases that have done so. Of a month that
+    lasts, more is to come.
+    """
+    if period < month_name(work.now):
+        store.end_months(work.session, period, work.now)
+
+
 def _hold(work: Work, period: str, parks: Sequence[UUID]) -> set[str]:
     """Return the meters that are looked at, whose roll-ups nobody moves on until the transaction ends."""
-    charged = {each.meter.slug for each in store.meters_charged_in(work.session, period)}
+    charged = {each.meter.slug for each in store.meters_to_charge(work.session, period)}
     meters = charged | {meter for _, meter, _ in store.late_months(work.session, parks)}
     if meters:
         store.begin_months(work.session, sorted(charged), period, work.now)

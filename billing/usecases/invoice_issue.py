@@ -64,7 +64,8 @@ def parks_to_invoice(work: Work, period: str) -> list[UUID]:
     """Return the parks that may have something to be invoiced for a month, in order; for use cases that have asked for
     their own permission. What was used by meter is known only when it is charged, so some may have nothing.
     """
-    return sorted({*invoice_queries.pending_parks(work.session, period), *metered_parks(work, period)})
+    pending, metered = invoice_queries.pending_parks(work.session, period), metered_parks(work, period)
+    return sorted({*pending, *metered}) if metered else list(pending)
 
 
 def chunks(parks: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:

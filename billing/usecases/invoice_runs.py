@@ -1,6 +1,6 @@
 """Issuing a month's invoices to all parks as a job: it waits for late use, shows how far it is, and goes on after a kill.
 
-What was used by meter is charged first; it stands on the invoice whenever that is issued. Each step is a transaction of
+What was used by meter and is not charged yet is charged first; it stands on the invoice whenever that is issued. Each step is a transaction of
 its own that issues to some parks and counts them. What was issued stays; a park that has
 its invoice is not issued another, so a job that begins again does only what is left, and no number is lost or given twice.
 """
@@ -16,7 +16,7 @@ from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import invoice_run_queries
 from billing.store.invoice_queries import pending_parks
 from billing.store.invoices import InvoiceRun
-from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use
+from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use, end_charging
 from billing.usecases.invoice_drafts import check_period_begun, grace_end
 from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to, parks_to_invoice
 from billing.usecases.minimums import settle_minimums
@@ -93,6 +93,7 @@ def carry_out_run(workshop: WorkShop, actor: Actor, *, run_id: UUID) -> None:
         with workshop.work(actor) as work:
             charge_metered_use(work, period, some)
     with workshop.work(actor) as work:
+        end_charging(work, period)
         settle_minimums(work, period)
         pending = pending_parks(work.session, period)
         invoice_run_queries.expect(work.session, run_id, len(pending))

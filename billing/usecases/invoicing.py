@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing.store import invoice_queries
 from billing.store.invoices import Invoice
-from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use
+from billing.usecases.arrears_charging import METERED_AT_ONCE, charge_metered_use, end_charging
 from billing.usecases.invoice_drafts import check_period_begun
 from billing.usecases.invoice_issue import PARKS_AT_ONCE, chunks, issue_to, parks_to_invoice
 from billing.usecases.invoice_views import (
@@ -52,6 +52,8 @@ def issue_invoices(work: Work, *, period: str, park_id: UUID | None = None) -> t
     parks = [park_id] if park_id is not None else parks_to_invoice(work, period)
     for some in chunks(parks, METERED_AT_ONCE):
         charge_metered_use(work, period, some)
+    if park_id is None:
+        end_charging(work, period)
     settle_minimums(work, period, park_id)
     pending = [park_id] if park_id is not None else invoice_queries.pending_parks(work.session, period)
     for some in chunks(pending, PARKS_AT_ONCE):

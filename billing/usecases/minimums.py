@@ -17,7 +17,7 @@ from billing.rules import ledger
 from billing.rules.invoices import LEGAL_ENTITY, grace_ends
 from billing.rules.ledger import JournalDraft
 from billing.rules.minimums import minimum_of, shortfall
-from billing.rules.periods import DEFAULT_ZONE, Period, local_day, month_name, month_of, parse_month
+from billing.rules.periods import DEFAULT_ZONE, Period, local_day, month_before, month_name, parse_month
 from billing.store import legal_entities
 from billing.store import minimums as store
 from billing.store.books import post_journals
@@ -40,7 +40,7 @@ LAST_MOMENT = timedelta(microseconds=1)
 def charge_minimums(work: Work) -> int:
     """Settle the month before the running one, once its grace is over, for the clockwork; return how many were due."""
     work.actor.require(Permission.RUN_PLATFORM)
-    month = month_of(month_of(work.now).start - LAST_MOMENT)
+    month = month_before(work.now)
     waits_until = grace_ends(month, legal_entities.entity_of(work.session, LEGAL_ENTITY).grace_days)
     return settle_minimums(work, month_name(month.start)) if work.now >= waits_until else 0
 

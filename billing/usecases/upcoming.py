@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.rules.periods import month_name, month_of
+from billing.rules.periods import month_before, month_name
 from billing.store import metered_queries as store
 from billing.store.invoice_queries import PendingLine
 from billing.usecases.arrears import metered_parks, work_out
@@ -56,7 +56,7 @@ def read_metered_use(work: Work) -> tuple[Upcoming, ...]:
     work.actor.require(Permission.READ_USAGE)
     park_id = work.actor.require_tenant()
     this_month = month_name(work.now)
-    last_month = month_name(month_of(work.now).start - timedelta(days=1))
+    last_month = month_name(month_before(work.now).start)
     found: dict[tuple[str, str], Upcoming] = {}
     for period in (last_month, this_month):
         for each in upcoming_lines(work, period, park_id).get(park_id, ()):

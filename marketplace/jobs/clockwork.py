@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.usecases import fund_outlook, holds, minimums, rollups, wallets
+from billing.usecases import fund_outlook, holds, minimums, month_charging, rollups, wallets
 from marketplace.composition import Marketplace
 from marketplace.usecases import attendance as booking_money
 from marketplace.usecases import (
@@ -168,6 +168,11 @@ def renew_subscriptions(market: Marketplace) -> None:
     _each_park(market, waiting, subscription_fees.charge_park, "the subscription of park %s could not be charged")
 
 
+def charge_metered_use(market: Marketplace) -> None:
+    """Charge what meters counted last month, once the month's grace is over."""
+    month_charging.charge_ended_month(market.workshop, system_actor("clockwork"))
+
+
 def charge_minimums(market: Marketplace) -> None:
     """Charge what last month's charges fall short of the plans' minimum, once the month's grace is over."""
     with market.workshop.work(system_actor("clockwork")) as work:
@@ -325,6 +330,7 @@ CHORES = (
     Chore("watch_funds", "7 * * * *", watch_funds),
     Chore("offer_later_awards", "40 18 * * *", offer_later_awards),
     Chore("renew_subscriptions", "2 * * * *", renew_subscriptions),
+    Chore("charge_metered_use", "11 * * * *", charge_metered_use),
     Chore("charge_minimums", "12 * * * *", charge_minimums),
     Chore("expire_wallet_credits", "5 * * * *", expire_wallet_credits),
     Chore("roll_up_meters", "* * * * *", roll_up_meters),

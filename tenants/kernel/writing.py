@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import JSON, CursorResult, Executable
+from sqlalchemy import JSON, ColumnElement, CursorResult, Dialect, Executable, bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import UserDefinedType
 
 from tenants.kernel.database import Base
 
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
-_UNQUOTED = frozenset((int, UUID))
 
 
 def rows_written(session: Session, statement: Executable) -> int:
@@ -82,13 +82,36 @@ def insert_columns(session: Session, table: type[Base], rows: Sequence[Mapping[s
     session.connection().exec_driver_sql(written, values)
 
 
+class _Ids(UserDefinedType[Collection[UUID]]):
+    """Ids as PostgreSQL writes an array of them: thousands take a third of the time they take as the driver's list."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the type's name to PostgreSQL."""
+        return "uuid[]"
+
+    def bind_processor(self, _dialect: Dialect) -> Callable[[Any], str]:
+        """Return what writes them."""
+        return array_text
+
+
+def array_of_ids(ids: Collection[UUID]) -> ColumnElement[Collection[UUID]]:
+    """Return ids as one value of a statement, for ``= ANY``."""
+    return bindparam(None, ids, type_=_Ids())
+
+
 def array_text(values: Iterable[Any]) -> str:
     """Return values as PostgreSQL writes an array of one dimension: a third of what the driver takes for it.
 
     A column of nothing but ids or whole numbers needs neither quotes nor a look at each value.
     """
     column = list(values)
-    if _UNQUOTED.issuperset(map(type, column)):
+    kinds = set(map(type, column))
+    if kinds == {UUID}:
+        return "{" + ",".join([f"{each.int:032x}" for each in column]) + "}"
+    if kinds == {int}:
         return "{" + ",".join(map(str, column)) + "}"
     return "{" + ",".join(["NULL" if each is None else _quoted(each) for each in column]) + "}"
 

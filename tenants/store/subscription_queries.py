@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from tenants.kernel.database import AnyRow
-from tenants.kernel.writing import rows_written
+from tenants.kernel.writing import array_of_ids, rows_written
 from tenants.store.organisations import Organisation
 from tenants.store.subscriptions import Subscription, SubscriptionPeriod
 
@@ -75,7 +75,7 @@ def held_between(
         )
     )
     if park_ids is not None:
-        query = query.where(Subscription.tenant_id == func.any(cast(list(park_ids), ARRAY(Uuid))))
+        query = query.where(Subscription.tenant_id == func.any(array_of_ids(park_ids)))
     return session.execute(query.order_by(Subscription.tenant_id, Subscription.starts_at)).all()
 
 
