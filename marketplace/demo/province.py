@@ -16,7 +16,7 @@ from marketplace.demo import carbon, history, joint, measures, monitoring, sampl
 from marketplace.demo.logins import ApiKey, Login, Logins
 from marketplace.demo.seeder import Seeder, derived
 from services.rules.company_imports import ImportKind
-from services.rules.demo_companies import demo_companies
+from services.rules.demo_companies import demo_companies, demo_expansions
 from services.rules.demo_tables import demo_demands, demo_input_output
 from services.rules.slots import Hours
 from services.usecases import catalogue, company_imports, instruments, reference_tables
@@ -95,6 +95,7 @@ def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
     for instrument in world.INSTRUMENTS:
         seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
     seeder.step("companies", operator, partial(_import_companies, start=start))
+    seeder.step("expansions", operator, partial(_import_expansions, start=start))
     seeder.step("positioning tables", operator, partial(_import_tables, start=start))
     measures.lay_down(seeder)
     finance = seeder.person("finance", world.PASSWORD)
@@ -240,6 +241,20 @@ def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:
         licence="CC0-1.0",
         as_of=as_of,
         content=demo_companies(as_of=as_of),
+    )
+    return {"rows": report.rows_accepted}
+
+
+def _import_expansions(work: Work, *, start: datetime) -> dict[str, Any]:
+    """Bring dated expansions in: too few to fit a ranker to, which the demo's lists would wait for, enough for reasons."""
+    as_of = start.astimezone(CHINA).date()
+    report = company_imports.import_at_once(
+        work,
+        kind=ImportKind.EXPANSIONS,
+        name="演示扩张事件（合成数据）",
+        licence="CC0-1.0",
+        as_of=as_of,
+        content=demo_expansions(as_of=as_of),
     )
     return {"rows": report.rows_accepted}
 

@@ -11,10 +11,11 @@ from typing import Any
 from services.gateways.lead_files import render_files
 from services.gateways.leads_documents import REPORT
 from services.gateways.sandbox import Progress
+from services.rules.bare_names import unheard
 from services.rules.evidence import LANGUAGE_MODEL
 from services.rules.personal_data import free_text
 from services.rules.runs import MANIFEST
-from services.rules.wording import beyond
+from services.rules.wording import beyond, plain
 
 FEWEST_CHARACTERS = 20
 INSTRUCTION = (
@@ -35,13 +36,22 @@ def question(lead: Lead) -> str:
 def may_stand(answer: str, lead: Lead, names: frozenset[str]) -> str | None:
     """Return an answer as the letter takes it; None when it says anything that the template's sentences do not."""
     text = "".join(answer.split())
-    known = "".join(each["text"] for each in lead["pitch"]["sentences"])
+    known = _known(lead)
     if len(text) < FEWEST_CHARACTERS or any(each in text for each in "〔〕<>*#`"):
         return None
     if beyond(" ".join(answer.split()), known, name=lead["name"], others=names):
         return None
     told = " ".join(answer.split())
     return told if told.endswith("。") else told.rstrip("，,；;.！!") + "。"
+
+
+def unheard_in(text: str, lead: Lead) -> frozenset[str]:
+    """Return the pieces of an answer, as long as a company's short name may be, that the template's sentences do not have."""
+    return unheard(plain(text), plain(_known(lead) + lead["name"]))
+
+
+def _known(lead: Lead) -> str:
+    return "".join(each["text"] for each in lead["pitch"]["sentences"])
 
 
 def with_pitches(

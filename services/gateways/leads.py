@@ -30,7 +30,7 @@ from services.rules.leads import Brief, Lead, Ranking
 from services.rules.positioning.decision import position
 from services.rules.positioning.structure import structure_of
 from services.rules.ranking.history import build_pool
-from services.rules.ranking.listing import rank_registry
+from services.rules.ranking.listing import eligible_rows, rank_registry
 from services.rules.runs import MANIFEST
 
 ENGINE_VERSION = "2.1.0"
@@ -114,6 +114,7 @@ def _rank(
     """Rank by what the dated expansions before ``today`` teach; by their number and distance where they teach too little."""
     if history is None:
         return rank_registry(brief, index.registry, index.scopes, locate, today, None, openings), None
+    eligible_rows(brief, index.registry, index.scopes, locate, today)  # a brief that is refused is so before the fit
     progress("fit", 0.1)
     pool = build_pool(index.registry, history.expansions, locate, today, brief.region_code)
     kept = None if edition is None else load_model(edition.content)
@@ -123,7 +124,8 @@ def _rank(
         ranker = replace(kept, edition=(edition.number, edition.sha256))
     progress("rank", 0.85)
     scorer = FittedScorer(pool, ranker, brief.region_code, today) if ranker.scores else None
-    return rank_registry(brief, pool.with_moves(), index.scopes, locate, today, scorer, openings), ranker
+    registry, last = pool.with_moves(), pool.last_moves()
+    return rank_registry(brief, registry, index.scopes, locate, today, scorer, openings, last), ranker
 
 
 def _card(ranker: Ranker) -> dict[str, object]:

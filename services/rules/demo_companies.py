@@ -63,6 +63,16 @@ def demo_companies(*, as_of: date, count: int = 3000, seed: int = 1) -> bytes:
     return stream.getvalue().encode()
 
 
+def demo_expansions(*, as_of: date, count: int = 3000, seed: int = 1, most: int = 150) -> bytes:
+    """Return dated expansions of the companies of ``demo_companies`` as a CSV: ``most`` of them, from all over the file."""
+    moves = io.StringIO(newline="")
+    write_companies(io.StringIO(newline=""), moves, as_of=as_of, count=count, seed=seed)
+    header, *rows = csv.reader(io.StringIO(moves.getvalue(), newline=""))
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([header, *rows[:: -(-len(rows) // most)]])
+    return stream.getvalue().encode()
+
+
 def write_companies(companies: TextIO, events: TextIO | None, *, as_of: date, count: int, seed: int) -> int:
     """Write a registry row by row and, where asked for, the dated expansions that its counts tell of; return their number.
 

@@ -10,7 +10,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 
+from services.rules.bare_names import bare_names
 from services.rules.numerals import DIGITS, LARGE, SMALL, find
+from services.rules.short_names import short_names
 
 LONGEST = 600
 """Characters of a text that is looked at."""
@@ -53,7 +55,7 @@ _MARK = "\0"
 def beyond(text: str, known: str, *, name: str, others: Collection[str] = ()) -> tuple[str, ...]:
     """Return what of ``text`` does not stand in ``known``, as it was found; nothing for a text that may stand.
 
-    ``name`` is the company that both are about, ``others`` are companies that neither may name.
+    ``name`` is the company that both are about, ``others`` are companies that neither may name, in full or by short names.
     """
     said, told, name = plain(text), plain(known), plain(name)
     if not said.strip() or len(said) > LONGEST:
@@ -61,6 +63,8 @@ def beyond(text: str, known: str, *, name: str, others: Collection[str] = ()) ->
     found = [each for each in said if unicodedata.category(each) in _HIDDEN and each != "\n"]
     without = said.replace(name, _MARK)
     found += [each for each in map(plain, others) if each != name and each in (without if each in name else said)]
+    short = {each for other in others if other != name for each in short_names(other)}
+    found += bare_names(without, told, sorted(short - {name}))
     said, told = without, told.replace(name, _MARK)
     found += _organisations(said, told)
     found += _latin(said, told)

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from sqlalchemy import select
 
 from services.gateways.expansion_files import HEADER
 from services.gateways.lead_index import FORMAT, META, build_index
+from services.rules.bare_names import SHORTEST
 from services.rules.companies import Company as Row
 from services.rules.company_imports import ImportStatus
+from services.rules.short_names import short_names
 from services.store.companies import Company, CompanyExpansion, CompanySource, RegistryVersion
 from tenants.kernel.errors import Unavailable
 from tenants.kernel.messages import msg
@@ -56,6 +59,21 @@ def index_registry(work: Work, cache: Path) -> Path:
     for old in kept[:-2]:
         shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def registered_names(work: Work, *, said: AbstractSet[str]) -> frozenset[str]:
+    """Return which of the pieces of a text ``said`` are short names of companies of the registry, active or not.
+
+    Reads every name: some seconds for a million, in memory that does not grow with them.
+    """
+    work.actor.require(Permission.EXECUTE_RUN)
+    heads = {piece[:SHORTEST] for piece in said}
+    names = work.session.execute(select(Company.name).execution_options(yield_per=5000)).scalars()
+    found: set[str] = set()
+    for name in names if heads else ():
+        if any(name[at : at + SHORTEST] in heads for at in range(len(name) - SHORTEST + 1)):
+            found |= short_names(name) & said
+    return frozenset(found)
 
 
 def registry_version(work: Work) -> str:

@@ -28,7 +28,7 @@ from services.rules.lead_allocation import Openings
 from services.rules.leads import fingerprint
 from services.rules.runs import MANIFEST
 from services.usecases import lead_editions, lead_places, lead_repeats, runs
-from services.usecases.companies import EVENTS, index_registry, version_of
+from services.usecases.companies import EVENTS, index_registry, registered_names, version_of
 from services.usecases.lead_wording import PitchWriter, PitchWriting
 from services.usecases.reference_tables import tables_in_use
 from services.usecases.runs import RunJob
@@ -108,6 +108,11 @@ class _Host:
     writer: PitchWriter | None
 
 
+def _registered(workshop: WorkShop, actor: Actor, said: frozenset[str]) -> frozenset[str]:
+    with workshop.work(actor) as work:
+        return registered_names(work, said=said)
+
+
 def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, host: _Host) -> bool:
     """Carry a run out once; False when it is queued again because its list is no longer open to the park."""
     with workshop.work(actor) as work:
@@ -132,7 +137,8 @@ def _carry_out(workshop: WorkShop, actor: Actor, run_id: UUID, host: _Host) -> b
     result = outcome.value
     if host.writer is not None and isinstance(result, LeadsResult):
         watch.progress("pitches", 0.95)
-        result = host.writer.reword(result, limits=host.limits, cancelled=watch.cancelled)
+        registered = partial(_registered, workshop, actor)
+        result = host.writer.reword(result, limits=host.limits, cancelled=watch.cancelled, registered=registered)
     try:
         _finish(workshop, task, job, result)
     except lead_places.PlacesTakenError:

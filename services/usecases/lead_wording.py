@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.gateways.language_model import LanguageModel, LanguageModelError
-from services.gateways.lead_pitches import INSTRUCTION, may_stand, question, with_pitches
+from services.gateways.lead_pitches import INSTRUCTION, may_stand, question, unheard_in, with_pitches
 from services.gateways.leads import LeadsResult
 from services.gateways.leads_documents import REPORT
 from services.gateways.sandbox import Limits, run_limited
@@ -37,6 +37,14 @@ class PitchWriting:
     seconds: float = 60.0
 
 
+Registered = Callable[[frozenset[str]], frozenset[str]]
+
+
+def _nobody(_said: frozenset[str]) -> frozenset[str]:
+    """Know no company."""
+    return frozenset()
+
+
 class PitchWriter:
     """Words the pitches of one run. A list that is made again finds the budget as the one before left it."""
 
@@ -44,11 +52,16 @@ class PitchWriter:
         self._model = writing.model
         self._left = writing.seconds
 
-    def reword(self, result: LeadsResult, *, limits: Limits, cancelled: Callable[[], bool]) -> LeadsResult:
-        """Return the list with those pitches in the model's words that say nothing new; as it is where there are none."""
+    def reword(
+        self, result: LeadsResult, *, limits: Limits, cancelled: Callable[[], bool], registered: Registered = _nobody
+    ) -> LeadsResult:
+        """Return the list with those pitches in the model's words that say nothing new; as it is where there are none.
+
+        ``registered`` tells which pieces of a text are names of companies of the registry.
+        """
         talk = _Talk(self._model, json.loads(result.files[REPORT])["leads"], time.monotonic() + self._left)
         begun = time.monotonic()
-        pitches = talk.hold(cancelled)
+        pitches = talk.without(registered, talk.hold(cancelled))
         self._left -= time.monotonic() - begun
         log.info("language model: %d pitches reworded, %d refused, %s", len(pitches), talk.refused, talk.end)
         if not pitches:
@@ -84,6 +97,14 @@ class _Talk:
             self._stop.set()
         with self._lock:
             return dict(self._pitches)
+
+    def without(self, registered: Registered, pitches: dict[int, str]) -> dict[int, str]:
+        """Return the pitches that name no company of the registry which their lead's sentences do not."""
+        said = {at: unheard_in(text, self._leads[at]) for at, text in pitches.items()}
+        named = registered(frozenset().union(*said.values())) if said else frozenset()
+        kept = {at: text for at, text in pitches.items() if not said[at] & named}
+        self.refused += len(pitches) - len(kept)
+        return kept
 
     def _ask_all(self) -> None:
         faults = 0

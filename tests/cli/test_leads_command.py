@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import random
 from collections.abc import Sequence
@@ -15,8 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from marketplace.cli import main
-from services.rules.demo_companies import demo_companies, demo_uscc
+from services.rules.demo_companies import demo_companies, demo_expansions, demo_uscc, write_companies
 from services.rules.demo_tables import demo_demands, demo_input_output
+from services.usecases.leads_alone import leads_command
+from tenants.kernel.errors import Conflict
 
 CITIES = ("330100", "320100", "420100", "510100", "610100", "440100")
 REQUEST = {"region_code": "510100", "area_mu": 50, "date": "2025-01-01", "as_of": "2024-12-31", "count": 500}
@@ -195,3 +198,34 @@ def test_a_positioning_stands_beside_the_list_and_on_the_tables_that_are_given(t
     refused = _run(tmp_path, "--input-output", str(tmp_path / "needs.csv"), **asked)
     assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (2, "table.invalid")
     assert _run(tmp_path, "--demands", str(tmp_path / "none.csv"), **asked).exit_code == 2
+
+
+def test_a_few_dated_expansions_are_told_of_though_no_ranker_is_fitted(tmp_path: Path) -> None:
+    """Too few to learn from: the formula ranks as before, and says when who expanded last before the request's day."""
+    as_of = date(2024, 12, 31)
+    (tmp_path / "companies.csv").write_bytes(demo_companies(as_of=as_of))
+    (tmp_path / "events.csv").write_bytes(demo_expansions(as_of=as_of, most=180))
+    asked: dict[str, Any] = {"region_code": "411224", "industries": ["14"], "count": 50, "date": "2024-12-31"}
+    plain = _leads(tmp_path, **asked)
+    told = _leads(tmp_path, "--events", str(tmp_path / "events.csv"), **asked)
+    assert [(each["uscc"], each["score"]) for each in told] == [(each["uscc"], each["score"]) for each in plain]
+    last = [why["evidence"]["value"] for each in told for why in each["reasons"] if why["code"] == "RECENT"]
+    assert last
+    assert max(last) < "2024-12-31"
+
+
+def test_a_brief_that_is_refused_is_so_before_a_ranker_is_fitted(tmp_path: Path) -> None:
+    as_of = date(2024, 12, 31)
+    (tmp_path / "companies.csv").write_bytes(demo_companies(as_of=as_of))
+    with (tmp_path / "events.csv").open("w", encoding="utf-8", newline="") as stream:
+        write_companies(io.StringIO(), stream, as_of=as_of, count=3000, seed=1)
+    stages: list[str] = []
+    source = tmp_path / "r.json"
+    source.write_text(json.dumps({"region_code": "411224", "area_mu": 20, "date": "2026-01-01"}), encoding="utf-8")
+    with pytest.raises(Conflict, match=r"leads\.registry_too_old"):
+        leads_command(
+            source, tmp_path / "companies.csv", tmp_path / "out", events_path=tmp_path / "events.csv",
+            progress=lambda stage, _: stages.append(stage),
+        )  # fmt: skip
+    assert "prepare" in stages
+    assert "fit" not in stages

@@ -24,7 +24,9 @@ from services.gateways.lead_pitches import may_stand, question
 from services.gateways.leads import LeadsResult
 from services.gateways.leads_documents import render_documents
 from services.gateways.sandbox import Limits
-from services.usecases import artefacts, deliveries, execution, runs
+from services.rules.company_imports import ImportKind
+from services.rules.demo_companies import demo_uscc
+from services.usecases import artefacts, company_imports, deliveries, execution, runs
 from services.usecases.invariants import INVARIANTS
 from services.usecases.invariants_leads import LEADS
 from services.usecases.lead_wording import PitchWriter, PitchWriting
@@ -329,3 +331,30 @@ def test_a_fault_in_making_the_files_again_leaves_the_template(made: LeadsResult
     spoiled = replace(made, files={**made.files, "manifest.json": b"no manifest"})
     with chat.chat(chat.good) as endpoint:
         assert reworded(spoiled, endpoint.url, 10, 60) is spoiled
+
+
+def test_a_company_of_the_registry_that_is_not_on_the_list_is_not_named(
+    workshop: WorkShop, world: None, clock: ManualClock
+) -> None:
+    """A bare name of three characters, where no sentence names anybody: only the registry tells that it is one."""
+    content = (
+        "企业名称,统一社会信用代码,行政区划代码,经营状态\n"
+        f"浙江云上峰谷软件有限公司,{demo_uscc('330100', 999_001)},330100,注销\n"
+    ).encode()
+    with workshop.work(system_actor("test")) as work:
+        company_imports.import_at_once(
+            work, kind=ImportKind.COMPANIES, name="一家", licence="自有", as_of=clock.now().date(), content=content
+        )
+    count = 0
+
+    def say(body: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
+        nonlocal count
+        count += 1
+        own = "".join(chat.sentences(body))
+        chat.answer(handler, own + ("云上峰谷亦看好此地。" if count % 2 else "期待进一步合作。"))
+
+    with chat.chat(say) as endpoint:
+        run, files = delivered(workshop, PitchWriting(model_at(endpoint.url), 60))
+    assert run.status == "succeeded"
+    assert writers(files).count("language_model") == 25
+    assert "云上峰谷" not in words(files)

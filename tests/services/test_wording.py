@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from services.rules.bare_names import unheard
 from services.rules.numerals import han_value
+from services.rules.short_names import short_names
 from services.rules.wording import beyond
 
 NAME = "宏达电池（杭州）有限公司"
@@ -142,3 +144,61 @@ def test_no_digit_of_the_known_text_can_be_changed_unseen(text: str, data: st.Da
 @given(st.text(max_size=80))
 def test_any_text_is_looked_at_without_a_fault(text: str) -> None:
     assert isinstance(said(text), tuple)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "园区与华为共同打造产业高地", "诚邀贵公司与比亚迪为邻", "华为、比亚迪等企业已在园区", "园区已有宁德时代等龙头企业",
+        "园区紧邻富士康", "例如海康威视", "与星辰无限展开合作", "园区已有星辰无限等企业", "星辰无限已入驻园区", "客户包括星辰无限",
+        "打造“星辰无限”式的标杆", "像星辰无限那样发展", "携手星辰无限共建基地", "同星辰无限一道发展", "贵公司和星辰无限共创未来",
+        "与贵公司、星辰无限等伙伴同行", "星辰无限与贵公司等企业", "蓝海储能", "蓝海",
+    ],
+)  # fmt: skip
+def test_a_bare_name_is_found_by_lists_and_by_where_it_stands(text: str) -> None:
+    assert said(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "诚邀贵公司与我园携手共赢。", "期待与贵公司进一步合作。", "欢迎贵公司早日落户园区！", "愿与您共同发展，共创未来。",
+        "园区期待与贵公司建立长期合作，实现互利共赢。", "我们希望与贵公司携手合作。", "诚挚邀请贵公司前来考察，共谋发展。",
+        "贵公司自2019年5月6日成立以来扎根浙江省杭州市。", "希望贵公司的项目能够落户园区，与上下游企业共同发展。",
+        "行业代码3841（电气机械和器材制造业）。", "盼与宏达电池（杭州）有限公司一道发展。",
+    ],
+)  # fmt: skip
+def test_what_names_nobody_in_particular_may_be_said(text: str) -> None:
+    assert said(text) == ()
+
+
+def test_a_name_that_the_known_text_has_may_be_said() -> None:
+    known = KNOWN + "园区已有星辰无限等 3 家企业。"
+    assert beyond("园区已有星辰无限等3家企业，期待与贵公司合作。", known, name=NAME) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("华为技术有限公司", {"华为技术", "华为"}),
+        ("比亚迪股份有限公司", {"比亚迪"}),
+        ("宏达电池（杭州）有限公司", {"宏达电池", "宏达"}),
+        ("四川省成都市星辰无限科技集团有限公司", {"星辰无限科技", "星辰无限"}),
+        ("杭州星河食品厂", {"星河食品", "星河"}),
+        ("浙江食品有限公司", set()),
+        ("北京科技发展有限公司", set()),
+        ("公司", set()),
+    ],
+)
+def test_a_company_is_known_by_short_names(name: str, short: set[str]) -> None:
+    assert short_names(name) == short
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_shortened_without_a_fault(name: str) -> None:
+    assert all(len(each) > 1 for each in short_names(name))
+
+
+def test_only_pieces_that_are_not_known_are_looked_up() -> None:
+    assert unheard("与星辰无限合作", "合作") >= {"星辰无", "星辰无限"}
+    assert unheard("注册资本", KNOWN) == frozenset()

@@ -73,6 +73,12 @@ class Pool:
         dated = np.bincount(self.mover, minlength=len(self.registry)).astype(np.int32)
         return replace(self.registry, expansions=np.maximum(self.registry.expansions, dated))
 
+    def last_moves(self) -> Ints:
+        """Return the day (ordinal) of each row's last move, ``UNKNOWN`` where none is known."""
+        last = np.full(len(self.registry), UNKNOWN, dtype=np.int64)
+        np.maximum.at(last, self.mover, self.moved_on)
+        return last
+
 
 def build_pool(registry: Registry, moves: Iterable[Expansion], locate: Locate, day: date, target: str) -> Pool:
     """Return what is known before ``day`` of moves between different cities; repeated ones of one city and day are one.

@@ -25,7 +25,7 @@ from services.rules.leads import (
     check_registry,
 )
 from services.rules.limits import rules_out
-from services.rules.ranking.registry import Registry, build_registry
+from services.rules.ranking.registry import UNKNOWN, Registry, build_registry
 from services.rules.ranking.retrieval import Bm25, build_bm25, pairs_of
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import msg
@@ -54,18 +54,16 @@ def rank_registry(
     today: date,
     scorer: Scorer | None = None,
     openings: Openings | None = None,
+    moved_on: Ints | None = None,
 ) -> Ranking:
     """Return the best leads of ``registry`` for ``brief``; ``index`` is over its scopes.
 
-    ``scorer`` ranks in place of distance and history; it must be of the same registry. With ``openings`` the leads are
+    ``moved_on`` tells of each row the day (ordinal) of its last dated expansion, where one is known. ``scorer`` ranks in place of distance and history; it must be of the same registry. With ``openings`` the leads are
     shared with other parks: what is closed to this one is left out, and a fifth is from beyond the top ranks. Raises Conflict, and nothing is
     charged, when the registry is older than 180 days, when fewer than 200 companies are eligible, or when fewer than 20
     leads come out.
     """
-    far = _distances(brief, registry, locate)
-    eligible = np.flatnonzero(_candidates(brief, registry, index, far, today))
-    newest = date.fromordinal(int(registry.as_of.max())) if len(registry) else None
-    check_registry(newest, len(eligible), today)
+    eligible, far, newest = eligible_rows(brief, registry, index, locate, today)
     kilometres = far[registry.region[eligible]]
     scores = heuristic(registry.expansions[eligible], kilometres) if scorer is None else scorer.scores(eligible)
     first, explored = _chosen(registry, eligible, scores, brief.count, openings)
@@ -75,7 +73,11 @@ def rank_registry(
     rows = eligible[first]
     chances = [None] * len(rows) if scorer is None else scorer.chances(rows)
     companies = [registry.company(row) for row in rows.tolist()]
-    reasons = [_history(each) for each in companies] if scorer is None else scorer.reasons(rows)
+    if scorer is None:
+        last = [UNKNOWN] * len(rows) if moved_on is None else moved_on[rows].tolist()
+        reasons: Sequence[tuple[Reason, ...]] = [_history(each, day) for each, day in zip(companies, last, strict=True)]
+    else:
+        reasons = scorer.reasons(rows)
     lower = (
         [(scores < score).mean() for score in scores[first]]
         if explored
@@ -99,7 +101,21 @@ def rank_registry(
             zip(first.tolist(), companies, reasons, chances, lower, strict=True), start=1
         )
     )
-    return Ranking(leads, registry, eligible, newest or today)
+    return Ranking(leads, registry, eligible, newest)
+
+
+def eligible_rows(
+    brief: Brief, registry: Registry, index: Bm25, locate: Locate, today: date
+) -> tuple[Ints, Floats, date]:
+    """Return the rows that may be on a list, how far each region is, and as of when the registry's newest row is.
+
+    Raises Conflict, and nothing is charged, when the registry is too old or too few of it are eligible.
+    """
+    far = _distances(brief, registry, locate)
+    eligible = np.flatnonzero(_candidates(brief, registry, index, far, today))
+    newest = date.fromordinal(int(registry.as_of.max())) if len(registry) else None
+    check_registry(newest, len(eligible), today)
+    return eligible, far, newest or today
 
 
 def _chosen(
@@ -223,8 +239,14 @@ def _explored(company: Company, place: int) -> Reason:
     return Reason(EXPLORATION, told, "place", str(place), company.as_of)
 
 
-def _history(company: Company) -> tuple[Reason, ...]:
+def _history(company: Company, moved_on: int) -> tuple[Reason, ...]:
+    """Return what a company did before: how often it has moved, and the last time where a dated move is known."""
     if not company.expansions:
         return ()
     told = msg("登记有 {count} 次异地扩张。", count=company.expansions)
-    return (Reason("EXPANSIONS", told, "expansions", str(company.expansions), company.as_of),)
+    counted = Reason("EXPANSIONS", told, "expansions", str(company.expansions), company.as_of)
+    if moved_on == UNKNOWN:
+        return (counted,)
+    on = date.fromordinal(moved_on)
+    told = msg("最近一次异地扩张在 {date}。", date=on.isoformat())
+    return counted, Reason("RECENT", told, "events", on.isoformat(), on)
