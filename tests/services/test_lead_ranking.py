@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.gateways import lead_model
@@ -205,6 +205,7 @@ def test_list_scores_are_the_textbooks() -> None:
     assert score_lists([]).places == 0
 
 
+@example([[True, True]] * 6)  # all of them hits
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=80), max_size=12))
 def test_chances_never_rise_down_the_list_and_count_every_rank_once(rows: list[list[bool]]) -> None:
     chances = chances_by_rank([(row, sum(row)) for row in rows], 365)

@@ -71,7 +71,9 @@ class Chance:
         spread = _Z * math.sqrt(self.share * (1 - self.share) / self.sample + _Z**2 / (4 * self.sample**2))
         scale = 1 + _Z**2 / self.sample
         middle = self.share + _Z**2 / (2 * self.sample)
-        return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+        # At all or no hits a bound is the share itself, which a last binary digit may miss.
+        low, high = min(self.share, (middle - spread) / scale), max(self.share, (middle + spread) / scale)
+        return max(0.0, low), min(1.0, high)
 
 
 def chances_by_rank(lists: Iterable[HitList], days: int) -> tuple[Chance, ...]:
