@@ -149,6 +149,12 @@ def entitlements(terms: Terms, parties: Sequence[Share]) -> dict[UUID, int]:
     return {each.park_id: part for each, part in zip(parties, minutes, strict=True)}
 
 
+def capital_parts(terms: Terms, parties: Sequence[Share]) -> dict[UUID, int]:
+    """Return what of the capital each party funds, in fen; they sum to it exactly."""
+    parts = allocate(terms.capital_fen, [each.share_bp for each in parties])
+    return {each.park_id: part for each, part in zip(parties, parts, strict=True)}
+
+
 def foreseen(terms: Terms, parties: Sequence[Share]) -> Settlement:
     """Return a year in which everybody uses just what it is entitled to: its prices, and what each would pay."""
     funding = [each for each in parties if each.share_bp]

@@ -16,8 +16,8 @@ from uuid import UUID
 from billing.rules.cost_sharing import Settlement
 from billing.rules.joint_agreements import Share, Terms
 from billing.rules.joint_years import HOUR, Account, Opening, Part, carry_over, open_accounts
+from billing.rules.ledger import BANK, AccountKind, JournalDraft, Posting, Side, park_receivable, wallet
 from billing.rules.ledger import Account as BooksAccount
-from billing.rules.ledger import AccountKind, JournalDraft, Posting, Side, park_receivable, wallet
 from billing.rules.money import WHOLE_BP
 
 
@@ -130,3 +130,14 @@ def credit(*, park_id: UUID, series_id: UUID, source_id: str, occurred_at: datet
         Posting(wallet(park_id), Side.CREDIT, amount_fen),
     )
     return JournalDraft("joint_credit", source_id, "共建年度结算退入钱包", occurred_at, postings, tenant_id=park_id)
+
+
+def centre_paid(*, series_id: UUID, source_id: str, occurred_at: datetime, amount_fen: int) -> JournalDraft:
+    """Return the journal of a transfer to the centre: it is owed less; below zero, of one that is taken back."""
+    owed, bank = (Side.DEBIT, Side.CREDIT) if amount_fen > 0 else (Side.CREDIT, Side.DEBIT)
+    postings = (
+        Posting(centre_account(series_id), owed, abs(amount_fen)),
+        Posting(BANK, bank, abs(amount_fen)),
+    )
+    what = "付给共建中心" if amount_fen > 0 else "冲回付给共建中心的款项"
+    return JournalDraft("joint_payment", source_id, what, occurred_at, postings)

@@ -22,16 +22,16 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
-    insert,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.rules.joint_agreements import PartyRole
 from tenants.kernel.database import Base, Code, Fen, Name, one_of
+from tenants.kernel.writing import rows_written
 
 SHARED = {"info": {"shared": "an agreement is its parties' in common; row security shows it to them alone"}}
 
@@ -61,6 +61,7 @@ class JointAgreement(Base):
         CheckConstraint("(registered_at IS NULL) = (registered_by IS NULL)", name="registered"),
         CheckConstraint("registered_by <> created_by", name="four_eyes"),
         CheckConstraint("registered_at IS NULL OR withdrawn_at IS NULL", name="one_end"),
+        CheckConstraint("proposed_by_park = ANY (members)", name="proposer"),
         ExcludeConstraint(
             ("series_id", "="),
             (func.daterange(text("valid_from"), text("valid_to")), "&&"),
@@ -94,6 +95,8 @@ class JointAgreement(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     created_by: Mapped[UUID]
     created_at: Mapped[datetime]
+    proposed_by_park: Mapped[UUID | None] = mapped_column(ForeignKey("parks.tenant_id"))
+    """The party that wrote it; None for one that the province wrote."""
     registered_by: Mapped[UUID | None]
     registered_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
@@ -132,10 +135,13 @@ class JointParty(Base):
     signed_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
-def insert_agreement(session: Session, values: Mapping[str, Any], parties: Sequence[Mapping[str, Any]]) -> None:
-    """Write a version with its parties."""
-    session.execute(insert(JointAgreement).values(values))
+def insert_agreement(session: Session, values: Mapping[str, Any], parties: Sequence[Mapping[str, Any]]) -> bool:
+    """Write a version with its parties; False where the series has one of its number. A second writer waits for the first."""
+    once = insert(JointAgreement).values(values).on_conflict_do_nothing(index_elements=["series_id", "version"])
+    if not rows_written(session, once):
+        return False
     session.execute(insert(JointParty).values([dict(each) for each in parties]))
+    return True
 
 
 def agreements_page(
@@ -161,6 +167,12 @@ def latest_version(session: Session, series_id: UUID) -> int:
     """Return the number of a series' last version; 0 where there is no such series."""
     query = select(func.coalesce(func.max(JointAgreement.version), 0)).where(JointAgreement.series_id == series_id)
     return int(session.execute(query).scalar_one())
+
+
+def latest_version_of_party(session: Session, series_id: UUID) -> int | None:
+    """Return the number of a series' last version, also of one that the tenant is no party of; None where it is of none."""
+    number: int | None = session.execute(select(func.joint_series_version(series_id))).scalar_one()
+    return number
 
 
 def parties_of(session: Session, agreement_ids: Sequence[UUID]) -> Sequence[JointParty]:

@@ -62,6 +62,19 @@ _TRUE_UP_LINES = """
         IS DISTINCT FROM (coalesce(r.gross_fen, 0), coalesce(w.amount_fen, 0), coalesce(j.fen, 0))
        OR r.vat_bp <> 0 OR r.subsidy_fen <> 0
 """
+_CENTRE_PAID = """
+    SELECT coalesce(CAST(m.id AS text), j.source_id) AS id, m.amount_fen, j.fen
+    FROM (SELECT m.*, 'joint:centre:' || a.series_id AS account FROM joint_centre_payments m
+          JOIN joint_agreements a ON a.id = m.agreement_id) m
+    FULL JOIN (SELECT j.source_id, p.account, sum(CASE p.side WHEN 'debit' THEN p.amount_fen ELSE -p.amount_fen END) AS fen
+               FROM journals j JOIN postings p ON p.journal_id = j.id
+               WHERE j.source_kind = 'joint_payment' AND p.account <> 'bank' GROUP BY 1, 2) j
+        ON j.source_id = CAST(m.id AS text) AND j.account = m.account
+    WHERE m.amount_fen IS DISTINCT FROM j.fen
+    UNION ALL
+    SELECT CAST(m.id AS text), m.amount_fen, r.amount_fen FROM joint_centre_payments m
+    JOIN joint_centre_payments r ON r.id = m.reverses_id WHERE m.amount_fen <> -r.amount_fen
+"""
 _CLOSED = """
     SELECT t.id, s.park_id, s.used_minutes, u.minutes FROM joint_true_ups t
     JOIN joint_true_up_shares s ON s.true_up_id = t.id
@@ -85,6 +98,11 @@ INVARIANTS_JOINT = (
         "joint-true-up-lines",
         "An approved share is usage of its amount, or credit, and has one journal of it; and no other is.",
         _TRUE_UP_LINES,
+    ),
+    Invariant(
+        "joint-centre-paid",
+        "A transfer to a centre has one journal of its amount, and is taken back as a whole or not at all.",
+        _CENTRE_PAID,
     ),
     Invariant("joint-closed", "What was used in a closed year is what was trued up.", _CLOSED),
 )

@@ -1,4 +1,5 @@
-"""Agreements on joint facilities: the province writes a version, every party signs it, another person registers it.
+"""Agreements on joint facilities: the province writes a version, or a park proposes one (``joint_proposals``), every party signs it,
+and another person registers it.
 
 A version is in force once it is registered, and that needs every signature. What is to change is a new version, which
 all sign again; registered, it ends the version before it on the day it begins.
@@ -12,7 +13,16 @@ from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
 
-from billing.rules.joint_agreements import PartyRole, Share, Terms, check_terms, entitlements, foreseen, seal
+from billing.rules.joint_agreements import (
+    PartyRole,
+    Share,
+    Terms,
+    capital_parts,
+    check_terms,
+    entitlements,
+    foreseen,
+    seal,
+)
 from billing.rules.periods import DEFAULT_ZONE, local_day
 from billing.store import joint_agreements as store
 from billing.store.joint_agreements import JointAgreement, JointParty
@@ -31,7 +41,7 @@ from tenants.usecases import audit, onboarding
 
 @dataclass(frozen=True)
 class PartyView:
-    """A party: what it answers for, the minutes a year that are its own, its yearly cost if it uses just those, what other
+    """A party: what it answers for, its part of the capital, which it pays to the centre itself, the minutes a year that are its own, its yearly cost if it uses just those, what other
     ways of sharing that year would ask of it, and who signed for it.
     """
 
@@ -39,6 +49,7 @@ class PartyView:
     name: str
     role: str
     share_bp: int
+    capital_fen: int
     entitled_minutes: int
     foreseen_fen: int
     alternatives_fen: Mapping[str, int]
@@ -77,6 +88,7 @@ class AgreementView:
     sha256: str
     created_by: UUID
     created_at: datetime
+    proposed_by_park: UUID | None
     registered_at: datetime | None
     methods: tuple[str, ...]
     parties: tuple[PartyView, ...]
@@ -91,8 +103,7 @@ def write_agreement(
     """
     work.actor.require(Permission.WRITE_JOINT)
     person = work.actor.require_person()
-    with Faults() as faults:
-        faults.take("title", check_name, terms.title)
+    check_title(terms)
     check_terms(terms, parties)
     names = onboarding.park_names(work, park_ids={each.park_id for each in parties})
     unknown = [
@@ -107,6 +118,32 @@ def write_agreement(
         version = store.latest_version(work.session, series_id) + 1
         if version == 1:
             raise NotFound("joint.series_not_found", msg("没有找到原协议。请从列表中重新打开。"))
+    return write_version(
+        work, terms=terms, parties=parties, names=names, series_id=series_id, version=version, person=person
+    )
+
+
+def check_title(terms: Terms) -> None:
+    """Refuse an agreement without a name. Raises Invalid at ``title``."""
+    with Faults() as faults:
+        faults.take("title", check_name, terms.title)
+
+
+def write_version(
+    work: Work,
+    *,
+    terms: Terms,
+    parties: Sequence[Share],
+    names: Mapping[UUID, str],
+    series_id: UUID | None,
+    version: int,
+    person: UUID,
+    park_id: UUID | None = None,
+) -> AgreementView:
+    """Write a version whose terms were checked, for use cases that have asked for their own permission.
+
+    ``park_id`` proposes it. Raises Conflict where somebody else wrote a version of this number meanwhile.
+    """
     agreement_id = new_id()
     members = sorted(each.park_id for each in parties)
     values = asdict(terms) | {
@@ -118,6 +155,7 @@ def write_agreement(
         "members": members,
         "created_by": person,
         "created_at": work.now,
+        "proposed_by_park": park_id,
     }
     values["sha256"] = seal(Terms(**{each.name: values[each.name] for each in fields(Terms)}), parties)
     rows = [
@@ -131,7 +169,8 @@ def write_agreement(
         }
         for each in parties
     ]
-    store.insert_agreement(work.session, values, rows)
+    if not store.insert_agreement(work.session, values, rows):
+        raise Conflict("joint.version_taken", msg("该协议刚刚有了另一个新版本。请打开最新版本后重新起草。"))
     audit.record(work, "joint.write", "joint_agreement", agreement_id, version=version, sha256=values["sha256"])
     return _read(work, agreement_id)
 
@@ -188,8 +227,9 @@ def register_agreement(work: Work, *, agreement_id: UUID) -> AgreementView:
 
 
 def withdraw_agreement(work: Work, *, agreement_id: UUID) -> AgreementView:
-    """Take back a version that is not in force; it stays readable with the signatures it has."""
-    work.actor.require(Permission.WRITE_JOINT)
+    """Take back a version that is not in force, a park one that it proposed; it stays readable with its signatures."""
+    park_id = work.actor.tenant_id
+    work.actor.require(Permission.WRITE_JOINT if park_id is None else Permission.PROPOSE_JOINT)
     work.actor.require_person()
     row = _open(work, agreement_id)
     row.withdrawn_at = work.now
@@ -246,6 +286,7 @@ def _view(work: Work, row: JointAgreement, parties: Sequence[JointParty]) -> Agr
     terms = Terms(**{each.name: getattr(row, each.name) for each in fields(Terms)})
     shares = [Share(each.park_id, PartyRole(each.role), each.share_bp) for each in parties]
     own = entitlements(terms, shares)
+    capital = capital_parts(terms, shares)
     year = foreseen(terms, shares)
     return AgreementView(
         id=row.id,
@@ -255,6 +296,7 @@ def _view(work: Work, row: JointAgreement, parties: Sequence[JointParty]) -> Agr
         sha256=row.sha256,
         created_by=row.created_by,
         created_at=row.created_at,
+        proposed_by_park=row.proposed_by_park,
         registered_at=row.registered_at,
         shared_minutes=terms.shared_minutes,
         above_fen_per_hour=_half_up(year.above_fen_per_hour),
@@ -266,6 +308,7 @@ def _view(work: Work, row: JointAgreement, parties: Sequence[JointParty]) -> Agr
                 name=each.name,
                 role=each.role,
                 share_bp=each.share_bp,
+                capital_fen=capital[each.park_id],
                 entitled_minutes=own[each.park_id],
                 foreseen_fen=year.parks[str(each.park_id)].net_fen if each.share_bp else 0,
                 alternatives_fen={name: nets.get(str(each.park_id), 0) for name, nets in year.alternatives.items()},

@@ -21,6 +21,7 @@ NOUNS = (
     "measures",
     "cost_sharing",
     "joint_agreements",
+    "joint_centre_payments",
     "joint_hours",
     "joint_true_ups",
     "briefs",

@@ -11,8 +11,14 @@ from pydantic import Field
 
 from billing.rules.joint_agreements import MOST_PARTIES, PartyRole, Share, Terms
 from billing.usecases import joint_agreements as use_cases
+from billing.usecases.joint_agreements import AgreementView
+from billing.usecases.joint_proposals import Partner, propose_agreement
 from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Amount, Answer, Body, ById, Fen, Idempotent, Moment, Name, Paged
+from tenants.kernel.work import Work
+
+NOBODY = UUID(int=0)
+"""No park has this id, so a party without one is refused as unknown."""
 
 joint_agreements = noun("joint-agreements", "What the parks that fund a facility together have agreed on.")
 
@@ -20,9 +26,12 @@ Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 
 
 class NewParty(Body):
-    """A party: a ``supervisor`` has no share, exactly one is the ``lead``."""
+    """A party: a ``supervisor`` has no share, exactly one is the ``lead``. A park names its partners by their credit code,
+    or by ``park_id`` where they are parties of the version before.
+    """
 
-    park_id: UUID
+    park_id: UUID | None = None
+    uscc: Annotated[str, Field(max_length=18)] = ""
     role: PartyRole
     share_bp: Whole
 
@@ -63,6 +72,7 @@ class Party(Answer):
     name: str
     role: str
     share_bp: int
+    capital_fen: Amount = Field(description="Its part of the capital, paid to the centre outside of the platform")
     entitled_minutes: int
     foreseen_fen: Amount
     signed_name: str
@@ -95,6 +105,7 @@ class JointAgreement(Answer):
     carry_over_minutes: int
     sha256: str
     created_at: Moment
+    proposed_by_park: UUID | None = Field(description="The party that wrote it; null for the province")
     registered_at: Moment | None
     parties: list[Party]
 
@@ -114,20 +125,19 @@ class AgreementQuery(Paged):
 
 @joint_agreements.post("/joint-agreements", **call(JointAgreement, status=201))
 def write_agreement(body: NewAgreement, header: Idempotent) -> Response:
-    """Write a version for its parties to sign."""
+    """Write a version for its parties to sign; a park proposes one to its partners."""
+    return command("joint.write", header, body, lambda work: JointAgreement.of(_write(work, body)), status=201)
+
+
+def _write(work: Work, body: NewAgreement) -> AgreementView:
     told: dict[str, Any] = dict(body)
-    series_id = told.pop("series_id")
-    parties = [Share(each.park_id, each.role, each.share_bp) for each in told.pop("parties")]
+    series_id, parties = told.pop("series_id"), told.pop("parties")
     terms = Terms(**told)
-    return command(
-        "joint.write",
-        header,
-        body,
-        lambda work: JointAgreement.of(
-            use_cases.write_agreement(work, terms=terms, parties=parties, series_id=series_id)
-        ),
-        status=201,
-    )
+    if work.actor.tenant_id is not None:
+        partners = [Partner(each.role, each.share_bp, each.uscc, each.park_id) for each in parties]
+        return propose_agreement(work, terms=terms, partners=partners, series_id=series_id)
+    shares = [Share(each.park_id or NOBODY, each.role, each.share_bp) for each in parties]
+    return use_cases.write_agreement(work, terms=terms, parties=shares, series_id=series_id)
 
 
 @joint_agreements.get("/joint-agreements", **call(JointAgreements))
@@ -168,7 +178,7 @@ def register_agreement(path: ById, header: Idempotent) -> Response:
 
 @joint_agreements.post("/joint-agreements/<id>/withdrawal", **call(JointAgreement))
 def withdraw_agreement(path: ById, header: Idempotent) -> Response:
-    """Take back a version that is not in force."""
+    """Take back a version that is not in force, a park one that it proposed."""
     return command(
         "joint.withdraw",
         header,

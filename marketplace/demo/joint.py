@@ -1,4 +1,6 @@
-"""The demo's joint facility: a testing centre of three parks, agreed, signed, registered and used; and a second version to sign."""
+"""The demo's joint facility: a testing centre of three parks, agreed, signed, registered, used, its first year closed and its
+centre paid; and a second version to sign.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from uuid import UUID
 
 from billing.rules.joint_agreements import PartyRole, Share, Terms
 from billing.rules.periods import DEFAULT_ZONE, local_day
-from billing.usecases import joint_agreements, joint_uses
+from billing.usecases import joint_agreements, joint_centre_payments, joint_true_ups, joint_uses
 from billing.usecases.joint_uses import NewUse
 from marketplace.demo import world
 from marketplace.demo.seeder import Seeder
@@ -31,8 +33,9 @@ def agree_on_centre(seeder: Seeder, parks: Mapping[str, UUID]) -> None:
     officer = seeder.person("policy", world.PASSWORD)
     parties = [Share(parks[login], role, share) for login, role, share in PARTIES]
     year = local_day(seeder.clock.now(), DEFAULT_ZONE).year
-    terms = terms_of(year)
+    terms = replace(terms_of(year), valid_from=date(year - 1, 1, 1))
     made = found_centre(seeder, parks, PARTIES, terms)
+    close_year(seeder, made, parks, year - 1)
     use_centre(seeder, made, parks)
     following = replace(
         terms,
@@ -60,6 +63,15 @@ def found_centre(
         seeder.step(f"joint centre signed by {login}", seeder.person(login, world.PASSWORD), partial(_sign, made=made))
     seeder.step("joint centre registered", approver, partial(_register, made=made))
     return made
+
+
+def close_year(seeder: Seeder, made: Mapping[str, Any], parks: Mapping[str, UUID], year: int) -> None:
+    """Let a year's uses be recorded, two people close it, and finance pay the centre; unused hours go on into the next."""
+    record_uses(seeder, made, parks, year)
+    officer, approver, finance = (seeder.person(login, world.PASSWORD) for login in ("policy", "approver", "finance"))
+    true_up = seeder.step("joint year proposed", officer, partial(_propose, made=made, year=year))
+    seeder.step("joint year approved", approver, partial(_approve, true_up=true_up))
+    seeder.step("joint centre paid", finance, partial(_pay, made=made, reference=f"豫财共建付〔{year}〕1号"))
 
 
 def terms_of(year: int) -> Terms:
@@ -127,7 +139,7 @@ def record_uses(seeder: Seeder, made: Mapping[str, Any], parks: Mapping[str, UUI
             parks[login] if login else None,
             "" if login else "洛阳轴承研究所",
         )
-        seeder.step(f"joint use {month}-{day}", lead, partial(_use, made=made, use=use))
+        seeder.step(f"joint use {year}-{month}-{day}", lead, partial(_use, made=made, use=use))
 
 
 def _use(work: Work, *, made: Mapping[str, Any], use: NewUse) -> dict[str, Any]:
@@ -137,4 +149,21 @@ def _use(work: Work, *, made: Mapping[str, Any], use: NewUse) -> dict[str, Any]:
 def _release(work: Work, *, made: Mapping[str, Any], year: int) -> dict[str, Any]:
     agreement_id = UUID(str(made["id"]))
     joint_uses.release_hours(work, agreement_id=agreement_id, year=year, minutes=200 * HOUR)
+    return {"id": str(agreement_id)}
+
+
+def _propose(work: Work, *, made: Mapping[str, Any], year: int) -> dict[str, Any]:
+    return {"id": str(joint_true_ups.propose_true_up(work, agreement_id=UUID(str(made["id"])), year=year).id)}
+
+
+def _approve(work: Work, *, true_up: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": str(joint_true_ups.approve_true_up(work, true_up_id=UUID(str(true_up["id"]))).id)}
+
+
+def _pay(work: Work, *, made: Mapping[str, Any], reference: str) -> dict[str, Any]:
+    agreement_id, today = UUID(str(made["id"])), local_day(work.now, DEFAULT_ZONE)
+    owed_fen = joint_centre_payments.read_centre(work, agreement_id=agreement_id).owed_fen
+    joint_centre_payments.pay_centre(
+        work, agreement_id=agreement_id, amount_fen=owed_fen, reference=reference, paid_on=today
+    )
     return {"id": str(agreement_id)}

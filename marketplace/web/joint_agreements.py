@@ -1,4 +1,4 @@
-"""Agreements on joint facilities: the list, one version with its signatures, and for the province the form for the next."""
+"""Agreements on joint facilities: the list, one version with its signatures, and the form for the next."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flask import Response, request, url_for
 from billing.rules.joint_agreements import PartyRole, Share, Terms
 from billing.usecases import joint_agreements as use_cases
 from billing.usecases.joint_agreements import AgreementView
+from billing.usecases.joint_proposals import Partner, propose_agreement
 from marketplace.web.amounts import fen_of, hundredfold
 from marketplace.web.joint import METHODS
 from marketplace.web.pages import field, given, go, id_of, page_group, page_work
@@ -23,6 +24,7 @@ from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases import onboarding
+from tenants.usecases.named_parks import NamedPark, read_named_parks
 
 pages = page_group("joint_agreements")
 
@@ -51,7 +53,7 @@ def agreements() -> Response:
     """Show versions, newest first: a park's own, for staff all."""
     with page_work() as work:
         page = use_cases.list_agreements(work, limit=30, cursor=request.args.get("cursor"))
-        may_write = work.actor.may(Permission.WRITE_JOINT)
+        may_write = _may_write(work)
     return show("joint/agreements.html", page=page, may_write=may_write)
 
 
@@ -65,11 +67,13 @@ def new() -> Response:
 def write() -> Response:
     """Write a version for its parties to sign."""
     try:
-        terms, parties = _terms(), _parties()
+        terms = _terms()
+        series_id = id_of(field("series")) if field("series") else None
         with page_work() as work:
-            made = use_cases.write_agreement(
-                work, terms=terms, parties=parties, series_id=id_of(field("series")) if field("series") else None
-            )
+            if work.actor.tenant_id is None:
+                made = use_cases.write_agreement(work, terms=terms, parties=_parties(), series_id=series_id)
+            else:
+                made = propose_agreement(work, terms=terms, partners=_partners(), series_id=series_id)
     except Problem as problem:
         return _form(refusal_of(problem, _field_of))
     return go(url_for("joint_agreements.agreement", agreement_id=made.id))
@@ -104,13 +108,16 @@ def _page(agreement_id: str, refusal: Refusal | None) -> Response:
         may = {
             "sign": work.actor.may(Permission.SIGN_JOINT) and own is not None and own.signed_at is None,
             "register": work.actor.may(Permission.REGISTER_JOINT) and found.status == "signed",
-            "write": work.actor.may(Permission.WRITE_JOINT),
+            "write": _may_write(work),
+            "withdraw": work.actor.may(Permission.WRITE_JOINT) or _proposed(work, found),
         }
+        proposer = next((each.name for each in found.parties if each.park_id == found.proposed_by_park), "")
     return show(
         "joint/agreement.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         found=found,
+        proposer=proposer,
         versions=versions,
         may=may,
         roles=ROLES,
@@ -120,25 +127,32 @@ def _page(agreement_id: str, refusal: Refusal | None) -> Response:
 
 def _form(refusal: Refusal | None) -> Response:
     with page_work() as work:
-        work.actor.require(Permission.WRITE_JOINT)
-        parks = onboarding.list_parks(work, limit=200).items
+        own = work.actor.tenant_id
+        work.actor.require(Permission.WRITE_JOINT if own is None else Permission.PROPOSE_JOINT)
+        parks = onboarding.list_parks(work, limit=200).items if own is None else ()
+        mine = None if own is None else read_named_parks(work, ids=[own])[0]
         after = parse_id(request.args.get("after", ""))
-        typed = dict(given()) if refusal else _typed_of(work, after, {each.name: str(each.id) for each in parks})
+        if refusal:
+            typed: dict[str, Any] = dict(given())
+        elif after is None:
+            named = {each.name: str(each.id) for each in parks}
+            typed = _negotiated(named) if mine is None else _proposed_by(mine)
+        else:
+            typed = _typed_of(work, after)
     return show(
         "joint/new.html",
         status=200 if refusal is None else refusal.status,
         refusal=refusal,
         typed=typed,
         parks=parks,
+        mine=mine,
         roles=ROLES,
         places=range(PLACES),
     )
 
 
-def _typed_of(work: Work, after: UUID | None, parks: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the form is filled with: the version that is to be replaced, or what was set at the negotiation table."""
-    if after is None:
-        return _negotiated(parks)
+def _typed_of(work: Work, after: UUID) -> dict[str, Any]:
+    """Return what the form is filled with: the version that is to be replaced."""
     found = use_cases.read_agreement(work, agreement_id=after)
     typed: dict[str, Any] = {
         "series": str(found.series_id), "title": found.title,
@@ -152,6 +166,7 @@ def _typed_of(work: Work, after: UUID | None, parks: Mapping[str, str]) -> dict[
     for place, each in enumerate(found.parties[:PLACES]):
         typed |= {
             f"park-{place}": str(each.park_id),
+            f"name-{place}": each.name,
             f"role-{place}": each.role,
             f"share-{place}": _hundredth(each.share_bp),
         }
@@ -170,6 +185,41 @@ def _negotiated(parks: Mapping[str, str]) -> dict[str, Any]:
     for place, name in enumerate(asked.getlist("park")[:PLACES]):
         typed[f"park-{place}"] = parks.get(name.strip(), "")
     return typed
+
+
+def _proposed_by(mine: NamedPark) -> dict[str, Any]:
+    """Return the table's state for a park, which knows itself; a partner's name stands at the place of its credit code."""
+    typed = _negotiated({})
+    names = [name.strip() for name in request.args.getlist("park")[:PLACES]]
+    at = names.index(mine.name) if mine.name in names else 0
+    for place, name in enumerate(names):
+        typed[f"hint-{place}"] = name[:40]
+    return typed | {f"uscc-{at}": mine.uscc, f"hint-{at}": mine.name}
+
+
+def _may_write(work: Work) -> bool:
+    return work.actor.may(Permission.WRITE_JOINT) or work.actor.may(Permission.PROPOSE_JOINT)
+
+
+def _proposed(work: Work, found: AgreementView) -> bool:
+    own = work.actor.tenant_id
+    return own is not None and own == found.proposed_by_park and work.actor.may(Permission.PROPOSE_JOINT)
+
+
+def _partners() -> list[Partner]:
+    """Return the parties that a park typed in: by credit code, or parties of the version before by id."""
+    found = []
+    for place in range(PLACES):
+        uscc, park_id = field(f"uscc-{place}"), parse_id(field(f"park-{place}"))
+        if not uscc and park_id is None:
+            continue
+        found.append(Partner(_role(place), _percent(f"share-{place}"), uscc, park_id))
+    return found
+
+
+def _role(place: int) -> PartyRole:
+    role = field(f"role-{place}")
+    return PartyRole(role) if role in ROLES else PartyRole.PARTICIPANT
 
 
 def _terms() -> Terms:
@@ -198,9 +248,7 @@ def _parties() -> list[Share]:
         park_id = parse_id(field(f"park-{place}"))
         if park_id is None:
             continue
-        role = field(f"role-{place}")
-        known = PartyRole(role) if role in ROLES else PartyRole.PARTICIPANT
-        found.append(Share(park_id, known, _percent(f"share-{place}")))
+        found.append(Share(park_id, _role(place), _percent(f"share-{place}")))
     return found
 
 

@@ -140,6 +140,7 @@ class Permission(StrEnum):
     MANAGE_FACTORS = "factors:manage"
     READ_JOINT = "joint:read"
     WRITE_JOINT = "joint:write"
+    PROPOSE_JOINT = "joint:propose"
     SIGN_JOINT = "joint:sign"
     REGISTER_JOINT = "joint:register"
     RECORD_JOINT = "joint:record"

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ARRAY, String, cast, column, func, or_, select
 
 from tenants.kernel.vocabulary import OrganisationKind, Permission
 from tenants.kernel.work import Work
@@ -36,3 +36,20 @@ def read_named_parks(work: Work, *, ids: Collection[UUID] = (), usccs: Collectio
         .order_by(Organisation.name, Organisation.id)
     )
     return tuple(NamedPark(*row) for row in work.session.execute(query))
+
+
+def read_partner_parks(work: Work, *, usccs: Collection[str]) -> tuple[NamedPark, ...]:
+    """Return the verified parks with these credit codes, for a park that proposes an agreement to them.
+
+    It is told the names of those that it names, and of no others; codes of no verified park are left out.
+    """
+    work.actor.require(Permission.PROPOSE_JOINT)
+    work.actor.require_tenant()
+    if not usccs:
+        return ()
+    found = func.partner_parks(cast(sorted(usccs), ARRAY(String))).table_valued(
+        column("id", Organisation.id.type),
+        column("name", Organisation.name.type),
+        column("uscc", Organisation.uscc.type),
+    )
+    return tuple(NamedPark(*row) for row in work.session.execute(select(found.c.id, found.c.name, found.c.uscc)))

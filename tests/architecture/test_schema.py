@@ -37,7 +37,7 @@ SHARED_BY_OWNER = {
 """Shared tables that are distributed by their owner instead of being copied everywhere."""
 AMONG_PARTIES = {
     "joint_agreements", "joint_parties", "joint_accounts", "joint_uses", "joint_releases", "joint_true_ups",
-    "joint_true_up_shares", "lead_places", "lead_claims", "company_switchboards", "withdrawn_companies",
+    "joint_true_up_shares", "joint_centre_payments", "lead_places", "lead_claims", "company_switchboards", "withdrawn_companies",
 }  # fmt: skip
 """Shared tables whose rows are shown to the parks that they are about, and to no other."""
 
