@@ -1,4 +1,4 @@
-"""Agreements on joint facilities: written by the province, signed by every party, registered by another, seen by no other."""
+"""Agreements on joint facilities: written by the province or proposed by a park, signed by every party, registered by another, seen by no other."""
 
 from __future__ import annotations
 
@@ -68,8 +68,11 @@ def test_all_sign_before_it_is_in_force(province: Province) -> None:
     parks, ids = three(province)
     stranger = province.park(4)
     wish = TERMS | {"parties": parties(ids)}
-    for refused in (*parks, province.finance, province.approver, province.lab):
+    for refused in (province.finance, province.approver, province.operator, province.lab):
         assert refused.post("/joint-agreements", wish).status_code == 403
+    for park in parks:
+        by_id = park.post("/joint-agreements", wish)
+        assert (by_id.status_code, by_id.get_json()["code"]) == (422, "joint.unknown_park"), "it knows no ids of parks"
     made = written(province, ids)
     path = f"/joint-agreements/{made['id']}"
     assert (made["status"], made["above_fen_per_hour"], made["variable_fen_per_hour"]) == ("signing", 312_000, 60_000)

@@ -23,7 +23,7 @@ PAGES = {
         "/", "/catalogue", "/catalogue/digital-twin-run", "/rent/digital-twin-run", "/rent/ai-leads", "/rent/energy-optimisation",
         "/rent/shared-inspection", "/rent/sample-testing", "/samples", "/orders", "/invoices", "/usage", "/subscription", "/keys", "/programmes",
         "/subsidies", "/entitlements", "/exemptions", "/claim-lines", "/clawbacks", "/aid", "/notices", "/budgets",
-        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/slots/holds", "/waiting", "/conduct",
+        "/usage/events", "/carbon", "/factors", "/joint/agreements", "/joint/agreements/new", "/leads", "/lead-contacts", "/calendar-feeds", "/slots", "/slots/holds", "/waiting", "/conduct",
         "/booking-series", "/qualifications",
     ),
     "park08": ("/catalogue",),

@@ -34,7 +34,8 @@ def test_an_agreement_from_the_form_to_its_registration(province: Province, sign
     assert "9900" in wrong.text
     assert 'value="29"' in wrong.text, "what was typed stays"
     table = "/joint/table?park=第+1+园区&share=40&use=3000&park=别处&share=60&use=1000&capital=5000000"
-    assert "存为协议草案" not in stranger.get(table).text
+    assert "存为协议草案" not in approver.get(table).text
+    assert "存为协议草案" in stranger.get(table).text, "any park may propose"
     saved = officer.get(table).text.partition(f'href="{LIST}/new?')[2].partition('"')[0]
     draft = officer.get(f"{LIST}/new?{unescape(saved)}").text
     assert 'value="5000000"' in draft

@@ -25,7 +25,7 @@ def test_a_transfer_is_recorded_and_taken_back_on_the_page(province: Province, s
     transfer = {"amount": "1,000,000", "reference": "豫财共建付 1 号", "paid_on": "2026-03-02"}
     assert park.post(page, transfer).status_code == 403
     wrong = finance.post(page, transfer | {"amount": "9,999,999"})
-    assert (wrong.status_code, "不超过应付的 2940000.00 元" in wrong.text) == (422, True), wrong.text
+    assert (wrong.status_code, "不超过应付的 2,940,000.00 元" in wrong.text) == (422, True), wrong.text
     assert finance.post(page, transfer | {"paid_on": "昨天"}).status_code == 422
     assert finance.post(page, transfer).status_code == 303
     seen = finance.get(page).text
