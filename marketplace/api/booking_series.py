@@ -117,7 +117,7 @@ class SeriesCancel(Body):
 
 @booking_series.post("/booking-series/preview", **call(SeriesPreview))
 def preview_series(body: SeriesBody) -> Response:
-    """Say for each occurrence whether it could be booked now: free, taken, closed, outside notice, over quota, not qualified."""
+    """Say for each occurrence whether it could be booked now: free, taken, waited for, closed, outside notice, over quota, not qualified."""
     with working() as work:
         found = use_cases.preview_series(
             work,

@@ -15,7 +15,7 @@ from marketplace.doors.requests import takes_files
 from marketplace.usecases import inspection_search
 from services.rules.slots import MOST_SLOTS
 from services.usecases import bookings as use_cases
-from services.usecases import qualifications, slot_search
+from services.usecases import qualifications, together
 from services.usecases.slot_search import LONGEST_METHOD, MOST_TOGETHER
 
 bookings = noun("bookings", "Inspection slots, and who took them.")
@@ -112,6 +112,7 @@ class Together(Answer):
 
     starts_at: Moment
     ends_at: Moment
+    over_quota: list[UUID] = Field(description="Instruments of which the park's quota has too little left at that time")
 
 
 class Togethers(Answer):
@@ -231,7 +232,7 @@ def search_instruments(body: InspectionSearch) -> Response:
 def search_together(body: TogetherSearch) -> Response:
     """Find the times at which several instruments are free."""
     with working() as work:
-        found = slot_search.search_together(
+        found = together.find_together(
             work,
             instrument_ids=body.instrument_ids,
             from_=body.from_,
@@ -239,7 +240,9 @@ def search_together(body: TogetherSearch) -> Response:
             slots=body.slots,
             limit=body.limit,
         )
-        items = [Together.of(each) for each in found]
+        items = [
+            Together(starts_at=each.starts_at, ends_at=each.ends_at, over_quota=list(each.over_quota)) for each in found
+        ]
         return Response(Togethers(items=items).model_dump_json(), mimetype="application/json")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, text
 
 from marketplace.gateways.queue import JOBS_ROLE
+from tenants.kernel.database import begin_as
 
 
 def queue_depth(engine: Engine) -> dict[tuple[str, str], int]:
@@ -14,5 +15,5 @@ def queue_depth(engine: Engine) -> dict[tuple[str, str], int]:
         "WHERE status IN ('todo', 'doing') GROUP BY queue_name, status"
     )
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"SET LOCAL ROLE {JOBS_ROLE}")
+        begin_as(connection, f"SET LOCAL ROLE {JOBS_ROLE}")
         return {(queue, status): jobs for queue, status, jobs in connection.execute(counted)}

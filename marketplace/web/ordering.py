@@ -270,7 +270,13 @@ def _choices(work: Work, offering: OfferingView) -> dict[str, Any]:
         week_end = monday + timedelta(days=7)
         chosen = parse_id(request.values.get("instrument", ""))
         slots = bookings.search_slots(
-            work, offering=offering.slug, from_=monday, to=week_end, instrument_id=chosen, limit=MOST_SLOTS_SHOWN
+            work,
+            offering=offering.slug,
+            from_=monday,
+            to=week_end,
+            instrument_id=chosen,
+            limit=MOST_SLOTS_SHOWN,
+            waited=True,
         )
         offered = instruments.list_instruments(work, offering=offering.slug)
         ids = [each.id for each in offered]

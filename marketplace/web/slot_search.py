@@ -17,6 +17,7 @@ from marketplace.web.refusals import Refusal, refusal_of
 from marketplace.web.rendering import show
 from services.rules.quotas import Standing
 from services.usecases import instruments, qualifications, quotas, slot_search
+from services.usecases import together as find
 from tenants.kernel.clock import CHINA
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.identifiers import parse_id
@@ -122,7 +123,7 @@ def _left(work: Work, found: Sequence[inspection_search.FoundInspection]) -> dic
 
 def _together(refusal: Refusal | None) -> Response:
     typed = _typed()
-    common: tuple[slot_search.TogetherView, ...] = ()
+    common: tuple[find.TogetherTime, ...] = ()
     chosen: tuple[instruments.InstrumentView, ...] = ()
     with page_work() as work:
         work.actor.require(Permission.ASK_QUOTE)
@@ -130,7 +131,7 @@ def _together(refusal: Refusal | None) -> Response:
             chosen = _chosen(work)
             from_, to = _span(work, typed)
             ids = [each.id for each in chosen]
-            common = slot_search.search_together(work, instrument_ids=ids, from_=from_, to=to, slots=_slots())
+            common = find.find_together(work, instrument_ids=ids, from_=from_, to=to, slots=_slots())
         except Problem as problem:
             refusal = refusal or refusal_of(problem)
     typed |= {"purpose": field("purpose"), "starts_at": field("starts_at")}

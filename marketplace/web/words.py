@@ -379,6 +379,7 @@ KINDS = {
     "occurrence": {
         "free": msg("可预约"),
         "taken": msg("已被预约"),
+        "waited_for": msg("有园区等候"),
         "closed_day": msg("休息日"),
         "no_calendar": msg("日历未公布"),
         "outside_notice": msg("不在可预约期内"),

@@ -15,10 +15,14 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from tenants.kernel.database import in_drivers_words
 from tenants.kernel.identifiers import new_id
 
 _HOLD = "SELECT answer, hold_id FROM hold_slot(%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s)"
+_GONE = "SELECT slot_is_gone(%s, %s, %s)"
 _BOOK = "SELECT answer, reserved FROM book_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::uuid, %s, %s::uuid[])"
+_WAITED = "SELECT waited_for(%s, %s, %s, tstzrange(%s, %s), %s, NULL, '{}')"
+_NO_RESERVATION = UUID(int=0)
 _OFFER = "SELECT take_slot(%s, %s, %s, tstzrange(%s, %s), %s, %s, %s, %s::integer), %s::uuid"
 
 
@@ -34,6 +38,15 @@ class Wanted:
     occupied: tuple[datetime, datetime]
     person: UUID | None
     moment: datetime
+
+
+def gone_at(connection: Connection, instrument_id: UUID, begins: datetime, moment: datetime) -> str | None:
+    """Return the name of an instrument that others have taken in all its units at a start, with a booking that begins then.
+
+    None where something is free, the acting park holds it, or nobody has taken just this start: then it has to be checked.
+    """
+    found: tuple[str | None] = in_drivers_words(connection, _GONE, (instrument_id, begins, moment)).fetchone()
+    return found[0]
 
 
 def hold_slot(connection: Connection, wanted: Wanted, quote_id: UUID | None) -> tuple[str, UUID | None]:
@@ -56,6 +69,13 @@ def book_slot(connection: Connection, wanted: Wanted, given_back: Sequence[UUID]
     return _called(connection, _BOOK, (*about, new_id(), wanted.person, wanted.moment, list(given_back)))
 
 
+def is_waited_for(connection: Connection, wanted: Wanted) -> bool:
+    """Tell whether somebody else waits for a time that is free, so that taking it would be refused."""
+    about = (wanted.provider_id, wanted.instrument_id, _NO_RESERVATION, *wanted.occupied, wanted.moment)
+    found: tuple[bool] = in_drivers_words(connection, _WAITED, about).fetchone()
+    return found[0]
+
+
 def offer_slot(connection: Connection, wanted: Wanted, until: datetime, turn: int) -> UUID | None:
     """Hold a time until a moment for who waits with the number ``turn``; return the reservation.
 
@@ -68,9 +88,8 @@ def offer_slot(connection: Connection, wanted: Wanted, until: datetime, turn: in
 
 
 def _called(connection: Connection, statement: str, values: tuple[object, ...]) -> tuple[Any, UUID | None]:
-    """Call a function in the driver's own words: half of what a compiled statement takes here."""
     try:
-        answer, found = connection.exec_driver_sql(statement, values).one()
+        answer, found = in_drivers_words(connection, statement, values).fetchone()
     except OperationalError as error:
         if not is_deadlock(error):
             raise

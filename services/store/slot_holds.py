@@ -23,7 +23,8 @@ class SlotHold(TenantOwned, Base):
         UniqueConstraint("tenant_id", "reservation_id"),
         # A park that asks for many at once fills its places, and the next one finds none.
         Index("uq_slot_holds_place", "tenant_id", "place", unique=True, postgresql_where=text("outcome IS NULL")),
-        Index("ix_slot_holds_expiring", "expires_at", postgresql_where=text("outcome IS NULL")),
+        # By another word than the outcome: a plan made while there were few would look through all parks' for one park's.
+        Index("ix_slot_holds_expiring", "expires_at", postgresql_where=text("ended_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

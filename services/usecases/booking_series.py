@@ -18,7 +18,7 @@ from services.rules.series import MOST_OCCURRENCES, MOST_STEPS, SeriesChoice, Se
 from services.rules.slots import IsOpen, Span, check_span
 from services.store.booking_series import BookingSeries
 from services.store.bookings import Booking
-from services.usecases import qualifications, quotas, rebooking, slots
+from services.usecases import qualifications, quotas, rebooking, slots, suspensions
 from services.usecases.bookings import BookingView, bookings_where
 from services.usecases.instruments import InstrumentView, read_instrument
 from services.usecases.slot_search import nearest_slots
@@ -40,6 +40,7 @@ class OccurrenceState(StrEnum):
 
     FREE = "free"
     TAKEN = "taken"
+    WAITED_FOR = "waited_for"
     CLOSED_DAY = "closed_day"
     NO_CALENDAR = "no_calendar"
     OUTSIDE_NOTICE = "outside_notice"
@@ -97,11 +98,13 @@ def preview_series(
 
     What the quota has left is shared out in order, to those that are free. ``responsible_id`` is who will use the
     instrument, None for the acting person. Raises NotFound for an unknown instrument, Invalid for an unusable rule
-    (``every``, ``count`` or ``until``) and for nobody of the park.
+    (``every``, ``count`` or ``until``) and for nobody of the park, and Conflict ``booking.suspended`` for a park that can
+    book none of them now.
     """
     work.actor.require(Permission.ASK_QUOTE)
     instrument = read_instrument(work, instrument_id=instrument_id, offering=offering)
     _check_rule(rule)
+    suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
     is_open = working_days(work)
     refuse = qualifications.refuser(
         work, instrument, rebooking.user_of(work, responsible_id, "responsible_id"), "responsible_id"
@@ -225,7 +228,8 @@ def _occurrence(
         return Occurrence(number, starts_at, ends_at, state, problem.message)
     except Conflict as problem:
         near = tuple(each.starts_at for each in nearest_slots(work, instrument, starts_at, NEAREST))
-        return Occurrence(number, starts_at, ends_at, OccurrenceState.TAKEN, problem.message, near)
+        state = OccurrenceState.WAITED_FOR if problem.code == "slot.waited_for" else OccurrenceState.TAKEN
+        return Occurrence(number, starts_at, ends_at, state, problem.message, near)
     return Occurrence(number, starts_at, ends_at, OccurrenceState.FREE)
 
 

@@ -288,8 +288,8 @@ def _bookings() -> Select[*tuple[Any, ...]]:
         Booking.attendance.label("terms"),
         Booking.series_id,
         Booking.series_number,
-        _noted_at(Step.CHECKED_IN).label("checked_in_at"),
-        _noted_at(Step.CHECKED_OUT).label("checked_out_at"),
+        noted_at(Step.CHECKED_IN).label("checked_in_at"),
+        noted_at(Step.CHECKED_OUT).label("checked_out_at"),
         AttendanceCorrection.came_at.label("corrected_in_at"),
         AttendanceCorrection.left_at.label("corrected_out_at"),
     ).outerjoin(
@@ -298,7 +298,8 @@ def _bookings() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _noted_at(step: Step) -> ScalarSelect[datetime]:
+def noted_at(step: Step) -> ScalarSelect[datetime]:
+    """Return the moment at which a step of a booking was noted, as a column beside the booking's; NULL while it was not."""
     return (
         select(AttendanceNote.at)
         .where(

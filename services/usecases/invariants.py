@@ -139,17 +139,26 @@ INVARIANTS = (
     ),
     Invariant(
         "booking-quota",
-        "In no week or month a park holds more of an instrument than its quota allowed when it last booked for it.",
+        "In no week or month a park holds more of an instrument than its quota allowed when it last booked for it; of what was"
+        " charged by actual use, the started hours count.",
         """
         SELECT h.tenant_id, h.instrument_id, h.period, h.begins, h.hours, h.bookings, r.version FROM (
             SELECT b.tenant_id, b.provider_id, b.instrument_id, p.period,
                    date_trunc(p.period, b.starts_at AT TIME ZONE 'Asia/Shanghai') AS begins, count(*) AS bookings,
-                   sum(extract(epoch FROM b.ends_at - b.starts_at)) / 3600 AS hours,
+                   sum(CASE WHEN o.id IS NULL THEN extract(epoch FROM b.ends_at - b.starts_at) / 3600
+                       ELSE least(extract(epoch FROM b.ends_at - b.starts_at) / 3600, greatest(1,
+                           least(ceil(extract(epoch FROM least(o.at, b.ends_at) - i.at) / 3600),
+                               ceil(extract(epoch FROM least(a.left_at, b.ends_at) - a.came_at) / 3600)))) END) AS hours,
                    max(coalesce((SELECT max(c.changed_at) FROM booking_changes c
                         WHERE c.tenant_id = b.tenant_id AND c.booking_id = b.id AND c.kind = 'moved'
                           AND date_trunc(p.period, c.old_starts_at AT TIME ZONE 'Asia/Shanghai')
                            <> date_trunc(p.period, c.new_starts_at AT TIME ZONE 'Asia/Shanghai')), b.created_at)) AS entered
             FROM bookings b CROSS JOIN (VALUES ('week'), ('month')) AS p (period)
+            LEFT JOIN attendance_notes i ON i.tenant_id = b.tenant_id AND i.booking_id = b.id AND i.step = 'checked_in'
+                 AND b.status = 'reported' AND b.attendance ->> 'metering' = 'actual'
+            LEFT JOIN attendance_notes o ON o.tenant_id = i.tenant_id AND o.booking_id = i.booking_id
+                 AND o.step = 'checked_out'
+            LEFT JOIN attendance_corrections a ON a.tenant_id = i.tenant_id AND a.booking_id = i.booking_id
             WHERE b.status IN ('booked', 'reported', 'no_show')
               AND EXISTS (SELECT FROM quota_rules q
                           WHERE q.provider_id = b.provider_id AND q.instrument_id = b.instrument_id)

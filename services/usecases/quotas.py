@@ -1,7 +1,7 @@
 """What a park holds of an instrument against its quota: shown before it books, counted when it books or moves.
 
 What is held are the bookings themselves, so nothing has to be given back: a cancelled one, or one that the provider could
-not do, counts no more; one to which nobody came does.
+not do, counts no more; one to which nobody came does. What is charged by actual use counts with the hours that were charged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from services.rules.attendance import Metering, Step, terms_of, used_hours
 from services.rules.quotas import (
+    ONE_HOUR,
     Held,
     Quota,
     QuotaMeasure,
@@ -25,20 +27,34 @@ from services.rules.quotas import (
     standings,
 )
 from services.rules.slots import Span
+from services.store.attendance import AttendanceCorrection
 from services.store.bookings import Booking
 from services.store.quotas import QuotaTurn
-from services.usecases.bookings import BookingStatus, BookingView
+from services.store.slot_holds import SlotHold
+from services.usecases.bookings import BookingStatus, BookingView, noted_at
 from services.usecases.instruments import InstrumentView
 from services.usecases.quota_rules import quotas_at
 from services.usecases.slots import refused_when_deadlocked
 from services.usecases.workdays import working_days
 from tenants.kernel.clock import CHINA
+from tenants.kernel.database import AnyRow
 from tenants.kernel.errors import Conflict
 from tenants.kernel.messages import Message, msg
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 
 COUNTED = (BookingStatus.BOOKED, BookingStatus.REPORTED, BookingStatus.NO_SHOW)
+_COUNTED_OF = (
+    Booking.instrument_id,
+    Booking.starts_at,
+    Booking.ends_at,
+    Booking.status,
+    Booking.attendance,
+    noted_at(Step.CHECKED_IN).label("checked_in_at"),
+    noted_at(Step.CHECKED_OUT).label("checked_out_at"),
+    AttendanceCorrection.came_at,
+    AttendanceCorrection.left_at,
+)
 
 
 def quotas_left(
@@ -63,6 +79,14 @@ def check_quota(work: Work, instrument: InstrumentView, span: Span) -> None:
         _check(work, instrument, quota, span, None)
 
 
+def check_hold(work: Work, instrument: InstrumentView, span: Span) -> None:
+    """Raise as ``check_quota`` does, counting what the acting park holds of the instrument beside ``span`` as booked."""
+    work.actor.require(Permission.PLACE_ORDER)
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is not None:
+        _check(work, instrument, quota, span, None, beside=_holds_beside(work, span))
+
+
 def refusals(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> tuple[Conflict | None, ...]:
     """Return for each of some times, in order, how it would be refused if those before it that fit were booked."""
     work.actor.require(Permission.ASK_QUOTE)
@@ -78,6 +102,16 @@ def refusals(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> t
         if found[-1] is None:
             held.append(new)
     return tuple(found)
+
+
+def refusals_alone(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> tuple[Conflict | None, ...]:
+    """Return for each of some times how it would be refused now, for use cases that have asked for their own permission."""
+    quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
+    if quota is None or not spans:
+        return (None,) * len(spans)
+    first = min(each.starts_at for each in spans).astimezone(CHINA).date()
+    held = _held(work, [instrument.id], first)[instrument.id]
+    return tuple(_refused(work, instrument, quota, held, Held(each.starts_at, each.ends_at), None) for each in spans)
 
 
 def first_within(work: Work, instrument: InstrumentView, spans: Sequence[Span]) -> tuple[Span | None, Conflict | None]:
@@ -116,12 +150,31 @@ def _take_turn(work: Work, instrument_id: UUID) -> None:
         work.session.execute(turn.on_conflict_do_update(index_elements=key, set_={"taken_at": turn.excluded.taken_at}))
 
 
-def _check(work: Work, instrument: InstrumentView, quota: Quota, span: Span, before: BookingView | None) -> None:
+def _holds_beside(work: Work, span: Span) -> list[Held]:
+    """Return what the acting park holds of an instrument, but for what a hold of ``span`` would replace."""
+    query = select(SlotHold.starts_at, SlotHold.ends_at).where(
+        SlotHold.tenant_id == work.actor.require_tenant(),
+        SlotHold.instrument_id == span.instrument_id,
+        SlotHold.outcome.is_(None),
+        SlotHold.expires_at > work.now,
+        (SlotHold.ends_at <= span.starts_at) | (SlotHold.starts_at >= span.ends_at),
+    )
+    return [Held(*row) for row in work.session.execute(query)]
+
+
+def _check(
+    work: Work,
+    instrument: InstrumentView,
+    quota: Quota,
+    span: Span,
+    before: BookingView | None,
+    beside: Sequence[Held] = (),
+) -> None:
     new = Held(span.starts_at, span.ends_at)
     was = None if before is None else Held(before.starts_at, before.ends_at)
     day = span.starts_at.astimezone(CHINA).date()
     held = _held(work, [instrument.id], day, without=before)[instrument.id]
-    problem = _refused(work, instrument, quota, held, new, was)
+    problem = _refused(work, instrument, quota, [*held, *beside], new, was)
     if problem is not None:
         raise problem
 
@@ -143,17 +196,31 @@ def _held(
     """Return the acting park's bookings that count, from the beginning of the week and the month of a day on."""
     begin = min(days_of(period, first)[0] for period in QuotaPeriod)
     found: dict[UUID, list[Held]] = {each: [] for each in instrument_ids}
-    query = select(Booking.instrument_id, Booking.starts_at, Booking.ends_at).where(
+    where = [
         Booking.tenant_id == work.actor.require_tenant(),
         Booking.instrument_id.in_(found),
         Booking.starts_at >= datetime.combine(begin, time(), CHINA),
         Booking.status.in_(COUNTED),
-    )
+    ]
     if without is not None:
-        query = query.where(Booking.id != without.id)
-    for row in work.session.execute(query):
-        found[row.instrument_id].append(Held(row.starts_at, row.ends_at))
+        where.append(Booking.id != without.id)
+    corrected = (AttendanceCorrection.tenant_id == Booking.tenant_id) & (AttendanceCorrection.booking_id == Booking.id)
+    for row in work.session.execute(select(*_COUNTED_OF).outerjoin(AttendanceCorrection, corrected).where(*where)):
+        found[row.instrument_id].append(_counted(row))
     return found
+
+
+def _counted(row: AnyRow) -> Held:
+    """Return what of a booking counts: all of it, but of one that was charged by actual use the hours that were charged, less
+    what an accepted dispute of its times gave back.
+    """
+    terms = terms_of(row.attendance)
+    if terms is None or terms.metering is not Metering.ACTUAL or row.status != BookingStatus.REPORTED:
+        return Held(row.starts_at, row.ends_at)
+    booked = (row.ends_at - row.starts_at) // ONE_HOUR
+    used = used_hours(row.checked_in_at, row.checked_out_at, row.ends_at, booked)
+    used = min(used, used_hours(row.came_at, row.left_at, row.ends_at, booked))
+    return Held(row.starts_at, row.starts_at + used * ONE_HOUR)
 
 
 def _refusal(instrument: InstrumentView, over: Standing, asked: int, fits: date | None) -> Message:

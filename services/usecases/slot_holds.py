@@ -22,7 +22,7 @@ from services.store import slot_calls
 from services.store.bookings import Reservation
 from services.store.entering import free_reservation
 from services.store.slot_holds import SlotHold, SlotHoldLimit
-from services.usecases import qualifications, rebooking, suspensions
+from services.usecases import qualifications, quotas, rebooking, suspensions
 from services.usecases.catalogue import refuse_fields
 from services.usecases.instruments import InstrumentView, read_instrument
 from services.usecases.slots import busy, waited_for, wanted
@@ -64,15 +64,21 @@ def hold_slot(
 
     ``responsible_id`` is who will use the instrument, None for the acting person. Raises NotFound for an unknown
     instrument, Invalid for a time that cannot be booked and for nobody of the park, Conflict ``booking.not_qualified``
-    for a person who may not use it then, and as ``take_hold`` does.
+    for a person who may not use it then, ``quota.exceeded`` where the park could not book it beside what it holds, and as
+    ``take_hold`` does.
     """
     work.actor.require(Permission.PLACE_ORDER)
+    # In a rush most come too late: they are told before anything else is looked up.
+    if (name := slot_calls.gone_at(work.connection, instrument_id, starts_at, work.now)) is not None:
+        raise _taken(name, starts_at)
     instrument = read_instrument(work, instrument_id=instrument_id)
     ends_at = check_span(instrument.hours, starts_at, slots, work.now, working_days(work))
     suspensions.refuse_suspended(work, provider_id=instrument.provider_id)
     person = rebooking.user_of(work, responsible_id, "responsible_id")
     qualifications.refuse_unqualified(work, instrument=instrument, at=starts_at, person=person, where="responsible_id")
-    hold_id = take_hold(work, instrument, Span(instrument.id, starts_at, ends_at))
+    span = Span(instrument.id, starts_at, ends_at)
+    quotas.check_hold(work, instrument, span)
+    hold_id = take_hold(work, instrument, span)
     return read_hold(work, hold_id=hold_id)
 
 
@@ -82,7 +88,9 @@ def hold_request(work: Work, *, request: Mapping[str, Any], quote_id: UUID) -> N
     asked = read_inspection(request)
     instrument = read_instrument(work, instrument_id=asked.instrument_id)
     ends_at = check_span(instrument.hours, asked.starts_at, asked.slots, work.now, working_days(work))
-    take_hold(work, instrument, Span(instrument.id, asked.starts_at, ends_at), quote_id=quote_id)
+    span = Span(instrument.id, asked.starts_at, ends_at)
+    quotas.check_hold(work, instrument, span)
+    take_hold(work, instrument, span, quote_id=quote_id)
 
 
 def take_hold(work: Work, instrument: InstrumentView, span: Span, *, quote_id: UUID | None = None) -> UUID:
@@ -94,11 +102,7 @@ def take_hold(work: Work, instrument: InstrumentView, span: Span, *, quote_id: U
     work.actor.require(Permission.PLACE_ORDER)
     answer, hold_id = slot_calls.hold_slot(work.connection, wanted(work, instrument, span), quote_id)
     if answer == "taken":
-        at = f"{span.starts_at.astimezone(CHINA):%m-%d %H:%M}"
-        raise Conflict(
-            "slot.taken",
-            msg("“{name}”{at} 起的时段刚被他人占用。请重新查询空档并另选时段。", name=instrument.name, at=at),
-        )
+        raise _taken(instrument.name, span.starts_at)
     if answer == "too_many":
         raise Conflict(
             "slot.too_many_holds",
@@ -157,7 +161,7 @@ def close_expired(work: Work, *, limit: int = MOST_AT_ONCE) -> int:
     work.actor.require(Permission.RUN_PLATFORM)
     over = (
         select(SlotHold.tenant_id, SlotHold.id)
-        .where(SlotHold.outcome.is_(None), SlotHold.expires_at <= work.now)
+        .where(SlotHold.ended_at.is_(None), SlotHold.expires_at <= work.now)
         .order_by(SlotHold.expires_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -266,6 +270,13 @@ def _holds(work: Work) -> Select[*tuple[Any, ...]]:
 def _view(row: Mapping[Any, Any]) -> HoldView:
     outcome = row["outcome"]
     return HoldView(**{**row, "outcome": None if outcome is None else HoldOutcome(outcome)})
+
+
+def _taken(name: str, starts_at: datetime) -> Conflict:
+    at = f"{starts_at.astimezone(CHINA):%m-%d %H:%M}"
+    return Conflict(
+        "slot.taken", msg("“{name}”{at} 起的时段刚被他人占用。请重新查询空档并另选时段。", name=name, at=at)
+    )
 
 
 def _hold_not_found() -> NotFound:

@@ -46,6 +46,8 @@ class SlotView:
     ends_at: datetime
     """The end of the shortest booking."""
     free_units: int = 1
+    waited: bool = False
+    """Whether it goes to somebody who has waited for it: free, and yet not to be booked."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,11 @@ def search_slots(
     method: str | None = None,
     instrument_id: UUID | None = None,
     limit: int = 100,
+    waited: bool = False,
 ) -> tuple[SlotView, ...]:
     """Return the free slots of an offering's instruments within ``[from_, to)``, earliest first.
 
-    ``region`` is the beginning of an administrative division code: two digits are a province, four a prefecture;
+    Slots that go to others who wait for them are left out, or marked where they are ``waited`` for, too. ``region`` is the beginning of an administrative division code: two digits are a province, four a prefecture;
     ``method`` is part of a method's or standard's name. Only working days count. Raises Invalid for an unusable span, and for one that
     begins in a year whose calendar is not known; a span that runs into such a year ends there.
     """
@@ -89,7 +92,7 @@ def search_slots(
     found: list[SlotView] = []
     instrument_ids, most = _instruments(work, narrowed), min(limit, MOST_FOUND)
     for window in _windows(work, from_, to):
-        found += _free(work, instrument_ids, window, most - len(found))
+        found += _free(work, instrument_ids, window, most - len(found), waited=waited)
         if len(found) >= most:
             break
     return tuple(found)
@@ -175,13 +178,15 @@ def free_within(
     work: Work, instrument_id: UUID, from_: datetime, to: datetime, *, slots: int, limit: int
 ) -> tuple[SlotView, ...]:
     """Return an instrument's free times of ``slots`` slots in a row within ``[from_, to)``, earliest first; for use cases
-    that have asked for their own permission. Days of a year that is not known have none.
+    that have asked for their own permission. Days of a year that is not known have none. Whoever waits for them: this is
+    what is looked at before a slot is offered.
     """
     begin = max(from_, work.now + timedelta(microseconds=1))
     if begin >= to:
         return ()
     window = _window(work, _open_days(begin, to, working_days(work)), begin, to)
-    return tuple(_free(work, [instrument_id], window, limit, slots))
+    rows = slot_queries.earliest_unreserved(work.session, [instrument_id], window, limit, slots)
+    return tuple(SlotView(**row) for row in rows)
 
 
 def taken_slots(
@@ -258,8 +263,11 @@ def _views(work: Work, ids: Collection[UUID]) -> dict[UUID, InstrumentView]:
     return {row.id: instrument_view(row) for row in work.session.scalars(query)}
 
 
-def _free(work: Work, ids: Collection[UUID], window: Window, limit: int, slots: int = 1) -> list[SlotView]:
-    return [SlotView(**row) for row in slot_queries.earliest_free(work.session, ids, window, limit, slots)]
+def _free(
+    work: Work, ids: Collection[UUID], window: Window, limit: int, slots: int = 1, *, waited: bool = False
+) -> list[SlotView]:
+    found = slot_queries.earliest_free(work.session, ids, window, limit, slots, waited=waited)
+    return [SlotView(**row) for row in found]
 
 
 def _windows(work: Work, from_: datetime, to: datetime) -> Iterator[Window]:

@@ -25,10 +25,14 @@ from tenants.kernel.work import Work
 
 
 def check_free(work: Work, instrument: InstrumentView, span: Span) -> None:
-    """Raise Conflict ``slot.taken`` when ``span`` is taken by now, naming the nearest free slots."""
+    """Raise Conflict ``slot.taken`` when ``span`` is taken by now, naming the nearest free slots, and ``slot.waited_for``
+    where others wait for it; what the acting park holds is its own.
+    """
     work.actor.require(Permission.ASK_QUOTE)
     if not _free_units(work, instrument, span):
         raise _slot_taken(work, instrument, span)
+    if not _is_held(work, span) and slot_calls.is_waited_for(work.connection, wanted(work, instrument, span)):
+        raise waited_for(instrument, span)
 
 
 def reserve(work: Work, instrument: InstrumentView, span: Span, given_back: Sequence[UUID] = ()) -> UUID:
@@ -116,6 +120,19 @@ def _free_units(work: Work, instrument: InstrumentView, span: Span) -> list[int]
     )
     busy = set(work.session.execute(taken).scalars())
     return [unit for unit in range(1, instrument.units + 1) if unit not in busy]
+
+
+def _is_held(work: Work, span: Span) -> bool:
+    """Tell whether the acting park holds just this time."""
+    own = select(SlotHold.id).where(
+        SlotHold.tenant_id == work.actor.tenant_id,
+        SlotHold.instrument_id == span.instrument_id,
+        SlotHold.starts_at == span.starts_at,
+        SlotHold.ends_at == span.ends_at,
+        SlotHold.outcome.is_(None),
+        SlotHold.expires_at > work.now,
+    )
+    return work.session.execute(own.limit(1)).first() is not None
 
 
 def _slot_taken(work: Work, instrument: InstrumentView, span: Span) -> Conflict:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from tenants.kernel.clock import Clock
 from tenants.kernel.context import Actor, Reach
-from tenants.kernel.database import STAFF_ROLE, TENANT_ROLE
+from tenants.kernel.database import STAFF_ROLE, TENANT_ROLE, begin_as
 from tenants.kernel.outbox import Event, Outbox
 
 
@@ -74,7 +74,7 @@ class WorkShop:
     def work(self, actor: Actor) -> Iterator[Work]:
         """Open a transaction for ``actor``; commit it when the block ends well, undo it when it raises."""
         with self.engine.begin() as connection:
-            connection.exec_driver_sql(enter_context(actor))
+            begin_as(connection, enter_context(actor))
             with Work(connection, actor, self.clock.now(), self.outbox).carried_out() as work:
                 yield work
 

@@ -209,7 +209,9 @@ def _fight(
 
 @contextmanager
 def _shop(url: str) -> Iterator[WorkShop]:
-    engine = create_engine(url, pool_size=CLIENTS, max_overflow=0, connect_args={"prepare_threshold": None})
+    # As the application connects, but for its look whether a pooled connection still stands.
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "connect_args": {"prepare_threshold": None}}
+    engine = create_engine(url, pool_size=CLIENTS, max_overflow=0, **options)
     yield WorkShop(engine, ManualClock(NOW), Silent())
     engine.dispose()
 

@@ -21,6 +21,7 @@ from billing.rules.prices import EVERYBODY, PriceScope
 from billing.rules.rating import rate
 from billing.usecases.pricing import PriceDocument
 from tenants.kernel.clock import ManualClock
+from tenants.kernel.database import begin_as
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
 from tests.support.billing_world import World
@@ -122,7 +123,7 @@ def test_lines_and_credits_sum_to_what_the_events_come_to(
 ) -> None:
     clock.instant = datetime(2026, 3, 2, 1, tzinfo=UTC)
     with workshop.engine.begin() as connection:
-        connection.execute(text("SET LOCAL ROLE marketplace_staff"))
+        begin_as(connection, "SET LOCAL ROLE marketplace_staff")
         number = connection.execute(text("SELECT count(*) FROM parks")).scalar_one() + 1
     slug = f"m{number}"
     kind = f"kind.{number}"
@@ -162,5 +163,5 @@ def charged_fen(workshop: WorkShop, park_id: UUID) -> int:
              - coalesce((SELECT sum(amount_fen) FROM metered_credits WHERE tenant_id = :park), 0)
     """
     with workshop.engine.begin() as connection:
-        connection.execute(text("SET LOCAL ROLE marketplace_staff"))
+        begin_as(connection, "SET LOCAL ROLE marketplace_staff")
         return int(connection.execute(text(query), {"park": park_id}).scalar_one())

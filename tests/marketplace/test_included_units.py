@@ -17,6 +17,7 @@ from marketplace.demo.theatre import Play
 from marketplace.store.subscription_queries import _RUNNING_PLAN
 from marketplace.usecases import fulfilment, invariants, rights, shop
 from tenants.kernel.context import Actor, system_actor
+from tenants.kernel.database import begin_as
 from tenants.kernel.errors import Conflict, NotAllowed
 from tenants.kernel.vocabulary import Tier
 from tests.support import plays
@@ -72,7 +73,7 @@ def test_the_check_of_rights_is_one_indexed_read(play: Play) -> None:
     reads = [statement for statement in sent if "SET LOCAL" not in statement]
     assert len(reads) == 1
     with play.market.engine.connect() as connection:
-        connection.execute(text("SET LOCAL ROLE marketplace_staff"))
+        begin_as(connection, "SET LOCAL ROLE marketplace_staff")
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         values = {"tenant_id": park.require_tenant(), "now": play.clock.now()}
         plan = "\n".join(row[0] for row in connection.execute(text(f"EXPLAIN {_RUNNING_PLAN.text}"), values))

@@ -18,7 +18,18 @@ from sqlalchemy.exc import ProgrammingError
 
 from services.rules.attendance import AttendanceTerms, Metering
 from services.rules.quotas import Held, Quota, QuotaPeriod, days_of, exceeded, fits_from, standings
-from services.usecases import attendance, attendance_rules, bookings, deliveries, quota_rules, quotas, rebooking
+from services.usecases import (
+    attendance,
+    attendance_rules,
+    bookings,
+    deliveries,
+    instruments,
+    quota_rules,
+    quotas,
+    rebooking,
+    slot_holds,
+    together,
+)
 from services.usecases.invariants import INVARIANTS
 from tenants.kernel.clock import CHINA, ManualClock
 from tenants.kernel.context import system_actor
@@ -258,3 +269,67 @@ def test_weeks_and_months_share_out_the_days(day: date, period: QuotaPeriod) -> 
     assert first <= day <= last
     assert days_of(period, first) == days_of(period, last) == (first, last)
     assert days_of(period, last + DAY)[0] == last + DAY
+
+
+def test_a_hold_asks_the_quota_and_counts_what_else_is_held(
+    workshop: WorkShop, world: World, clock: ManualClock
+) -> None:
+    set_quota(workshop, world, week_hours=3)
+    person = park_person(new_id())
+    assert person.tenant_id is not None
+
+    def held(at: datetime, slots: int = 1) -> None:
+        with workshop.work(person) as work:
+            slot_holds.hold_slot(work, instrument_id=world.instrument.id, starts_at=at, slots=slots)
+
+    book(workshop, person.tenant_id, wish(world, slots=1))
+    with pytest.raises(Conflict) as refused:
+        held(TUESDAY + DAY, slots=3)
+    assert refused.value.code == "quota.exceeded"
+    held(TUESDAY + DAY)
+    held(TUESDAY + DAY)
+    held(TUESDAY + DAY, slots=2)
+    with pytest.raises(Conflict, match="已用 3 小时"):
+        held(TUESDAY + 2 * DAY)
+    held(TUESDAY + 6 * DAY, slots=3)
+    clock.instant += timedelta(minutes=10)
+    held(TUESDAY + 2 * DAY)
+
+
+def test_what_was_not_used_and_not_charged_returns_to_the_quota(
+    workshop: WorkShop, world: World, clock: ManualClock
+) -> None:
+    with workshop.work(world.provider) as work:
+        terms = AttendanceTerms(0, 30, 15, 0, 0, 0, 30, 0, Metering.ACTUAL)
+        attendance_rules.set_rule(work, instrument_id=world.instrument.id, terms=terms)
+    set_quota(workshop, world, week_hours=4)
+    park = new_id()
+    booking = book(workshop, park, wish(world, slots=4))
+    assert left(workshop, world, park) == [("week_hours", 4, 0)]
+    for at, note in ((TUESDAY, attendance.check_in), (TUESDAY + timedelta(minutes=70), attendance.check_out)):
+        clock.instant = at
+        with workshop.work(park_person(park)) as work:
+            note(work, booking_id=booking)
+    assert left(workshop, world, park) == [("week_hours", 4, 0)], "it is the provider's until the report"
+    with workshop.work(world.provider) as work:
+        bookings.report_inspection(
+            work, booking_id=booking, file_name="r.txt", media_type="text/plain", content=b"r", passed=True
+        )
+    assert left(workshop, world, park) == [("week_hours", 2, 2)], "two started hours are charged"
+    book(workshop, park, wish(world, TUESDAY + DAY, slots=2))
+
+
+def test_the_times_of_several_instruments_say_which_quota_stands_against_them(workshop: WorkShop, world: World) -> None:
+    set_quota(workshop, world, week_hours=1)
+    with workshop.work(system_actor("test")) as work:
+        other = instruments.add_instrument(work, offering="lab", name="第二台", region_code="510104")
+    park = new_id()
+    book(workshop, park, wish(world))
+    both = [world.instrument.id, other.id]
+    with workshop.work(park_person(park)) as work:
+        found = together.find_together(work, instrument_ids=both, from_=TUESDAY, to=TUESDAY + 7 * DAY, limit=200)
+    this_week = [each for each in found if each.starts_at < TUESDAY + 6 * DAY - HOUR]
+    assert {tuple(each.over_quota) for each in this_week} == {(world.instrument.id,)}
+    assert not any(each.over_quota for each in found[len(this_week) :])
+    assert len(found) > len(this_week) > 0
+    assert "已用 1 小时" in str(this_week[0].over_quota[world.instrument.id])

@@ -22,7 +22,9 @@ from tenants.kernel.clock import CHINA, ManualClock
 from tenants.kernel.errors import Conflict, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.work import WorkShop
+from tests.services.test_attendance import set_rule
 from tests.services.test_bookings import TUESDAY, book, wish
+from tests.services.test_suspensions import TERMS, book_hours, miss_all, suspend
 from tests.support.invariants import broken
 from tests.support.services import World, build_world, order, park_person
 
@@ -196,3 +198,16 @@ def test_a_time_that_the_clocks_skip_or_show_twice_is_read_as_calendars_do() -> 
     autumn = SeriesRule(datetime(2026, 10, 18, 2, 30, tzinfo=berlin), 1, SeriesUnit.WEEK, 3).starts(berlin)
     assert [each.hour for each in autumn] == [0, 0, 1]
     assert SeriesRule(TUESDAY, 1, SeriesUnit.WEEK, 2).starts(CHINA)[1] == TUESDAY + 7 * DAY
+
+
+def test_a_suspended_park_is_told_before_it_confirms(workshop: WorkShop, world: World, clock: ManualClock) -> None:
+    park = new_id()
+    set_rule(workshop, world, TERMS)
+    miss_all(workshop, clock, park, book_hours(workshop, world, park, 3))
+    assert suspend(workshop, world, park) is not None
+    later = daily(3, first_at=TUESDAY + DAY)
+    for ask in (preview, begin):
+        with pytest.raises(Conflict) as refused:
+            ask(workshop, world, rule=later, park=park)
+        assert refused.value.code == "booking.suspended"
+    assert preview(workshop, world, later)

@@ -26,6 +26,7 @@ from tenants.kernel.work import WorkShop
 from tests.support.crashes import crash_everywhere
 from tests.support.databases import Database, RecordingOutbox
 from tests.support.invariants import broken
+from tests.support.parks import credit_code, sign_up
 from tests.support.services import World, build_world, order, park_person
 
 TUESDAY = datetime(2026, 3, 3, 9, 0, tzinfo=CHINA)
@@ -240,6 +241,35 @@ def test_units_are_held_apart_and_a_unit_that_is_held_is_not_given_up(
     clock.instant += TEN_MINUTES
     repair()
     one_unit()
+
+
+def test_who_comes_too_late_is_told_at_once_and_only_that_others_have_it(workshop: WorkShop, world: World) -> None:
+    park, other = park_person(new_id()), park_person(new_id())
+    with workshop.work(world.provider) as work:
+        night: dict[str, Any] = {
+            "starts_at": TUESDAY + 10 * HOUR,
+            "ends_at": TUESDAY + 12 * HOUR,
+            "reason": "检修",
+            "unit": 1,
+        }
+        maintenance.plan_maintenance(work, instrument_id=world.instrument.id, **night)
+    sign_up(workshop, 7)
+    mine = hold(workshop, world, park)
+    book(workshop, world, new_id(), TUESDAY + HOUR, 2)
+    assert hold(workshop, world, park) == mine, "what the park holds is not gone for it"
+    assert refusal(lambda: hold(workshop, world, other)) == "slot.taken"
+    assert refusal(lambda: hold(workshop, world, other, TUESDAY + HOUR)) == "slot.taken"
+    assert refusal(lambda: hold(workshop, world, other, TUESDAY + 2 * HOUR)) == "slot.taken", "amid a booking"
+    assert refusal(lambda: hold(workshop, world, other, TUESDAY + 11 * HOUR)) == "slot.outside_hours", (
+        "though it is down"
+    )
+    assert refusal(lambda: hold(workshop, world, other, TUESDAY - 24 * HOUR)) == "slot.past"
+    with workshop.work(world.provider) as work:
+        hours = Hours(9, 17, 60)
+        instruments.change_instrument(
+            work, instrument_id=world.instrument.id, methods=[], hours=hours, parks=[credit_code(7)]
+        )
+    assert refusal(lambda: hold(workshop, world, other)) == "instrument.not_found", "nothing is said of what is private"
 
 
 def test_who_may_not_order_or_asks_for_no_slot_holds_nothing(workshop: WorkShop, world: World) -> None:

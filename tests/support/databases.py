@@ -79,8 +79,9 @@ class Database:
     url: str
 
     def engine(self, **options: object) -> Engine:
-        """Return an engine of the application's login."""
-        return create_engine(self.url, connect_args={"prepare_threshold": None}, **options)
+        """Return an engine of the application's login; as in the application, a unit of work begins its transaction itself."""
+        level = {"isolation_level": "AUTOCOMMIT"} | options
+        return create_engine(self.url, connect_args={"prepare_threshold": None}, **level)
 
     def owner(self) -> Engine:
         """Return an engine of the owner, who is no user of the system: for looking behind row security."""
