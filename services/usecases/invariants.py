@@ -145,7 +145,7 @@ INVARIANTS = (
         SELECT h.tenant_id, h.instrument_id, h.period, h.begins, h.hours, h.bookings, r.version FROM (
             SELECT b.tenant_id, b.provider_id, b.instrument_id, p.period,
                    date_trunc(p.period, b.starts_at AT TIME ZONE 'Asia/Shanghai') AS begins, count(*) AS bookings,
-                   sum(CASE WHEN o.id IS NULL THEN extract(epoch FROM b.ends_at - b.starts_at) / 3600
+                   sum(CASE WHEN o.id IS NULL AND a.booking_id IS NULL THEN extract(epoch FROM b.ends_at - b.starts_at) / 3600
                        ELSE least(extract(epoch FROM b.ends_at - b.starts_at) / 3600, greatest(1,
                            least(ceil(extract(epoch FROM least(o.at, b.ends_at) - i.at) / 3600),
                                ceil(extract(epoch FROM least(a.left_at, b.ends_at) - a.came_at) / 3600)))) END) AS hours,
