@@ -38,6 +38,8 @@ def test_several_are_found_at_once(province: Province) -> None:
     park = province.park()
     wanted = {"instrument_ids": [str(first.id), str(other.id)], "slots": 2, "limit": 1}
     answer = park.post("/slots/together", SPAN | wanted)
-    assert answer.get_json()["items"] == [{"starts_at": "2026-03-03T01:00:00Z", "ends_at": "2026-03-03T03:00:00Z", "over_quota": []}]
+    assert answer.get_json()["items"] == [
+        {"starts_at": "2026-03-03T01:00:00Z", "ends_at": "2026-03-03T03:00:00Z", "over_quota": []}
+    ]
     alone = park.post("/slots/together", SPAN | wanted | {"instrument_ids": [str(first.id)]})
     assert alone.status_code == 422
