@@ -54,6 +54,8 @@ frontend: $(BUILT)
 run: $(INSTALLED) $(BUILT)
 	@exec $(BIN)/python -m infra.local.launcher
 
+# Tests start some hundred interpreters: they keep what they compiled, whatever this shell says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED) $(BUILT) chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -4,11 +4,14 @@ Threads, because requests wait for the database and for other houses' services: 
 workers answered 5.6 requests a second, two of eight threads 38 to 44.
 """
 
+import gc
 import os
 from typing import Any
 
+import marketplace.wsgi  # noqa: F401 - read once, here: the web processes are forked from it and share its memory
 from marketplace.settings import Settings
 
+gc.freeze()  # or the collector's marks would copy what is shared
 _settings = Settings.from_environment()
 
 bind = f"{_settings.host}:{_settings.port}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import lightgbm
 import numpy as np
 
 from services.rules.monitoring.baseline import Hours
@@ -55,6 +54,8 @@ def forecast_day(hours: Hours, future: Hours) -> tuple[Floats, BackTest] | None:
 
 def _boosted(rows: Floats, use: Floats, asked: Floats) -> Floats:
     """Return the trees' forecast. They learn the use over the level of the week before: trees do not go beyond what they saw."""
+    import lightgbm
+
     rows, level = _levelled(rows)
     asked, asked_level = _levelled(asked)
     good = ~np.isnan(use) & ~np.isnan(level)

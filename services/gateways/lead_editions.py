@@ -16,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from services.gateways.expansion_files import read_expansion_file
@@ -153,7 +152,6 @@ def load_model(content: bytes) -> Ranker | None:
     linear = Linear(
         **{name: np.array(document["linear"][name]) for name in _LINEAR}, intercept=document["linear"]["intercept"]
     )
-    trees = None if document["trees"] is None else lightgbm.Booster(model_str=document["trees"])
     return Ranker(
         document["method"],
         {name: ListScores(**each) for name, each in document["scores"].items()},
@@ -161,8 +159,17 @@ def load_model(content: bytes) -> Ranker | None:
         document["window_days"],
         tuple(Chance(**each) for each in document["chances"]),
         linear,
-        trees,
+        _read_trees(document["trees"]),
     )
+
+
+def _read_trees(text: str | None) -> Any:
+    """Return the trees that were written as ``text``; None where there were none."""
+    if text is None:
+        return None
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text)
 
 
 def _dump(

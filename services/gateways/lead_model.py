@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from services.rules.ranking.history import FEATURES, LINEAR, Floats, History, Ints, Pool, later_pairs
@@ -269,6 +268,8 @@ def sample_window(
 
 def fit_models(samples: Samples, seed: int) -> tuple[Linear, Any]:
     """Return the log-linear model of some windows' samples, and the trees on top of it."""
+    import lightgbm
+
     features, labels, weights = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     linear = _fit_linear(features, labels, weights)
     with warnings.catch_warnings():
