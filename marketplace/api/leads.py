@@ -30,9 +30,11 @@ class ByUscc(Parameters):
 
 
 class LeadsQuery(Parameters):
-    """Of which list; without it of all."""
+    """Of which list; without it of all, in pages."""
 
     run_id: UUID | None = None
+    limit: int = Field(lead_claims.MOST_SHOWN, ge=1, le=lead_claims.MOST_SHOWN)
+    cursor: str | None = Field(None, max_length=500, description="next_cursor of the part before")
 
 
 class WithdrawnSource(Answer):
@@ -62,12 +64,13 @@ class ListedLead(Answer):
 
 
 class ListedLeads(Answer):
-    """Companies: of one list in its order, otherwise the newest list first; a thousand at most.
+    """Companies: of one list in its order, otherwise the newest list first; a thousand at most, then ``next_cursor`` goes on.
 
     ``withdrawn``: of one list, the sources that it stands on and that were withdrawn since.
     """
 
     items: list[ListedLead]
+    next_cursor: str | None
     withdrawn: list[WithdrawnSource]
 
 
@@ -184,11 +187,18 @@ class ContactLimitWish(Body):
 def list_leads(query: LeadsQuery) -> Response:
     """List the companies that were listed to the park, and where each stands."""
     with working() as work:
-        found = lead_claims.list_leads(work, run_id=query.run_id)
+        found = lead_claims.page_leads(
+            work,
+            run_id=query.run_id,
+            limit=query.limit if query.run_id is None else lead_claims.MOST_SHOWN,
+            cursor=query.cursor if query.run_id is None else None,
+        )
         gone = [] if query.run_id is None else withdrawn_since(work, run_id=query.run_id)
         return show(
             ListedLeads(
-                items=[ListedLead.of(each) for each in found], withdrawn=[WithdrawnSource.of(each) for each in gone]
+                items=[ListedLead.of(each) for each in found.items],
+                next_cursor=found.next_cursor,
+                withdrawn=[WithdrawnSource.of(each) for each in gone],
             )
         )
 

@@ -199,6 +199,23 @@ def read_company(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, 
     ValueError with the reason's code when it cannot be right. A row that lacks only its code says so last: ``no_code``
     and ``bad_uscc`` mean that all else is well.
     """
+    company, warnings, fault = _read(raw, default_as_of)
+    if fault:
+        raise ValueError(fault)
+    return company, warnings
+
+
+def read_uncoded(raw: RawRow, default_as_of: date) -> Company | None:
+    """Return the company of a row that lacks its code and nothing else: whose it is, name and region may tell."""
+    try:
+        company, _, fault = _read(raw, default_as_of)
+    except ValueError:
+        return None
+    return company if fault == "no_code" else None
+
+
+def _read(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, ...], str]:
+    """Return the company of a row, what is odd about it, and what is wrong with its code."""
     values, warnings = raw.values, []
     if raw.slipped:
         raise ValueError("slipped")
@@ -230,11 +247,9 @@ def read_company(raw: RawRow, default_as_of: date) -> tuple[Company, tuple[str, 
         capital_fen=capital_fen,
         switchboard=phone.number,
     )
-    if fault:
-        raise ValueError(fault)
-    if not has_inner_digit(code):
+    if code and not has_inner_digit(code):
         warnings.append("inner_digit")
-    return company, tuple(warnings)
+    return company, tuple(warnings), fault
 
 
 def _capital(values: Mapping[str, str]) -> tuple[int | None, list[str]]:

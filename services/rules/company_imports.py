@@ -54,6 +54,7 @@ WARNINGS: dict[str, Message] = {
     "capital_unread": msg("注册资本无法识别，按未知处理"),
     "capital_foreign": msg("注册资本为外币，不作换算，按未知处理"),
     "switchboard_dropped": msg("电话不是单位的固定电话或 400、800、95 号码，已舍弃"),
+    "by_name": msg("没有信用代码，按企业名称与地区并入唯一的同名企业"),
     "repeated": msg("同一企业或同一事件在文件中重复出现"),
     "older": msg("名录中已有更新的数据，未覆盖；已有的事件未重复记入"),
     "no_status": msg("文件没有经营状态列，全部按存续处理"),

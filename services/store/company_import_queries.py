@@ -62,10 +62,13 @@ ORDER BY name, region_code LIMIT :most
 
 @dataclass(frozen=True)
 class Merged:
-    """How many companies or expansions a file tells of, and how many of them were written."""
+    """How many companies or expansions a file tells of, how many of them were written, and how many rows without a code
+    were known by name and region.
+    """
 
     distinct: int
     written: int
+    by_name: int = 0
 
 
 def locked_source(session: Session, source_id: UUID) -> CompanySource | None:
@@ -125,13 +128,16 @@ def merge(session: Session, kind: ImportKind, source_id: UUID, now: datetime) ->
     """Bring what waits into the registry. One merge at a time: two would lock each other's rows."""
     lock_registry(session)
     given = {"source": source_id}
+    by_name = 0
+    if kind is ImportKind.COMPANIES:
+        by_name = int(session.execute(text("SELECT match_uncoded_companies(:source)"), given).scalar_one())
     distinct = session.execute(text(_DISTINCT[kind]), given).scalar_one()
     keep_what_loses(session, kind, source_id, now)
     statement = _MERGE_COMPANIES if kind is ImportKind.COMPANIES else _MERGE_EXPANSIONS
     written: Any = session.execute(text(statement), given)
     if kind is ImportKind.COMPANIES:
         session.execute(text(_MERGE_CONTACTS), given)
-    return Merged(distinct, written.rowcount)
+    return Merged(distinct, written.rowcount, by_name)
 
 
 def namesakes(session: Session, source_id: UUID) -> tuple[int, list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_once
 
-from services.gateways.company_files import RawRow, open_company_path, read_company
+from services.gateways.company_files import RawRow, open_company_path, read_company, read_uncoded
 from services.gateways.expansion_files import read_expansion, stripped_expansion_rows
 from services.gateways.import_parts import pack_parts, unpack_part
 from services.rules.company_imports import MOST_ATTEMPTS, MOST_SHOWN, WAITING, ImportKind, ImportStatus
@@ -315,6 +315,9 @@ class _Taken:
                 item = self._read(raw)
             except ValueError as error:
                 self.refused.append((raw.number, str(error), dict(raw.values)))
+                uncoded = None if self.kind is ImportKind.EXPANSIONS else read_uncoded(raw, self._as_of)
+                if uncoded is not None:  # waits with the others: the merge may know whose it is
+                    yield raw.number, uncoded
                 continue
             self.accepted += 1
             yield raw.number, item
@@ -334,21 +337,28 @@ def _merge(work: Work, source_id: UUID) -> None:
         return
     kind = ImportKind(row.kind)
     merged = store.merge(work.session, kind, source_id, work.now)
-    found = Counter(repeated=row.rows_accepted - merged.distinct, older=merged.distinct - merged.written)
+    accepted = row.rows_accepted + merged.by_name
+    found = Counter(by_name=merged.by_name, repeated=accepted - merged.distinct, older=merged.distinct - merged.written)
     groups, shown = store.namesakes(work.session, source_id) if kind is ImportKind.COMPANIES else (0, [])
     report = row.report | {
+        "reasons": _less(row, "no_code", merged.by_name),
         "warned": _sum(row, "warned", +found),
         "namesakes_count": groups,
         "namesakes": shown,
     }
-    _write(work, source_id, status=ImportStatus.DONE, report=report, finished_at=work.now)
+    counted = {"rows_accepted": accepted, "rows_refused": row.rows_refused - merged.by_name}
+    _write(work, source_id, status=ImportStatus.DONE, report=report, finished_at=work.now, **counted)
     store.clear(work.session, source_id)
-    counted = {"rows_accepted": row.rows_accepted, "rows_refused": row.rows_refused, "written": merged.written}
+    counted["written"] = merged.written
     audit.record(work, "companies.imported", "company_source", source_id, sha256=row.sha256, counted=counted)
 
 
 def _sum(row: CompanySource, name: str, more: Counter[str]) -> dict[str, int]:
     return dict(Counter(row.report.get(name, {})) + more)
+
+
+def _less(row: CompanySource, reason: str, taken: int) -> dict[str, int]:
+    return dict(+(Counter(row.report.get("reasons", {})) - Counter({reason: taken})))
 
 
 def _check(work: Work, name: str, licence: str, as_of: date) -> None:

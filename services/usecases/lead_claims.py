@@ -23,6 +23,7 @@ from tenants.kernel.database import AnyRow
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
+from tenants.kernel.paging import Page, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.kernel.writing import rows_written
@@ -68,6 +69,33 @@ def list_leads(
     """
     work.actor.require(Permission.READ_ORDER)
     return _leads(work, run_id=run_id, words=words.strip(), unrecorded=unrecorded, limit=limit, offset=offset)
+
+
+def page_leads(
+    work: Work, *, run_id: UUID | None = None, limit: int = MOST_SHOWN, cursor: str | None = None
+) -> Page[LeadView]:
+    """Return some of the companies listed to the acting park, as ``list_leads`` does, and where they go on.
+
+    A run's list is whole in its first page. Raises Invalid for a cursor that was not given out.
+    """
+    work.actor.require(Permission.READ_ORDER)
+    place = decode_cursor(cursor)
+    after = None if place is None else (place[0], _code_of(place[1]))
+    rows = _leads(work, run_id=run_id, limit=limit + 1, after=after)
+    return page_of(rows, limit, lambda each: each, lambda each: (each.listed_at, _id_of(each.uscc)))
+
+
+def _id_of(uscc: str) -> UUID:
+    """Return a credit code as the id that a cursor carries: eighteen digits of base 36 fit into it."""
+    return UUID(int=int(uscc, 36))
+
+
+def _code_of(place: UUID) -> str:
+    digits, rest = "", place.int
+    while rest:
+        rest, digit = divmod(rest, 36)
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + digits
+    return digits.rjust(18, "0")
 
 
 def claim_lead(work: Work, *, uscc: str) -> LeadView:
@@ -192,6 +220,7 @@ def _leads(
     unrecorded: bool = False,
     limit: int = MOST_SHOWN,
     offset: int = 0,
+    after: tuple[datetime, str] | None = None,
 ) -> tuple[LeadView, ...]:
     park_id = work.actor.require_tenant()
     newest = (
@@ -229,6 +258,10 @@ def _leads(
         query = query.where(or_(*(text.icontains(words, autoescape=True) for text in (LeadPlace.uscc, named))))
     if unrecorded:
         query = query.where(func.coalesce(record.outcome, Outcome.WITHDRAWN) == Outcome.WITHDRAWN)
+    if after is not None:
+        listed, code = after
+        later = and_(LeadPlace.listed_at == listed, LeadPlace.uscc > code)
+        query = query.where(or_(LeadPlace.listed_at < listed, later))
     if run_id is None:
         query = query.order_by(LeadPlace.listed_at.desc(), LeadPlace.uscc)
     else:

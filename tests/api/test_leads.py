@@ -79,6 +79,22 @@ def test_the_same_brief_again_costs_nothing_and_another_parks_does(
     assert files[0] == files[1]
 
 
+def test_all_leads_are_found_page_by_page(province: Province, parks: tuple[Caller, Caller]) -> None:
+    one, _ = parks
+    run, mine = delivered(province, one)
+    whole = one.get("/leads").get_json()
+    assert (len(whole["items"]), whole["next_cursor"]) == (50, None)
+    pages: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = one.get(f"/leads?limit=20{cursor and '&cursor=' + cursor}").get_json()
+        pages += page["items"]
+        cursor = page["next_cursor"]
+    assert pages == whole["items"]
+    assert one.get(f"/leads?run_id={run}&limit=20").get_json()["items"] == mine, "a list is whole"
+    assert one.get("/leads?cursor=nonsense").get_json()["code"] == "page.bad_cursor"
+
+
 def test_what_came_of_a_company_is_recorded_with_what_was_shown(
     province: Province, parks: tuple[Caller, Caller]
 ) -> None:

@@ -7,6 +7,7 @@ import io
 import tracemalloc
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -346,3 +347,53 @@ def test_a_large_file_is_read_and_imported_in_little_memory(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0] + (4 << 20), peaks
+
+
+def kept(workshop: WorkShop, code: str) -> tuple[Any, ...]:
+    query = "SELECT name, scope, capital_fen, status, as_of FROM companies WHERE uscc = :code"
+    with workshop.work(OPERATOR) as work:
+        return tuple(work.session.execute(text(query), {"code": code}).one())
+
+
+def test_a_row_without_a_code_is_the_one_company_of_its_name_and_region(workshop: WorkShop, tmp_path: Path) -> None:
+    """It may be known already or stand in the same file; what the row does not say stays, and a name of two is nobody's."""
+    twins = row(3, name="同名食品有限公司"), row(4, name="同名食品有限公司")
+    first = start(workshop, tmp_path, lines(row(1), row(2), *twins))
+    company_imports.carry_out_import(workshop, OPERATOR, source_id=first)
+    before = kept(workshop, demo_uscc("411200", 1))
+    later = start(
+        workshop,
+        tmp_path,
+        lines(
+            row(1, uscc="", status="注销", capital=""),
+            row(5),
+            row(5, uscc="-", capital="700万元"),
+            row(2, uscc="", region="410300"),
+            row(3, uscc="", name="同名食品有限公司"),
+            row(9, uscc=""),
+            row(2, uscc="12345"),
+        ),
+        days=0,
+    )
+    company_imports.carry_out_import(workshop, OPERATOR, source_id=later)
+    found = report(workshop, later)
+    assert (found.source.rows_accepted, found.source.rows_refused) == (3, 4)
+    assert found.source.reasons == {"no_code": 3, "bad_uscc": 1}
+    assert (found.source.warned["by_name"], found.source.warned["repeated"]) == (2, 1)
+    assert found.source.rows_merged == 2
+    assert [each.row for each in found.refused] == [5, 6, 7, 8], "the others can still be mended"
+    after = kept(workshop, demo_uscc("411200", 1))
+    assert after[:3] == before[:3], "what it does not say stays"
+    assert after[3] == "inactive"
+    assert counted(workshop, "companies") == 5
+    assert counted(workshop, "incoming_companies") == 0
+
+
+def test_an_older_row_without_a_code_changes_nothing(workshop: WorkShop, tmp_path: Path) -> None:
+    first = start(workshop, tmp_path, lines(row(1)))
+    company_imports.carry_out_import(workshop, OPERATOR, source_id=first)
+    older = start(workshop, tmp_path, lines(row(1, uscc="", status="注销")), days=30)
+    company_imports.carry_out_import(workshop, OPERATOR, source_id=older)
+    found = report(workshop, older).source
+    assert (found.rows_merged, found.warned["older"], found.warned["by_name"]) == (0, 1, 1)
+    assert kept(workshop, demo_uscc("411200", 1))[3] == "active"
