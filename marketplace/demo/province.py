@@ -20,6 +20,7 @@ from services.rules.demo_companies import demo_companies, demo_expansions
 from services.rules.demo_tables import demo_demands, demo_input_output
 from services.rules.slots import Hours
 from services.usecases import catalogue, company_imports, instruments, reference_tables
+from services.usecases.instruments import Facts
 from tenants.kernel.clock import CHINA
 from tenants.kernel.outbox import Silent
 from tenants.kernel.vocabulary import Permission
@@ -92,8 +93,9 @@ def enter_institutions(seeder: Seeder) -> dict[str, UUID]:
         offer = partial(_offer, each=offering, provider_id=organisations[offering.provider])
         seeder.step(f"offering {offering.slug}", operator, offer)
         seeder.step(f"price {offering.slug}", operator, partial(_price, each=offering, start=start))
-    for instrument in world.INSTRUMENTS:
-        seeder.step(f"instrument {instrument[0]}", operator, partial(_install, each=instrument))
+    lab = seeder.person("lab", world.PASSWORD)
+    for facts, hours in world.INSTRUMENTS:
+        seeder.step(f"instrument {facts.name}", lab, partial(_install, facts=facts, hours=hours))
     seeder.step("companies", operator, partial(_import_companies, start=start))
     seeder.step("expansions", operator, partial(_import_expansions, start=start))
     seeder.step("positioning tables", operator, partial(_import_tables, start=start))
@@ -224,12 +226,8 @@ def _price(work: Work, *, each: world.DemoOffering, start: datetime) -> dict[str
     return {"id": pricing.set_price(work, offering=each.slug, charge=charge, vat_bp=VAT_BP, valid_from=start).id}
 
 
-def _install(work: Work, *, each: tuple[str, str, tuple[str, ...], Hours]) -> dict[str, Any]:
-    name, region_code, methods, hours = each
-    made = instruments.add_instrument(
-        work, offering="shared-inspection", name=name, region_code=region_code, methods=methods, hours=hours
-    )
-    return {"id": made.id}
+def _install(work: Work, *, facts: Facts, hours: Hours) -> dict[str, Any]:
+    return {"id": instruments.install(work, offering="shared-inspection", facts=facts, hours=hours).id}
 
 
 def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.rules.catalogue import Delivery
 from services.rules.slots import Hours
+from services.usecases.instruments import Facts
 from tenants.kernel.vocabulary import OrganisationKind, ParkSize, Role, Tier
 
 PASSWORD = "demo-park-2026"  # noqa: S105 - printed on the demo's sign-in page; production cannot be seeded with it
@@ -212,15 +213,28 @@ PLANS = (
 """Ten monthly fees pay a year. The leading plan includes an inspection each month."""
 
 INSTRUMENTS = (
-    ("扫描电子显微镜 SEM-1", "410311", ("GB/T 16594", "GB/T 17359"), Hours(9, 17, 60)),
-    ("万能材料试验机 UTM-2", "410311", ("GB/T 228.1",), Hours(9, 17, 60)),
     (
-        "气相色谱质谱仪 GCMS-1",
-        "411202",
-        ("GB 5009.19",),
+        Facts(
+            "扫描电子显微镜 SEM-1", "410311", "豫西材料检测共享中心 微观分析室", "洛阳市洛龙区（演示地址）A 座 201",
+            ("GB/T 16594", "GB/T 17359"), ("GB/T 27788",), ("金属断口", "粉末", "陶瓷", "镀层"),
+        ),
+        Hours(9, 17, 60),
+    ),
+    (
+        Facts(
+            "万能材料试验机 UTM-2", "410311", "豫西材料检测共享中心 力学试验室", "洛阳市洛龙区（演示地址）A 座 105",
+            ("GB/T 228.1",), ("GB/T 1591", "GB/T 3280"), ("金属板材", "棒材", "焊接接头"),
+        ),
+        Hours(9, 17, 60),
+    ),
+    (
+        Facts(
+            "气相色谱质谱仪 GCMS-1", "411202", "豫西材料检测共享中心 三门峡分部", "三门峡市湖滨区（演示地址）B 座 302",
+            ("GB 5009.19",), ("GB 2763",), ("食品", "农产品"),
+        ),
         Hours(9, 17, 60, before_minutes=30, after_minutes=30, units=2),
     ),
-)
+)  # fmt: skip
 
 BOUNDS: dict[str, Any] = {
     "small": {"min_bp": 5000, "max_bp": 7000},

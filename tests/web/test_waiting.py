@@ -37,6 +37,12 @@ def test_a_taken_slot_leads_to_the_list_and_the_offer_to_the_price(
     assert "排队中" in shown.text
     assert re.search(r'<td class="figure">1</td>', signed_in("lab").get("/instruments").text)
     holder.post(f"/slot-holds/{held['id']}/release")
+    assert slot["starts_at"] not in [each["starts_at"] for each in free(holder)], "it goes to who waits"
+    (waited,) = re.findall(
+        r'<a class="taken" href="([^"]+)"[^>]*>等候中</a>', signed_in("admin1").get("/rent/shared-inspection").text
+    )
+    assert unescape(waited).partition("?")[0] == links[0].partition("?")[0], "and who comes later can join"
+    assert "等候中" not in visitor.get("/rent/shared-inspection").text, "it is theirs who wait alone"
     clock_round(province)
     assert "为您保留至" in visitor.get("/").text
     page = visitor.get("/waiting")
