@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from marketplace.demo import world
+from marketplace.demo.theatre import Play
 from services.usecases import instruments
-from tests.support.plays import Play
 
 
 def test_each_instrument_has_facility_place_methods_standards_and_samples(play: Play) -> None:
