@@ -110,6 +110,26 @@ def agreements(draw: st.DrawFn) -> Agreement:
     )
 
 
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.lists(st.integers(1, 100), min_size=3, max_size=3))
+def test_at_no_premium_an_hour_of_a_full_centre_costs_the_same_whatever_was_contributed(
+    first: int, second: int, parts: list[int]
+) -> None:
+    shares = sorted((0, first, second, 10_000))
+    hours = [Fraction(5_000 * part, sum(parts)) for part in parts]
+    found = settle(
+        Agreement(
+            capital_fen=10_000_000_000,
+            life_years=10,
+            hours=Fraction(5_000),
+            variable_fen_per_hour=Fraction(60_000),
+            shares_bp={name: shares[i + 1] - shares[i] for i, name in enumerate("ABC")},
+            use_hours=dict(zip("ABC", hours, strict=True)),
+        )
+    )
+    for name, used in zip("ABC", hours, strict=True):
+        assert abs(found.parks[name].net_fen - 260_000 * used) <= 4, "but for the rounding of four amounts"
+
+
 @given(agreements())
 def test_the_sum_is_always_the_cost_and_lent_is_borrowed(agreement: Agreement) -> None:
     found = settle(agreement)

@@ -13,6 +13,8 @@ from marketplace import wsgi
 from tenants.kernel.clock import ManualClock
 from tests.api.test_attendance import suspended
 from tests.api.test_attendance_disputes import late_fee
+from tests.api.test_joint_agreements import TERMS
+from tests.api.test_joint_proposals import named
 from tests.support.province import LEADS, Province
 from tests.support.web import Caller
 
@@ -89,11 +91,19 @@ def belongings(province: Province, owner: Caller) -> dict[str, str]:
         "artefacts": file["id"],
         "calendar-feeds": feed["id"],
         "qualifications": asked["id"],
+        "joint-agreements": proposal(province, owner),
         "instruments": instrument["id"],
         "attendance-disputes": dispute,
         "suspensions": suspension,
         "api-keys": owner.get("/api-keys").get_json()["items"][0]["id"],
     }
+
+
+def proposal(province: Province, owner: Caller) -> str:
+    """Let ``owner`` propose an agreement to a third park."""
+    answer = owner.post("/joint-agreements", TERMS | {"parties": named([owner, province.park(3)], (5_000, 5_000))})
+    assert answer.status_code == 201, answer.text
+    return str(answer.get_json()["id"])
 
 
 def conduct(province: Province, owner: Caller) -> tuple[str, str]:
