@@ -194,3 +194,21 @@ def is_disputed(session: Session, tenant_id: UUID, booking_id: UUID) -> bool:
         AttendanceDispute.tenant_id == tenant_id, AttendanceDispute.booking_id == booking_id
     )
     return session.execute(query).first() is not None
+
+
+def corrected_times(session: Session, order_line_ids: Collection[UUID]) -> dict[UUID, tuple[datetime, datetime]]:
+    """Return when people came and left, of those lines whose noted times an accepted dispute put right."""
+    if not order_line_ids:
+        return {}
+    accepted = select(AttendanceDisputeStep.dispute_id).where(
+        AttendanceDisputeStep.tenant_id == AttendanceDispute.tenant_id,
+        AttendanceDisputeStep.dispute_id == AttendanceDispute.id,
+        AttendanceDisputeStep.corrected,
+    )
+    query = select(AttendanceDispute.order_line_id, AttendanceDispute.came_at, AttendanceDispute.left_at).where(
+        AttendanceDispute.order_line_id.in_(order_line_ids), accepted.exists()
+    )
+    rows = session.execute(query).all()
+    return {
+        line: (came, left) for line, came, left in rows if line is not None and came is not None and left is not None
+    }

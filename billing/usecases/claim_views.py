@@ -10,6 +10,7 @@ from uuid import UUID
 
 from billing.rules.claims import LineProof, LineStatus, Proof, missing_proofs
 from billing.rules.use_proofs import UseProof, use_proof_of
+from billing.store.attendance_disputes import corrected_times
 from billing.store.claims import ClaimLineEvent, ClaimObjection, Payout
 from billing.store.set_offs import SetOffRow
 from billing.usecases.set_offs import set_offs_of
@@ -53,6 +54,14 @@ class BatchView:
     def unpaid_fen(self) -> int:
         """Return what of the batch is not paid yet."""
         return self.amount_fen - self.paid_fen
+
+
+@dataclass(frozen=True)
+class CorrectedUse:
+    """When people really came and left, as an accepted dispute says."""
+
+    came_at: datetime
+    left_at: datetime
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,8 @@ class LineDetail:
     objected: bool
     reason: str
     created_at: datetime
+    corrected_use: CorrectedUse | None
+    """What an accepted dispute says of the times that ``use`` tells; None where there was none."""
 
     @property
     def order(self) -> str | None:
@@ -149,8 +160,11 @@ class LineDetail:
 
     def proofs(self) -> dict[str, Any]:
         """Return what proves the line, as JSON: this is what reviewers decide on."""
+        right = self.corrected_use
+        corrected = {} if right is None else {"corrected_use": {name: _text(at) for name, at in vars(right).items()}}
         return {
             **dict(self.evidence),
+            **corrected,
             "event_source": self.event_source,
             "event_id": self.event_id,
             "event_sha256": self.event_hash,
@@ -226,7 +240,8 @@ _BATCH = tuple(BatchView.__dataclass_fields__)
 _PLAIN = tuple(
     name
     for name in LineDetail.__dataclass_fields__
-    if name not in {"park_name", "payee_name", "invoice_paid", "payment_references", "objected", "reason"}
+    if name
+    not in {"park_name", "payee_name", "invoice_paid", "payment_references", "objected", "reason", "corrected_use"}
 )
 _OBJECTION = tuple(ObjectionView.__dataclass_fields__)
 _STEP = tuple(StepView.__dataclass_fields__)
@@ -241,6 +256,7 @@ def line_views(work: Work, rows: Sequence[AnyRow]) -> tuple[LineDetail, ...]:
     """Return lines as they are shown, with the names of parks and payees."""
     ids = {row.tenant_id for row in rows} | {row.payee_id for row in rows if row.payee_id is not None}
     names = onboarding.park_names(work, park_ids=ids)
+    right = corrected_times(work.session, [row.order_line_id for row in rows])
     return tuple(
         LineDetail(
             **{name: getattr(row, name) for name in _PLAIN},
@@ -250,6 +266,7 @@ def line_views(work: Work, rows: Sequence[AnyRow]) -> tuple[LineDetail, ...]:
             payment_references=tuple(row.payment_references or ()),
             objected=bool(row.objected),
             reason=row.reason or "",
+            corrected_use=CorrectedUse(*right[row.order_line_id]) if row.order_line_id in right else None,
         )
         for row in rows
     )

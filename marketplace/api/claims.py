@@ -100,6 +100,13 @@ class UseProof(Answer):
     custody_sha256: str | None
 
 
+class CorrectedUse(Answer):
+    """When people really came and left, as an accepted dispute of the noted times says."""
+
+    came_at: Moment
+    left_at: Moment
+
+
 class Line(Answer):
     """A claim line: what is claimed for whom, and what proves it. ``missing`` names the proofs that it lacks."""
 
@@ -132,6 +139,7 @@ class Line(Answer):
     accepted_at: Moment | None
     report_sha256: str | None
     use: UseProof | None
+    corrected_use: CorrectedUse | None
     invoice_number: str | None
     invoice_paid: bool
     payment_references: list[str]

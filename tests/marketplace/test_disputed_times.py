@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from billing.usecases import alerts, credit_notes, invoicing, reconciliation
 from billing.usecases import attendance_disputes as disputes
+from billing.usecases.claim_views import CorrectedUse
 from marketplace.demo.theatre import Play
 from marketplace.rules.settled import Payers
 from marketplace.usecases import attendance_disputes as use_cases
@@ -23,7 +24,7 @@ from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid, NotFound, Problem
 from tenants.kernel.identifiers import new_id
 from tests.marketplace.test_actual_use import ACTUAL, PURSE, booked, used
-from tests.marketplace.test_attendance import MILLION, MINUTE, charged, report, starts
+from tests.marketplace.test_attendance import MILLION, MINUTE, charged, own_claims, report, starts
 from tests.marketplace.test_attendance_disputes import carry_out, decide, given_back, insist
 from tests.support import plays
 from tests.support.plays import free_slots, inspection, money
@@ -120,7 +121,14 @@ def test_what_stands_on_an_invoice_comes_back_by_a_credit_note(play: Play, park:
     play.clock.instant = (play.clock.now() + timedelta(days=31)).replace(day=2)
     period = f"{starts(order).starts_at:%Y-%m}"
     play.do(play.finance, lambda work: invoicing.issue_invoices(work, period=period))
+    (before,) = own_claims(play, park)
     decide(play, colleague(play), asked.id, accept=True)
+    (line,) = own_claims(play, park)
+    assert (before.corrected_use, line.use) == (None, before.use), "the proof stays what it was at the delivery"
+    assert line.due_fen == before.due_fen - order.subsidy_fen // 2
+    assert line.corrected_use == CorrectedUse(starts(order).starts_at, starts(order).starts_at + 30 * MINUTE)
+    told = line.proofs()["corrected_use"]["left_at"]
+    assert datetime.fromisoformat(told) == line.corrected_use.left_at
     (note,) = play.do(play.finance, credit_notes.list_credit_notes).items
     assert (note.status, note.amount_fen) == ("issued", order.gross_fen // 2)
     assert play.do(play.finance, lambda work: reconciliation.reconcile(work, period=period)).breaks == ()
