@@ -66,7 +66,7 @@ def _page(booking_id: str, refusal: Refusal | None, typed: Mapping[str, Any]) ->
 def _context(booking_id: str) -> dict[str, Any]:
     with page_work() as work:
         booking = bookings.read_booking(work, booking_id=id_of(booking_id))
-        instrument = instruments.read_instrument(work, instrument_id=booking.instrument_id)
+        instrument, is_open = instruments.read_booked(work, instrument_id=booking.instrument_id)
         monday = monday_of(request.values.get("week"), work.now)
         free = bookings.search_slots(
             work,
@@ -79,7 +79,7 @@ def _context(booking_id: str) -> dict[str, Any]:
         changes = rebooking.list_changes(work, booking_id=booking.id)
         persons = [each for row in changes for each in (row.changed_by, row.old_person, row.new_person)]
         named = {each for each in (booking.responsible_id, *persons) if each is not None}
-        may_move = work.actor.may(Permission.PLACE_ORDER)
+        may_order = work.actor.may(Permission.PLACE_ORDER)
         week = make_week(free, [instrument], monday, work.now)
         return {
             "booking": booking,
@@ -91,8 +91,9 @@ def _context(booking_id: str) -> dict[str, Any]:
             "changes": changes,
             "names": people.colleague_names(work, user_ids=named),
             "takers": rebooking.list_takers(work, booking_id=booking.id),
-            "may_move": may_move,
-            "may_hand_over": may_move or booking.responsible_id == work.actor.user_id,
+            "is_open": is_open,
+            "may_move": may_order and is_open,
+            "may_hand_over": may_order or booking.responsible_id == work.actor.user_id,
         }
 
 

@@ -160,6 +160,18 @@ def read_instrument(work: Work, *, instrument_id: UUID, offering: str | None = N
     return _named(work, instrument_view(row))
 
 
+def read_booked(work: Work, *, instrument_id: UUID) -> tuple[InstrumentView, bool]:
+    """Return an instrument of which the acting park has an open booking, and whether it may still book it: a provider may
+    have closed it to the park since. NotFound for any other that it may not know of.
+    """
+    work.actor.require(Permission.READ_ORDER)
+    row = work.session.execute(select(Instrument).where(Instrument.id == instrument_id)).scalar_one_or_none()
+    if row is None:
+        raise _no_instrument()
+    view = _named(work, instrument_view(row))
+    return view, row.parks is None or work.actor.tenant_id in row.parks
+
+
 def add_instrument(
     work: Work,
     *,

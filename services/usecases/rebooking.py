@@ -97,7 +97,7 @@ def reschedule(work: Work, *, booking_id: UUID, starts_at: datetime, count: int 
 def hand_over(work: Work, *, booking_id: UUID, to: UUID) -> BookingView:
     """Make a colleague responsible for an open booking: its own responsible person does so, or who places orders.
 
-    To whom it belongs already changes nothing. Raises NotFound for another park's booking, NotAllowed for a person
+    To whom it belongs already changes nothing, and an instrument that was closed to the park since is no obstacle. Raises NotFound for another park's booking, NotAllowed for a person
     that is neither, Invalid for anybody who is not an active colleague with the role for it, Conflict
     ``booking.not_qualified`` for one who may not use the instrument on that day.
     """
@@ -109,7 +109,7 @@ def hand_over(work: Work, *, booking_id: UUID, to: UUID) -> BookingView:
     check_colleague(work, to, "to")
     if to == before.responsible_id:
         return before
-    instrument = instruments.read_instrument(work, instrument_id=before.instrument_id)
+    instrument, _ = instruments.read_booked(work, instrument_id=before.instrument_id)
     qualifications.refuse_unqualified(work, instrument=instrument, at=before.starts_at, person=to, where="to")
     _change(work, before, responsible_id=to)
     _note(work, before, person, kind="handed_over", old_person=before.responsible_id, new_person=to)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.api.test_slot_refusals import change
 
 from services.usecases import rebooking
 from tenants.kernel.context import system_actor
@@ -14,7 +15,7 @@ from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Role
 from tenants.usecases import onboarding
 from tests.support.calendars import components
-from tests.support.parks import PASSWORD, person
+from tests.support.parks import PASSWORD, credit_code, person, verified_park
 from tests.support.province import Province
 from tests.support.visitor import Visitor
 from tests.support.web import Caller
@@ -99,3 +100,19 @@ def test_a_booking_is_handed_over_to_an_active_colleague_with_the_role(province:
     assert page.post(f"/bookings/{booking}/hand-over", {"to": str(member)}).status_code == 403, "it is hers no more"
     kinds = [each["kind"] for each in park.get(f"/bookings/{booking}/changes").get_json()["items"]]
     assert kinds == ["handed_over", "handed_over"]
+
+
+def test_what_was_closed_to_the_park_since_is_handed_over_and_not_moved(province: Province, park: Caller) -> None:
+    booking, slot = booked(park), free(park)[2]
+    member = colleague(province, park, "member1", Role.PARK_MEMBER)
+    verified_park(province.workshop, 2)
+    change(province, [credit_code(2)])
+    moved = park.post(f"/bookings/{booking}/reschedule", {"starts_at": slot["starts_at"]})
+    assert (moved.status_code, moved.get_json()["code"]) == (404, "instrument.not_found")
+    page = signed_in(province, "admin1")
+    shown = page.get(f"/bookings/{booking}/change")
+    assert (shown.status_code, "不能改期" in shown.text, "改到所选时段" in shown.text) == (200, True, False)
+    assert page.post(f"/bookings/{booking}/hand-over", {"to": str(member)}).status_code == 303
+    assert park.get(f"/bookings/{booking}").get_json()["responsible_id"] == str(member)
+    assert "member1" in page.get(f"/bookings/{booking}/change").text
+    assert province.instrument not in [UUID(each["id"]) for each in park.get("/instruments").get_json()["items"]]

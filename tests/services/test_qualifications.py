@@ -302,8 +302,47 @@ def test_what_a_park_may_not_see_lets_nobody_of_it_in(workshop: WorkShop, world:
     move = text("UPDATE bookings SET starts_at = starts_at + interval '1 hour' WHERE id = :id")
     with pytest.raises(ProgrammingError, match="row-level security"), workshop.work(someone) as work:
         work.session.execute(move, {"id": booked})
+    with pytest.raises(NotFound), workshop.work(someone) as work:
+        rebooking.reschedule(work, booking_id=booked, starts_at=TUESDAY + timedelta(hours=1))
     with workshop.work(someone) as work:
         deliveries.cancel_delivery(work, booking_id=booked)
+
+
+def test_a_booking_of_what_was_closed_is_handed_over_to_who_is_qualified(workshop: WorkShop, world: World) -> None:
+    verified_park(workshop, 1)
+    verified_park(workshop, 2)
+    admin = person(workshop, "admin1")
+    member = person(workshop, colleague(workshop, "admin1", Role.PARK_MEMBER))
+    qualified(workshop, world, admin)
+    booked = book(workshop, world, admin)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(work, instrument_id=world.instrument.id, hours=HOURS, parks=[credit_code(2)])
+    assert member.user_id is not None
+    with pytest.raises(Conflict) as refused, workshop.work(admin) as work:
+        rebooking.hand_over(work, booking_id=booked, to=member.user_id)
+    assert refused.value.code == "booking.not_qualified"
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(work, instrument_id=world.instrument.id, hours=HOURS, parks=None)
+    qualified(workshop, world, member)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(work, instrument_id=world.instrument.id, hours=HOURS, parks=[credit_code(2)])
+    with workshop.work(admin) as work:
+        handed = rebooking.hand_over(work, booking_id=booked, to=member.user_id)
+    assert handed.responsible_id == member.user_id
+    with pytest.raises(NotFound), workshop.work(admin) as work:
+        instruments.read_instrument(work, instrument_id=world.instrument.id)
+    with pytest.raises(Invalid):
+        order_as(workshop, admin, "lab", wish(world, TUESDAY + 2 * HOUR))
+    grab = text(
+        "INSERT INTO reservations (provider_id, id, instrument_id, unit, during, active, created_at) SELECT provider_id,"
+        " gen_random_uuid(), id, 1, tstzrange('2026-03-05 01:00+00', '2026-03-05 02:00+00'), true, now() FROM instruments"
+    )
+    with pytest.raises(ProgrammingError, match="row-level security"), workshop.work(admin) as work:
+        work.session.execute(grab)
+    with workshop.work(admin) as work:
+        deliveries.cancel_delivery(work, booking_id=booked)
+    with workshop.work(admin) as work:
+        assert work.session.execute(text("SELECT id FROM instruments")).all() == [], "nothing is booked of it any more"
 
 
 def test_who_sees_what(workshop: WorkShop, world: World) -> None:
