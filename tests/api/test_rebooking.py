@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.api.test_slot_refusals import change
 
 from services.usecases import rebooking
 from tenants.kernel.context import system_actor
@@ -14,6 +13,7 @@ from tenants.kernel.errors import NotAllowed
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.vocabulary import Role
 from tenants.usecases import onboarding
+from tests.api.test_slot_refusals import change
 from tests.support.calendars import components
 from tests.support.parks import PASSWORD, credit_code, person, verified_park
 from tests.support.province import Province
