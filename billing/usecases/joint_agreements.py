@@ -31,12 +31,15 @@ from billing.usecases.joint_years import refit_ended
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from tenants.kernel.identifiers import new_id
 from tenants.kernel.messages import msg
+from tenants.kernel.outbox import Event
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
 from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.rules.faults import Faults
 from tenants.rules.people import check_name
 from tenants.usecases import audit, onboarding
+
+WRITTEN, REGISTERED = "joint_agreement.written", "joint_agreement.registered"
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,14 @@ def write_version(
     if not store.insert_agreement(work.session, values, rows):
         raise Conflict("joint.version_taken", msg("该协议刚刚有了另一个新版本。请打开最新版本后重新起草。"))
     audit.record(work, "joint.write", "joint_agreement", agreement_id, version=version, sha256=values["sha256"])
+    _tell(work, WRITTEN, agreement_id, [each for each in members if each != park_id])
     return _read(work, agreement_id)
+
+
+def _tell(work: Work, name: str, agreement_id: UUID, parks: Sequence[UUID]) -> None:
+    """Let each of some parties be told: nobody writes into another's notices in its own transaction."""
+    for park_id in parks:
+        work.emit(Event(name, park_id, {"agreement_id": str(agreement_id)}))
 
 
 def sign_agreement(work: Work, *, agreement_id: UUID, sha256: str) -> AgreementView:
@@ -223,6 +233,7 @@ def register_agreement(work: Work, *, agreement_id: UUID) -> AgreementView:
     work.session.flush()
     carry_into_version(work, row)
     audit.record(work, "joint.register", "joint_agreement", agreement_id, version=row.version)
+    _tell(work, REGISTERED, agreement_id, row.members)
     return _read(work, agreement_id)
 
 

@@ -33,6 +33,8 @@ QUEUES: Mapping[str, str] = {
     "suspension.lifted": MONEY,
     "attendance_dispute.decided": MONEY,
     "qualification.decided": MONEY,
+    "joint_agreement.written": MONEY,
+    "joint_agreement.registered": MONEY,
     "samples.reported": MONEY,
     "samples.failed": MONEY,
     "site_month.delivered": MONEY,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-from billing.usecases import invoice_runs
+from billing.usecases import invoice_runs, joint_notices
 from marketplace.composition import Marketplace
 from marketplace.usecases import (
     attendance,
@@ -86,6 +86,12 @@ def tell_qualification(market: Marketplace, actor: Actor, payload: Payload) -> N
     """Tell a person what became of the qualification that was asked for."""
     with market.workshop.work(actor) as work:
         qualifications.tell_decided(work, request_id=_id(payload, "request_id"))
+
+
+def tell_joint_party(market: Marketplace, actor: Actor, payload: Payload) -> None:
+    """Tell a park that a joint agreement waits for its signature, or is registered."""
+    with market.workshop.work(actor) as work:
+        joint_notices.tell_party(work, agreement_id=_id(payload, "agreement_id"))
 
 
 def complete_samples(market: Marketplace, actor: Actor, payload: Payload) -> None:
@@ -170,6 +176,8 @@ HANDLERS: Mapping[str, Handler] = {
     "suspension.lifted": tell_lifted,
     "attendance_dispute.decided": tell_dispute,
     "qualification.decided": tell_qualification,
+    "joint_agreement.written": tell_joint_party,
+    "joint_agreement.registered": tell_joint_party,
     "samples.reported": complete_samples,
     "samples.failed": fail_samples,
     "site_month.delivered": settle_site_month,

@@ -214,6 +214,8 @@ ALERTS = {
     "qualification.declined": msg("{provider}未通过您的“{qualification}”申请。原因：{reason}"),
     "qualification.revoked": msg("{provider}撤销了您的“{qualification}”，已有预约暂不受影响。原因：{reason}"),
     "booking.suspension_lifted": msg("{provider}已恢复接受本园区的预约。原因：{reason}"),
+    "joint.to_sign": msg("共建协议“{title}”第 {version} 版待本园区签署。见“共建协议”。"),
+    "joint.registered": msg("共建协议“{title}”第 {version} 版已备案，自 {from} 起生效。见“共建协议”。"),
     "budget.share": msg("{period} 的限额已用 {share}：{used}，上限 {limit}。"),
 }
 """What a park is told, by the kind of alert."""

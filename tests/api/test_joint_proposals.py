@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -11,15 +12,25 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.store import joint_agreements as store
+from marketplace.jobs.handlers import HANDLERS
 from marketplace.usecases.invariants import ALL as INVARIANTS
 from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
+from tenants.kernel.work import WorkShop
 from tests.api.test_joint_agreements import TERMS, in_force, parties, three, written
+from tests.support.databases import RecordingOutbox
 from tests.support.invariants import broken
 from tests.support.province import Province
 from tests.support.web import Caller
 
 SHARES = (4_000, 3_000, 3_000)
+
+
+@dataclass(frozen=True)
+class Market:
+    """What a handler that tells somebody needs of an installation."""
+
+    workshop: WorkShop
 
 
 def code(park: Caller) -> str:
@@ -57,6 +68,31 @@ def test_a_park_proposes_all_sign_and_the_province_registers(province: Province)
     assert early.get_json()["code"] == "joint.unsigned"
     assert in_force(province, parks, made)["status"] == "in_force"
     assert broken(province.workshop, INVARIANTS) == {}
+
+
+def test_the_parties_are_told_what_waits_for_them(province: Province, outbox: RecordingOutbox) -> None:
+    parks, ids = three(province)
+
+    def told() -> list[list[str]]:
+        market = Market(province.workshop)
+        for event in outbox.events:
+            if event.name.startswith("joint_agreement."):
+                HANDLERS[event.name](market, system_actor(event.name, tenant_id=event.tenant_id), event.payload)  # type: ignore[arg-type]
+        found = [park.get("/alerts").get_json()["items"] for park in parks]
+        return [sorted(each["kind"] for each in items) for items in found]
+
+    made = proposed(parks)
+    events = [event for event in outbox.events if event.name == "joint_agreement.written"]
+    assert [str(event.tenant_id) for event in events] == sorted(ids[1:]), "who proposes knows"
+    assert parks[1].post(f"/joint-agreements/{made['id']}/signature", {"sha256": made["sha256"]}).status_code == 200
+    assert told() == [[], [], ["joint.to_sign"]], "who has signed meanwhile is not asked"
+    assert told() == [[], [], ["joint.to_sign"]], "once"
+    for park in (parks[0], parks[2]):
+        assert park.post(f"/joint-agreements/{made['id']}/signature", {"sha256": made["sha256"]}).status_code == 200
+    assert province.approver.post(f"/joint-agreements/{made['id']}/registration").status_code == 200
+    assert told() == [["joint.registered"], ["joint.registered"], ["joint.registered", "joint.to_sign"]]
+    (alert,) = parks[0].get("/alerts").get_json()["items"]
+    assert (alert["detail"]["title"], alert["detail"]["version"]) == (TERMS["title"], 1)
 
 
 def test_only_the_proposer_and_the_province_take_a_proposal_back(province: Province) -> None:
