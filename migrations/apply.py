@@ -14,6 +14,8 @@ from sqlalchemy import Engine, make_url
 
 from marketplace.settings import home
 
+WHOLE = "READ COMMITTED"
+"""A step is done as a whole or not at all, also on an engine that leaves BEGIN to others (``kernel.database.connect``)."""
 ROLES = ("marketplace_tenant", "marketplace_staff", "marketplace_jobs")
 
 
@@ -23,7 +25,7 @@ def upgrade(engine: Engine) -> None:
     The advisory lock makes several processes that start together wait for the first instead of racing it.
     """
     config = Config(toml_file=str(home() / "pyproject.toml"))
-    with engine.connect() as connection:
+    with engine.execution_options(isolation_level=WHOLE).connect() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('marketplace migrations'))")
         connection.commit()
         config.attributes["connection"] = connection
@@ -41,7 +43,7 @@ def provide_login(engine: Engine, application_url: str) -> None:
     url = make_url(application_url)
     if url.username is None or url.username == engine.url.username:
         return
-    with engine.begin() as connection:
+    with engine.execution_options(isolation_level=WHOLE).begin() as connection:
         driver = cast("PsycopgConnection[object]", connection.connection.driver_connection)
         login = sql.Identifier(url.username)
         exists = connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (url.username,)).first()

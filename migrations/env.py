@@ -44,6 +44,6 @@ if given is not None:
     run(given)
 else:
     engine = connect(Settings.from_environment().database_owner_url, pool_size=1)
-    with engine.connect() as opened:
+    with engine.execution_options(isolation_level="READ COMMITTED").connect() as opened:
         run(opened)
     engine.dispose()

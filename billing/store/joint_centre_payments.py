@@ -14,6 +14,7 @@ from sqlalchemy import (
     Date,
     ForeignKeyConstraint,
     Index,
+    SmallInteger,
     String,
     UniqueConstraint,
     Uuid,
@@ -54,9 +55,13 @@ class JointCentrePayment(Base):
         CheckConstraint("amount_fen <> 0 AND (reverses_id IS NULL) = (amount_fen > 0)", name="amount"),
         CheckConstraint("(reverses_id IS NULL) = (reason = '')", name="reason"),
         CheckConstraint("length(reference) >= 1", name="reference"),
-        # One transfer is recorded once, in all agreements.
+        # One transfer is recorded once, in all agreements; anew when what was recorded of it has been taken back.
         Index(
-            "uq_joint_centre_payments_reference", "reference", unique=True, postgresql_where=text("reverses_id IS NULL")
+            "uq_joint_centre_payments_reference",
+            "reference",
+            "attempt",
+            unique=True,
+            postgresql_where=text("reverses_id IS NULL"),
         ),
         Index(None, "agreement_id"),
         {"info": {"shared": "what a centre was paid is its parties' in common; row security shows it to them alone"}},
@@ -68,6 +73,8 @@ class JointCentrePayment(Base):
     amount_fen: Mapped[int] = mapped_column(BigInteger)
     reference: Mapped[str] = mapped_column(String(100))
     paid_on: Mapped[date] = mapped_column(Date)
+    attempt: Mapped[int] = mapped_column(SmallInteger)
+    """How often a transfer of this reference was recorded: once more than it was taken back."""
     reverses_id: Mapped[UUID | None]
     reason: Mapped[str] = mapped_column(String(200))
     recorded_by: Mapped[UUID]
@@ -77,6 +84,14 @@ class JointCentrePayment(Base):
 def insert_payment(session: Session, values: Mapping[str, Any]) -> bool:
     """Write a payment or what takes one back; False where its reference is used, or it was taken back before."""
     return bool(rows_written(session, insert(JointCentrePayment).values(values).on_conflict_do_nothing()))
+
+
+def times_reversed(session: Session, reference: str) -> int:
+    """Return how often a transfer of this reference was taken back."""
+    query = select(func.count()).where(
+        JointCentrePayment.reference == reference, JointCentrePayment.reverses_id.is_not(None)
+    )
+    return session.execute(query).scalar_one()
 
 
 def payments_of(session: Session, agreement_id: UUID) -> Sequence[JointCentrePayment]:

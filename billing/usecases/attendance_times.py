@@ -85,10 +85,16 @@ def _of_line(work: Work, usage: RatedUsage, used_units: int) -> int:
     line = return_queries.invoice_line_of_usage(work.session, usage.tenant_id, usage.id)
     sold_fen = usage.gross_fen - (0 if line is None else line.discount_fen)
     due_fen = sold_for(PartUse(booked, included, used_units).price(ordered_fen), usage.gross_fen, sold_fen)
-    return max(0, min(sold_fen - due_fen, left_to_return(work, usage)))
+    return _still(work, usage, sold_fen - due_fen)
 
 
 def _of_fee(work: Work, fee: AttendanceFee, units: int) -> int:
     usage = return_queries.usage_of_line(work.session, fee.id)
     assert usage is not None, "a fee is usage"  # noqa: S101 - for the type checker
-    return max(0, min(fee.amount_fen - units * fee.unit_fen, left_to_return(work, usage)))
+    return _still(work, usage, fee.amount_fen - units * fee.unit_fen)
+
+
+def _still(work: Work, usage: RatedUsage, fen: int) -> int:
+    """Return what of an amount that was charged too much has not come back yet, whatever it came back for."""
+    before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
+    return max(0, min(fen - before.amount_fen, left_to_return(work, usage)))

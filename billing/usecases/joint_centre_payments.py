@@ -76,7 +76,7 @@ def pay_centre(
     """Record a transfer to the centre, of no more than it is owed.
 
     A repeat with the same reference, amount and day changes nothing. Raises Invalid for an amount above what is owed, a
-    day to come or no reference, Conflict for a reference that another transfer has.
+    day to come or no reference, Conflict for a reference that another transfer has which was not taken back.
     """
     work.actor.require(Permission.DISBURSE)
     person = work.actor.require_person()
@@ -84,7 +84,9 @@ def pay_centre(
         faults.take("reference", check_name, reference)
     row = _agreement(work, agreement_id, lock=True)
     written = reference.strip()[:LONGEST_REFERENCE]
-    known = [each for each in store.payments_of(work.session, row.id) if each.reference == written]
+    rows = store.payments_of(work.session, row.id)
+    undone = {each.reverses_id for each in rows}
+    known = [each for each in rows if each.reference == written and each.id not in undone and each.reverses_id is None]
     if [(each.amount_fen, each.paid_on) for each in known] == [(amount_fen, paid_on)]:
         return _view(work, row)
     if paid_on > local_day(work.now, DEFAULT_ZONE):
@@ -93,9 +95,13 @@ def pay_centre(
     if not 0 < amount_fen <= owed_fen:
         wrong = msg("金额须大于零且不超过应付的 {most} 元。请改正。", most=format_yuan(max(0, owed_fen)))
         raise _refused("amount_fen", "joint.more_than_owed", wrong)
-    values = {"amount_fen": amount_fen, "reference": written, "paid_on": paid_on, "reverses_id": None, "reason": ""}
+    values = {
+        "amount_fen": amount_fen, "reference": written, "paid_on": paid_on, "reverses_id": None, "reason": "",
+        "attempt": 1 + store.times_reversed(work.session, written),
+    }  # fmt: skip
     if not _write(work, row, values, person):
-        raise Conflict("joint.reference_used", msg("该付款凭证号已登记。请核对是否重复登记。"))
+        used = msg("该付款凭证号已登记。请核对是否重复登记；登记有误的，先冲回再登记。")
+        raise Conflict("joint.reference_used", used)
     return _view(work, row)
 
 
@@ -114,7 +120,7 @@ def reverse_payment(work: Work, *, payment_id: UUID, reason: str) -> CentreView:
     row = _agreement(work, found.agreement_id, lock=True)
     values = {
         "amount_fen": -found.amount_fen, "reference": found.reference, "paid_on": found.paid_on,
-        "reverses_id": found.id, "reason": reason.strip(),
+        "reverses_id": found.id, "reason": reason.strip(), "attempt": found.attempt,
     }  # fmt: skip
     if found.reverses_id is not None or not _write(work, row, values, person):
         raise Conflict("joint.payment_reversed", msg("该付款已冲回。请刷新页面。"))

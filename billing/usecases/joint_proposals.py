@@ -19,8 +19,6 @@ from tenants.kernel.vocabulary import Permission
 from tenants.kernel.work import Work
 from tenants.usecases.named_parks import read_partner_parks
 
-UNKNOWN = msg("没有找到使用该统一社会信用代码的已核实园区。请核对代码。")
-
 
 @dataclass(frozen=True, slots=True)
 class Partner:
@@ -70,13 +68,16 @@ def propose_agreement(
 
 
 def _before(work: Work, series_id: UUID | None) -> Mapping[UUID, str]:
-    """Return the parties of the latest version of a series that was not taken back, by name; none of a new one."""
+    """Return the parties of the latest registered version of a series, or of the latest that was not taken back while none
+    is registered, by name; none of a new series. What one party drafted binds nobody.
+    """
     if series_id is None:
         return {}
     rows = store.agreements_page(work.session, series_id=series_id, before=None, limit=50)
-    row = next((each for each in rows if each.withdrawn_at is None), None)
-    if row is None:
+    standing = [each for each in rows if each.withdrawn_at is None]
+    if not standing:
         raise _no_series()
+    row = next((each for each in standing if each.registered_at is not None), standing[0])
     return {each.park_id: each.name for each in read_agreement(work, agreement_id=row.id).parties}
 
 
@@ -90,13 +91,22 @@ def _resolved(
         known = found.get(each.uscc.strip().upper())
         park_id = each.park_id if known is None else known.id
         if park_id is None or (known is None and park_id not in before):
-            wrong.append(FieldError(f"parties.{place}.uscc", "joint.unknown_park", UNKNOWN))
+            wrong.append(_unknown(place, each))
             continue
         names[park_id] = before[park_id] if known is None else known.name
         parties.append(Share(park_id, each.role, each.share_bp))
     if wrong:
         raise Invalid("joint.unknown_park", wrong[0].message, errors=wrong)
     return parties, names
+
+
+def _unknown(place: int, partner: Partner) -> FieldError:
+    code = partner.uscc.strip()
+    if code or partner.park_id is None:
+        unknown = msg("没有找到统一社会信用代码为“{code}”的已核实园区。请核对代码。", code=code)
+        return FieldError(f"parties.{place}.uscc", "joint.unknown_park", unknown)
+    unknown = msg("该园区不是上一版的参与方。请改填其统一社会信用代码。")
+    return FieldError(f"parties.{place}.park_id", "joint.unknown_park", unknown)
 
 
 def _no_series() -> NotFound:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
 from flask import Response
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from billing.usecases import attendance_disputes as fees
 from billing.usecases.attendance_disputes import DisputeView
 from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Amount, Answer, Body, ById, Idempotent, Instant, Moment, Paged
 from marketplace.usecases import attendance_disputes as use_cases
+from tenants.kernel.errors import FieldError, Invalid
+from tenants.kernel.messages import Message, msg
 from tenants.kernel.paging import Page
 from tenants.kernel.work import Work
 
@@ -21,6 +24,12 @@ attendance_disputes = noun(
 )
 
 Why = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _refused(fields: Sequence[str], wrong: Message) -> Invalid:
+    return Invalid(
+        "dispute.about_what", wrong, errors=[FieldError(each, "dispute.about_what", wrong) for each in fields]
+    )
 
 
 class DisputeStep(Answer):
@@ -81,20 +90,17 @@ class NewDispute(Body):
     left_at: Instant | None = None
     reason: Why
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        times = (self.booking_id, self.came_at, self.left_at)
-        if all(each is None for each in times) if self.fee_id is None else any(each is not None for each in times):
-            raise ValueError("either fee_id, or booking_id with came_at and left_at")
-        if self.fee_id is None and any(each is None for each in times):
-            raise ValueError("booking_id, came_at and left_at go together")
-        return self
-
     def ask(self, work: Work) -> DisputeView:
-        """Ask it."""
-        if self.booking_id is None or self.came_at is None or self.left_at is None:
-            assert self.fee_id is not None, "it was validated"  # noqa: S101 - for the type checker
+        """Ask it. Raises Invalid where neither a fee is named, nor a booking with both times, or something of both."""
+        times = {"booking_id": self.booking_id, "came_at": self.came_at, "left_at": self.left_at}
+        given = [name for name, value in times.items() if value is not None]
+        if self.fee_id is not None:
+            if given:
+                raise _refused(given, msg("对费用的异议只填 fee_id。请删去其他字段，或另行对使用时间提出异议。"))
             return use_cases.ask_dispute(work, fee_id=self.fee_id, reason=self.reason)
+        if self.booking_id is None or self.came_at is None or self.left_at is None:
+            missing = [name for name in times if name not in given] if given else ["fee_id"]
+            raise _refused(missing, msg("请填写 fee_id，或同时填写 booking_id、came_at 与 left_at。"))
         return use_cases.ask_times_dispute(
             work, booking_id=self.booking_id, came_at=self.came_at, left_at=self.left_at, reason=self.reason
         )

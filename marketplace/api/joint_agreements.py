@@ -15,10 +15,9 @@ from billing.usecases.joint_agreements import AgreementView
 from billing.usecases.joint_proposals import Partner, propose_agreement
 from marketplace.api.calls import call, command, noun, read
 from marketplace.api.fields import Amount, Answer, Body, ById, Fen, Idempotent, Moment, Name, Paged
+from tenants.kernel.errors import FieldError, Invalid
+from tenants.kernel.messages import msg
 from tenants.kernel.work import Work
-
-NOBODY = UUID(int=0)
-"""No park has this id, so a party without one is refused as unknown."""
 
 joint_agreements = noun("joint-agreements", "What the parks that fund a facility together have agreed on.")
 
@@ -27,7 +26,7 @@ Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 
 class NewParty(Body):
     """A party: a ``supervisor`` has no share, exactly one is the ``lead``. A park names its partners by their credit code,
-    or by ``park_id`` where they are parties of the version before.
+    or by ``park_id`` where they are parties of the version before; the province names all by ``park_id``.
     """
 
     park_id: UUID | None = None
@@ -136,8 +135,16 @@ def _write(work: Work, body: NewAgreement) -> AgreementView:
     if work.actor.tenant_id is not None:
         partners = [Partner(each.role, each.share_bp, each.uscc, each.park_id) for each in parties]
         return propose_agreement(work, terms=terms, partners=partners, series_id=series_id)
-    shares = [Share(each.park_id or NOBODY, each.role, each.share_bp) for each in parties]
+    shares = [Share(_park_of(place, each), each.role, each.share_bp) for place, each in enumerate(parties)]
     return use_cases.write_agreement(work, terms=terms, parties=shares, series_id=series_id)
+
+
+def _park_of(place: int, party: NewParty) -> UUID:
+    """Return the park that the province names, by its id alone."""
+    if party.park_id is None or party.uscc:
+        wrong = msg("省级起草时各方以 park_id 指明，不填 uscc。请改正。")
+        raise Invalid("joint.park_id", wrong, errors=[FieldError(f"parties.{place}.park_id", "joint.park_id", wrong)])
+    return party.park_id
 
 
 @joint_agreements.get("/joint-agreements", **call(JointAgreements))

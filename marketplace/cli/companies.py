@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 import click
@@ -87,7 +87,9 @@ def import_companies(
     from services.rules.company_imports import ImportKind, ImportStatus
     from services.usecases import company_imports as use_cases
 
-    with build(read_settings()) as market:
+    with ExitStack() as opened:
+        target = None if quarantine is None else opened.enter_context(_opened(quarantine))
+        market = opened.enter_context(build(read_settings()))
         actor = acting_person(market, login, key_file)
         click.echo(f"Reading {path} (about a minute for a million rows) ...", err=True)
         with market.workshop.work(actor) as work:
@@ -108,12 +110,20 @@ def import_companies(
         except KeyboardInterrupt:
             click.echo(f"Left alone: a worker goes on with import {source_id}.", err=True)
             sys.exit(NOT_DONE)
-        if quarantine is not None:
-            with quarantine.open("wb") as target, market.workshop.work(actor) as work:
+        print_document(CompanyImport.of(found).model_dump(mode="json"))
+        if target is not None:
+            with market.workshop.work(actor) as work:
                 write_quarantine(use_cases.refused_rows(work, source_id=source_id), target)
-    print_document(CompanyImport.of(found).model_dump(mode="json"))
     if found.status is not ImportStatus.DONE or not found.rows_accepted:
         sys.exit(NOT_DONE)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open the file of the rows set aside before anything is imported. Raises BadParameter where it cannot be written."""
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--quarantine") from error
 
 
 class _Progress:

@@ -110,11 +110,12 @@ def _went_back(work: Work, lines: Sequence[OrderLine]) -> tuple[dict[UUID, Payer
     returns = returns_by_line(work, order_line_ids=delivered)
     unused = unused_by_line(work, order_line_ids=delivered)
     charged = fees_by_booking(work, booking_ids=[line.booking_id for line in lines if line.booking_id])
+    ordered = {line.id: Payers(line.gross_fen, line.subsidy_fen, line.payable_fen) for line in lines}
     back = {
         line.id: went_back(
             LineStatus(line.status),
-            Payers(line.gross_fen, line.subsidy_fen, line.payable_fen),
-            parts_back(unused.get(line.id), returns.get(line.id, ())),
+            ordered[line.id],
+            parts_back(ordered[line.id], unused.get(line.id), returns.get(line.id, ())),
         )
         for line in lines
     }

@@ -65,7 +65,7 @@ class OrderLineView:
     @property
     def back(self) -> Payers:
         """Return what of it went back."""
-        return went_back(self.status, self.ordered, parts_back(self.unused, self.returns))
+        return went_back(self.status, self.ordered, parts_back(self.ordered, self.unused, self.returns))
 
     @property
     def settled(self) -> Payers:
@@ -73,8 +73,13 @@ class OrderLineView:
         return self.ordered - self.back
 
 
-def parts_back(unused: UnusedPartView | None, returns: Sequence[ReturnView]) -> list[Payers]:
-    """Return what went back of a line that was delivered: what was not used, and each return."""
+def parts_back(ordered: Payers, unused: UnusedPartView | None, returns: Sequence[ReturnView]) -> list[Payers]:
+    """Return what went back of a line that was delivered: what was not used, and each return.
+
+    One that came back as a whole leaves nothing, also where the invoice had a discount, which nobody paid or gets back.
+    """
+    if any(each.whole for each in returns):
+        return [ordered]
     parts = [Payers(each.amount_fen, each.public_fen, each.park_fen) for each in returns]
     if unused is not None:
         parts.append(Payers(unused.gross_fen, unused.subsidy_fen, unused.payable_fen))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
-from billing.rules.joint_agreements import PartyRole, Share, Terms
+from billing.rules.joint_agreements import MOST_PARTIES, PartyRole, Share, Terms
 from billing.usecases import joint_agreements as use_cases
 from billing.usecases.joint_agreements import AgreementView
 from billing.usecases.joint_proposals import Partner, propose_agreement
@@ -29,7 +29,7 @@ from tenants.usecases.named_parks import NamedPark, read_named_parks
 pages = page_group("joint_agreements")
 
 PLACES = 6
-"""How many parties the form has places for; the API takes more."""
+"""How many parties the form has places for; as many more as a version has that is replaced."""
 ROLES = {
     PartyRole.LEAD.value: msg("主导方"),
     PartyRole.PARTICIPANT.value: msg("参与方"),
@@ -147,7 +147,7 @@ def _form(refusal: Refusal | None) -> Response:
         parks=parks,
         mine=mine,
         roles=ROLES,
-        places=range(PLACES),
+        places=range(max(PLACES, sum(name.startswith("share-") for name in typed))),
     )
 
 
@@ -163,7 +163,7 @@ def _typed_of(work: Work, after: UUID) -> dict[str, Any]:
         "maintenance": _hours(found.maintenance_minutes), "overdraw": _hours(found.overdraw_minutes),
         "carry_over": _hours(found.carry_over_minutes),
     }  # fmt: skip
-    for place, each in enumerate(found.parties[:PLACES]):
+    for place, each in enumerate(found.parties):
         typed |= {
             f"park-{place}": str(each.park_id),
             f"name-{place}": each.name,
@@ -209,7 +209,7 @@ def _proposed(work: Work, found: AgreementView) -> bool:
 def _partners() -> list[Partner]:
     """Return the parties that a park typed in: by credit code, or parties of the version before by id."""
     found = []
-    for place in range(PLACES):
+    for place in range(MOST_PARTIES):
         uscc, park_id = field(f"uscc-{place}"), parse_id(field(f"park-{place}"))
         if not uscc and park_id is None:
             continue
@@ -244,7 +244,7 @@ def _terms() -> Terms:
 
 def _parties() -> list[Share]:
     found = []
-    for place in range(PLACES):
+    for place in range(MOST_PARTIES):
         park_id = parse_id(field(f"park-{place}"))
         if park_id is None:
             continue

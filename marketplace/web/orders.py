@@ -19,6 +19,7 @@ from marketplace.web.rendering import show
 from services.usecases import artefacts, bookings, twin_models
 from services.usecases import attendance as presence
 from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.vocabulary import Permission
 
 pages = page_group("orders")
 
@@ -128,7 +129,8 @@ def _context(order_id: str) -> dict[str, Any]:
         originals = use_cases.orders_of_runs(work, run_ids={line.repeats for line in order.lines if line.repeats})
         words = acceptances.read_acceptances(work, order_line_ids=delivered) if delivered else {}
         fee = attendance.cancel_fee(work, order=order)
-        booked = [line.booking for line in order.lines if own and line.booking is not None]
+        may_dispute = own and work.actor.may(Permission.ACCEPT_DELIVERY)
+        booked = [line.booking for line in order.lines if may_dispute and line.booking is not None]
         disputable = {each.id: attendance_disputes.times_disputable_until(work, booking=each) for each in booked}
     return {
         "cancel_fee": fee,

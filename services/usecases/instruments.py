@@ -129,11 +129,13 @@ class InstrumentView:
 
 
 def visible(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    """Return what confines instruments to those that ``actor`` may know of: open ones, its own, those that name it."""
-    if actor.may(Permission.MANAGE_CATALOGUE) or actor.organisation_id is None:
+    """Return what confines instruments to those that ``actor`` may know of: open ones, its own, those that name it. What acts
+    for a park by itself knows what the park does.
+    """
+    if actor.tenant_id is None and (actor.may(Permission.MANAGE_CATALOGUE) or actor.organisation_id is None):
         return ()
-    own = Instrument.provider_id == actor.organisation_id
-    return (or_(Instrument.parks.is_(None), own, Instrument.parks.contains([actor.organisation_id])),)
+    whose = actor.tenant_id or actor.organisation_id
+    return (or_(Instrument.parks.is_(None), Instrument.provider_id == whose, Instrument.parks.contains([whose])),)
 
 
 def list_instruments(work: Work, *, offering: str | None = None, own: bool = False) -> tuple[InstrumentView, ...]:

@@ -80,10 +80,13 @@ def check_quota(work: Work, instrument: InstrumentView, span: Span) -> None:
 
 
 def check_hold(work: Work, instrument: InstrumentView, span: Span) -> None:
-    """Raise as ``check_quota`` does, counting what the acting park holds of the instrument beside ``span`` as booked."""
+    """Raise as ``check_quota`` does, counting what the acting park holds of the instrument beside ``span`` as booked. Of its
+    transactions at one instrument the second waits here until the first has ended.
+    """
     work.actor.require(Permission.PLACE_ORDER)
     quota = quotas_at(work.session, [instrument.id], work.now).get(instrument.id)
     if quota is not None:
+        _take_turn(work, instrument.id)
         _check(work, instrument, quota, span, None, beside=_holds_beside(work, span))
 
 
@@ -151,13 +154,19 @@ def _take_turn(work: Work, instrument_id: UUID) -> None:
 
 
 def _holds_beside(work: Work, span: Span) -> list[Held]:
-    """Return what the acting park holds of an instrument, but for what a hold of ``span`` would replace."""
+    """Return what the acting park holds of an instrument, but for what a hold of ``span`` would replace: the same time, and
+    what the acting person holds of it.
+    """
+    apart = (SlotHold.ends_at <= span.starts_at) | (SlotHold.starts_at >= span.ends_at)
+    others = (SlotHold.held_by.is_distinct_from(work.actor.user_id)) & (
+        (SlotHold.starts_at != span.starts_at) | (SlotHold.ends_at != span.ends_at)
+    )
     query = select(SlotHold.starts_at, SlotHold.ends_at).where(
         SlotHold.tenant_id == work.actor.require_tenant(),
         SlotHold.instrument_id == span.instrument_id,
         SlotHold.outcome.is_(None),
         SlotHold.expires_at > work.now,
-        (SlotHold.ends_at <= span.starts_at) | (SlotHold.starts_at >= span.ends_at),
+        apart | others,
     )
     return [Held(*row) for row in work.session.execute(query)]
 

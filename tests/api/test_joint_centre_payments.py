@@ -103,6 +103,23 @@ def test_of_eight_transfers_at_once_no_more_is_paid_than_is_owed(province: Provi
     assert broken(province.workshop, INVARIANTS) == {}
 
 
+def test_a_transfer_that_was_recorded_wrongly_is_recorded_anew_under_its_own_reference(province: Province) -> None:
+    _parks, path, _settled = closed(province)
+    paths = f"{path}/centre-payments"
+    wrong = province.finance.post(paths, TRANSFER | {"amount_fen": 1}).get_json()["payments"][0]
+    again = province.finance.post(paths, TRANSFER)
+    assert (again.status_code, again.get_json()["code"]) == (409, "joint.reference_used")
+    for _ in range(2):
+        undone = province.finance.post(f"/joint-centre-payments/{wrong['id']}/reversal", {"reason": "金额有误"})
+        assert undone.status_code == 200, undone.text
+        right = province.finance.post(paths, TRANSFER)
+        assert right.status_code == 201, right.text
+        assert province.finance.post(paths, TRANSFER).get_json() == right.get_json(), "a repeat changes nothing"
+        wrong = next(each for each in right.get_json()["payments"] if each["amount_fen"] == TRANSFER["amount_fen"])
+        assert right.get_json()["paid_fen"] == TRANSFER["amount_fen"]
+    assert broken(province.workshop, INVARIANTS) == {}
+
+
 def test_a_version_that_is_not_in_force_has_no_centre_to_pay(province: Province) -> None:
     _parks, ids = three(province)
     path = f"/joint-agreements/{written(province, ids)['id']}"

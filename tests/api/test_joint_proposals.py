@@ -161,6 +161,7 @@ def test_of_two_next_versions_at_once_one_gets_the_number(province: Province) ->
         answers = list(threads.map(lambda each: each.post("/joint-agreements", wish), callers))
     made = [each.get_json() for each in answers]
     numbers = sorted(each["version"] for each in made if "version" in each)
+    assert numbers
     assert numbers == list(range(2, 2 + len(numbers)))
     assert {each["code"] for each in made if "version" not in each} <= {"joint.version_taken"}
 

@@ -13,9 +13,12 @@ from sqlalchemy import Engine, Table, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapper
 
+from infra.postgres import Server
 from marketplace import tables
 from marketplace.settings import home
-from tenants.kernel.database import Base, TenantOwned
+from migrations.apply import newest_revision, upgrade
+from tenants.kernel.database import Base, TenantOwned, connect
+from tests.support.crashes import CrashError, before_statement
 from tests.support.databases import Database
 
 PACKAGES = ("tenants", "services", "billing", "marketplace")
@@ -208,6 +211,25 @@ def test_a_register_refuses_change_even_to_its_owner(database: Database, table: 
         ).scalars()
         before_row_update_delete = 1 | 2 | 8 | 16
         assert list(kinds) == [before_row_update_delete]
+
+
+@pytest.mark.parametrize("statement", [40, 700])
+def test_a_step_that_breaks_off_leaves_nothing(server: Server, statement: int) -> None:
+    """As `marketplace migrate` connects: what was interrupted is done anew from its beginning."""
+
+    def strike() -> None:
+        raise CrashError
+
+    engine = connect(server.create_database(f"broken_off_{statement}"), pool_size=1)
+    try:
+        with pytest.raises(CrashError), before_statement(engine, statement, strike):
+            upgrade(engine)
+        upgrade(engine)
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+    finally:
+        engine.dispose()
+    assert found == [newest_revision()]
 
 
 def test_migrations_and_models_agree(database: Database) -> None:

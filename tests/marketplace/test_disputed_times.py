@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from billing.rules.returns import ReturnCause
 from billing.usecases import alerts, credit_notes, invoicing, reconciliation
 from billing.usecases import attendance_disputes as disputes
 from billing.usecases.claim_views import CorrectedUse
 from marketplace.demo.theatre import Play
 from marketplace.rules.settled import Payers
 from marketplace.usecases import attendance_disputes as use_cases
-from marketplace.usecases import invariants, orders
+from marketplace.usecases import invariants, orders, returns
 from marketplace.usecases.views import OrderView
 from services.usecases import attendance_rules
 from tenants.kernel.context import Actor, system_actor
@@ -109,6 +110,22 @@ def test_a_line_used_in_part_is_put_right_again(play: Play, park: Actor) -> None
     final = decide(play, play.person("operator"), asked.id, accept=True)
     assert (final.status, final.given_back_fen) == ("accepted", part)
     assert money(play)[2] == order.subsidy_fen // 3
+
+
+def test_what_came_back_meanwhile_does_not_come_back_again(play: Play, park: Actor) -> None:
+    order = booked(play, park)
+    line = used(play, park, order, timedelta(), -HOUR)
+    part = order.gross_fen // 3
+    asked = ask(play, park, order, 40 * MINUTE)
+    wish = returns.LineReturn(ReturnCause.WRONG, "多计一小时", "电话记录 1 号", part // 2)
+    play.do(
+        play.finance,
+        lambda work: returns.return_line(work, order_id=order.id, line_id=line.id, wish=wish),
+    )
+    final = decide(play, colleague(play), asked.id, accept=True)
+    assert (final.status, final.given_back_fen) == ("accepted", part - part // 2)
+    (row,) = play.do(park, orders.list_orders).items
+    assert row.settled.gross_fen == order.gross_fen - 2 * part
 
 
 def test_what_stands_on_an_invoice_comes_back_by_a_credit_note(play: Play, park: Actor) -> None:

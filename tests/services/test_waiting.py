@@ -309,6 +309,25 @@ def test_an_instrument_that_is_closed_to_a_park_keeps_its_place_until_the_time_i
     assert place_of(workshop, person, place).state is WaitingState.OVER
 
 
+def test_an_open_booking_of_a_closed_instrument_lets_its_park_be_passed_over_all_the_same(
+    workshop: WorkShop, world: World
+) -> None:
+    waits = new_id()
+    person = park_person(waits)
+    book(workshop, world, waits, TUESDAY + timedelta(days=1))
+    owner, (freed,) = fill(workshop, world, 1)
+    place = join(workshop, world, person)
+    sign_up(workshop, 7)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(
+            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60), parks=[credit_code(7)]
+        )
+    cancel(workshop, owner, freed)
+    assert clock_round(workshop) == []
+    closed = place_of(workshop, person, place)
+    assert [each.reason for each in closed.passed] == ["instrument.not_found"]
+
+
 def test_who_waits_for_more_than_the_provider_gives_now_keeps_nobody_away(workshop: WorkShop, world: World) -> None:
     owner, booked = fill(workshop, world, 4)
     person = park_person(new_id())
