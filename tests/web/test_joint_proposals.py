@@ -33,7 +33,7 @@ def test_a_park_proposes_what_was_set_at_the_table(province: Province, signed_in
     assert (wrong.status_code, "合计为 9900" in wrong.text) == (422, True)
     assert codes[1] in wrong.text, "what was typed stays"
     unknown = park.post(f"{LIST}/new", typed | {"uscc-2": "91410100MA0000000X"})
-    assert "没有找到使用该统一社会信用代码的已核实园区" in unknown.text
+    assert "没有找到统一社会信用代码为“91410100MA0000000X”的已核实园区" in unknown.text, "the code is named"
     made = park.post(f"{LIST}/new", typed)
     assert made.status_code == 303, made.text
     path = made.headers["Location"]
