@@ -8,12 +8,13 @@ import gc
 import os
 from typing import Any
 
-import marketplace.wsgi  # noqa: F401 - read once, here: the web processes are forked from it and share its memory
+from marketplace import wsgi  # read once, here: the web processes are forked from it and share its memory
 from marketplace.settings import Settings
 
 gc.freeze()  # or the collector's marks would copy what is shared
 _settings = Settings.from_environment()
 
+wsgi_app = f"{wsgi.__name__}:application()"
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
 workers = 2

@@ -1,4 +1,6 @@
-"""A park's dispute of a fee of its booking or of the times it was charged by: the provider answers, and where the park insists, the operator decides."""
+"""A park's dispute of a fee of its booking or of the times it was charged by: the provider answers, and where the park
+insists, the operator decides.
+"""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ class AttendanceDisputeStep(TenantOwned, Base):
     """The return of what the line was charged too much by the wrong times."""
 
 
-DisputeRow = tuple[AttendanceDispute, AttendanceFee | None, str]
-"""A dispute, its fee and what the fee, or the line, is called on the invoice."""
+DisputeRow = tuple[AttendanceDispute, AttendanceFee | None, str, UUID, UUID]
+"""A dispute, its fee, what the fee, or the line, is called on the invoice, its booking, and what was charged: fee or line."""
 
 
 def insert_dispute(session: Session, values: Mapping[str, Any]) -> bool:
@@ -133,8 +133,9 @@ def disputes_where(
 ) -> Sequence[DisputeRow]:
     """Return disputes that the transaction may see, the latest first."""
     charged = func.coalesce(AttendanceDispute.fee_id, AttendanceDispute.order_line_id)
+    booked = func.coalesce(AttendanceDispute.booking_id, AttendanceFee.booking_id)
     query = (
-        select(AttendanceDispute, AttendanceFee, RatedUsage.title)
+        select(AttendanceDispute, AttendanceFee, RatedUsage.title, booked, charged)
         .outerjoin(
             AttendanceFee,
             (AttendanceFee.tenant_id == AttendanceDispute.tenant_id) & (AttendanceFee.id == AttendanceDispute.fee_id),
@@ -151,7 +152,7 @@ def disputes_where(
         at, last = before
         asked = AttendanceDispute.asked_at
         query = query.where((asked < at) | ((asked == at) & (AttendanceDispute.id < last)))
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in session.execute(query)]
 
 
 def steps_of(session: Session, dispute_ids: Collection[UUID]) -> Sequence[AttendanceDisputeStep]:

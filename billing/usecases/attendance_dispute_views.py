@@ -13,7 +13,6 @@ from billing.rules.attendance_disputes import TIMES, DisputeStatus, status_of
 from billing.store import attendance_disputes as store
 from billing.store import return_queries
 from billing.store.attendance_disputes import AttendanceDispute, AttendanceDisputeStep, DisputeRow
-from billing.store.attendance_fees import AttendanceFee
 from tenants.kernel.errors import NotFound
 from tenants.kernel.messages import msg
 from tenants.kernel.paging import Page, check_limit, decode_cursor, page_of
@@ -36,7 +35,10 @@ class DisputeStepView:
 
 @dataclass(frozen=True)
 class ClaimedTimes:
-    """What was noted of a booking, and what the park says is right. ``used_units`` is None where the use is not charged."""
+    """What was noted of a booking whose line was charged, and what the park says is right and would be charged by it.
+
+    ``used_units`` of the line, None where its rule does not charge by actual use; ``overrun_units`` of the fee.
+    """
 
     order_line_id: UUID
     noted_came_at: datetime | None
@@ -57,6 +59,8 @@ class DisputeView:
     park_id: UUID
     provider_id: UUID
     booking_id: UUID
+    charged_id: UUID
+    """What the disputed charge is known by: the fee, or the line of the booking."""
     fee_id: UUID | None
     kind: str
     title: str
@@ -122,24 +126,18 @@ def _views(work: Work, rows: Sequence[DisputeRow]) -> tuple[DisputeView, ...]:
     returned = [each for found in steps.values() for step in found for each in (step.return_id, step.use_return_id)]
     back = return_queries.returns_by_id(work.session, [each for each in returned if each is not None])
     amounts = {return_id: each.amount_fen for return_id, each in back.items()}
-    return tuple(_view(row, fee, title, steps.get(row.id, ()), amounts) for row, fee, title in rows)
+    return tuple(_view(row, steps.get(row[0].id, ()), amounts) for row in rows)
 
 
-def _view(
-    row: AttendanceDispute,
-    fee: AttendanceFee | None,
-    title: str,
-    steps: Sequence[AttendanceDisputeStep],
-    amounts: Mapping[UUID, int],
-) -> DisputeView:
-    booking_id = row.booking_id if fee is None else fee.booking_id
-    assert booking_id is not None, "a dispute is of a fee or of a booking"  # noqa: S101 - for the type checker
+def _view(found: DisputeRow, steps: Sequence[AttendanceDisputeStep], amounts: Mapping[UUID, int]) -> DisputeView:
+    row, fee, title, booking_id, charged_id = found
     ids = [each for step in steps for each in (step.return_id, step.use_return_id) if each is not None]
     return DisputeView(
         id=row.id,
         park_id=row.tenant_id,
         provider_id=row.provider_id,
         booking_id=booking_id,
+        charged_id=charged_id,
         fee_id=row.fee_id,
         kind=TIMES if fee is None else fee.kind,
         title=f"{TIMES_TITLE}：{title}" if fee is None else title,

@@ -29,6 +29,7 @@ from billing.store.attendance_disputes import AttendanceDispute
 from billing.store.attendance_fees import AttendanceFee
 from billing.usecases import attendance_times
 from billing.usecases.attendance_dispute_views import (
+    ClaimedTimes,
     DisputeView,
     dispute_where,
     list_disputes,
@@ -68,22 +69,12 @@ class DisputableFee:
 
 
 @dataclass(frozen=True)
-class TimesClaim:
-    """What a park says of the times of a booking whose line was charged, and what would be charged by them.
-
-    ``used_units`` of the line, None where its rule does not charge by actual use; ``overrun_units`` of the fee.
-    """
+class TimesClaim(ClaimedTimes):
+    """What a park says of the times of a booking at a provider, and within how many days it may."""
 
     booking_id: UUID
-    order_line_id: UUID
     provider_id: UUID
     within_days: int
-    noted_came_at: datetime | None
-    noted_left_at: datetime | None
-    came_at: datetime
-    left_at: datetime
-    used_units: int | None
-    overrun_units: int
 
 
 def disputable_fees(work: Work) -> tuple[DisputableFee, ...]:
@@ -212,13 +203,12 @@ def _ask(work: Work, about: dict[str, Any], reason: str) -> DisputeView:
 def _give_back(work: Work, found: DisputeView, reason: str) -> dict[str, Any]:
     """Take back what was charged wrongly: two people have agreed, the park's who asked and the one who decides."""
     if found.times is not None:
-        return_id, use_return_id = attendance_times.give_back(work, found, reason)
+        return_id, use_return_id = attendance_times.give_back(work, found, found.times, reason)
         return {"return_id": return_id, "use_return_id": use_return_id, "corrected": True}
-    assert found.fee_id is not None, "it is of a fee"  # noqa: S101 - for the type checker
     wish = ReturnWish(
         cause=ReturnCause.WRONG, reason=reason, agreement=f"异议 {found.id}", subject=found.title
     )  # fmt: skip
-    (made,) = return_lines(work, [ReturnedLine(found.fee_id, None, wish)], agreed_by_two=True)
+    (made,) = return_lines(work, [ReturnedLine(found.charged_id, None, wish)], agreed_by_two=True)
     return {"return_id": made.id}
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.rules.attendance_disputes import TIMES
 from billing.rules.part_use import PartUse, sold_for
 from billing.rules.returns import ReturnCause
 from billing.store import return_queries, unused_parts
 from billing.store.attendance_fees import AttendanceFee, overrun_of_booking
 from billing.store.usage import RatedUsage
-from billing.usecases.attendance_dispute_views import DisputeView
-from billing.usecases.returns import ReturnedLine, ReturnWish, left_to_return, return_lines
+from billing.usecases.attendance_dispute_views import ClaimedTimes, DisputeView
+from billing.usecases.returns import ReturnedLine, ReturnWish, charged_usage, left_to_return, return_lines
 from tenants.kernel.work import Work
 
 
@@ -49,15 +48,14 @@ def too_much(
     )
 
 
-def give_back(work: Work, found: DisputeView, reason: str) -> tuple[UUID | None, UUID | None]:
+def give_back(
+    work: Work, found: DisputeView, times: ClaimedTimes, reason: str
+) -> tuple[UUID | None, UUID | None]:  # fmt: skip
     """Take back what an accepted dispute of times finds too much; return the returns of the fee and of the line.
 
     Two people have agreed: the park's who asked, and the one who decides.
     """
-    times = found.times
-    assert times is not None and found.kind == TIMES, "it is of times"  # noqa: S101, PT018 - for the type checker
-    usage = return_queries.usage_of_line(work.session, times.order_line_id)
-    assert usage is not None, "it was charged when it was disputed"  # noqa: S101 - for the type checker
+    usage = charged_usage(work, times.order_line_id)
     wrong = too_much(
         work, usage, booking_id=found.booking_id, used_units=times.used_units, overrun_units=times.overrun_units
     )
@@ -89,8 +87,7 @@ def _of_line(work: Work, usage: RatedUsage, used_units: int) -> int:
 
 
 def _of_fee(work: Work, fee: AttendanceFee, units: int) -> int:
-    usage = return_queries.usage_of_line(work.session, fee.id)
-    assert usage is not None, "a fee is usage"  # noqa: S101 - for the type checker
+    usage = charged_usage(work, fee.id)
     return _still(work, usage, fee.amount_fen - units * fee.unit_fen)
 
 

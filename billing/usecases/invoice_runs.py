@@ -1,8 +1,8 @@
 """Issuing a month's invoices to all parks as a job: it waits for late use, shows how far it is, and goes on after a kill.
 
-What was used by meter and is not charged yet is charged first; it stands on the invoice whenever that is issued. Each step is a transaction of
-its own that issues to some parks and counts them. What was issued stays; a park that has
-its invoice is not issued another, so a job that begins again does only what is left, and no number is lost or given twice.
+What was used by meter and is not charged yet is charged first; it stands on the invoice whenever that is issued. Each step
+is a transaction of its own that issues to some parks and counts them. What was issued stays; a park that has its invoice is
+not issued another, so a job that begins again does only what is left, and no number is lost or given twice.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Agreements on joint facilities: the province writes a version, or a park proposes one (``joint_proposals``), every party signs it,
-and another person registers it.
+"""Agreements on joint facilities: the province writes a version, or a park proposes one (``joint_proposals``), every party
+signs it, and another person registers it.
 
 A version is in force once it is registered, and that needs every signature. What is to change is a new version, which
 all sign again; registered, it ends the version before it on the day it begins.
@@ -44,8 +44,9 @@ WRITTEN, REGISTERED = "joint_agreement.written", "joint_agreement.registered"
 
 @dataclass(frozen=True)
 class PartyView:
-    """A party: what it answers for, its part of the capital, which it pays to the centre itself, the minutes a year that are its own, its yearly cost if it uses just those, what other
-    ways of sharing that year would ask of it, and who signed for it.
+    """A party: what it answers for, its part of the capital, which it pays to the centre itself, the minutes a year that
+    are its own, its yearly cost if it uses just those, what other ways of sharing that year would ask of it, and who signed
+    for it.
     """
 
     park_id: UUID

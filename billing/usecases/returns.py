@@ -161,6 +161,14 @@ def return_lines(
     return tuple(made[plan.id] for plan in plans)
 
 
+def charged_usage(work: Work, order_line_id: UUID) -> RatedUsage:
+    """Return what an order line, or a fee, was charged, for use cases of billing. Raises Conflict for one that was not."""
+    usage = return_queries.usage_of_line(work.session, order_line_id)
+    if usage is None:
+        raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
+    return usage
+
+
 def left_to_return(work: Work, usage: RatedUsage) -> int:
     """Return what of a delivery's price nobody has got back or is asked back yet, for use cases of billing."""
     if usage.offering == JOINT:  # undone by a reversal of the whole year
@@ -262,9 +270,7 @@ def _own_holds(usage: RatedUsage, spent: Sequence[Spent]) -> list[Spent]:
 
 
 def _plan(work: Work, line: ReturnedLine, spent: Sequence[Spent]) -> _Plan:
-    usage, wish = return_queries.usage_of_line(work.session, line.order_line_id), line.wish
-    if usage is None:
-        raise Conflict("return.not_delivered", msg("该服务尚未交付计费，不能退回。未交付的订单请取消。"))
+    usage, wish = charged_usage(work, line.order_line_id), line.wish
     holds = _own_holds(usage, [each for each in spent if each.order_line_id == line.order_line_id])
     before = return_queries.returned_before(work.session, usage.tenant_id, usage.order_line_id)
     fee = fee_of_usage(work, usage, lock=True)

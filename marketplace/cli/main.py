@@ -39,7 +39,7 @@ def serve() -> None:
     config = home() / "infra" / "gunicorn.conf.py"
     os.execvp(  # noqa: S606 - gunicorn takes this process over, signals and all
         str(Path(sys.executable).with_name("gunicorn")),
-        ["gunicorn", "-c", str(config), "-b", f"{settings.host}:{settings.port}", "marketplace.wsgi:application()"],
+        ["gunicorn", "-c", str(config), "-b", f"{settings.host}:{settings.port}"],
     )
 
 

@@ -49,9 +49,6 @@ def acting_person(market: Marketplace, login: str | None, key_file: Path | None)
     known = normal_login(login or "")
     password = click.prompt("Password", hide_input=True, err=True)
     attempt = sign_in_limits.Attempt("sign-in", known, "console")
-    with market.workshop.work(platform) as work:
-        sign_in_limits.take_attempt(work, attempt)
-    with market.workshop.work(platform) as work:
+    with sign_in_limits.proving(market.workshop, platform, attempt) as work:
         user_id = identity.sign_in(work, login=known, password=password).user_id
-        sign_in_limits.give_back(work, attempt)
         return identity.actor_for_user(work, user_id=user_id, request_id=request_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -232,28 +232,19 @@ def _install(work: Work, *, facts: Facts, hours: Hours) -> dict[str, Any]:
 
 def _import_companies(work: Work, *, start: datetime) -> dict[str, Any]:
     as_of = start.astimezone(CHINA).date()
-    report = company_imports.import_at_once(
-        work,
-        kind=ImportKind.COMPANIES,
-        name="演示企业名录(合成数据)",
-        licence="CC0-1.0",
-        as_of=as_of,
-        content=demo_companies(as_of=as_of),
-    )
-    return {"rows": report.rows_accepted}
+    return _import(work, ImportKind.COMPANIES, "演示企业名录(合成数据)", as_of, demo_companies(as_of=as_of))
 
 
 def _import_expansions(work: Work, *, start: datetime) -> dict[str, Any]:
     """Bring dated expansions in: too few to fit a ranker to, which the demo's lists would wait for, enough for reasons."""
     as_of = start.astimezone(CHINA).date()
+    return _import(work, ImportKind.EXPANSIONS, "演示扩张事件(合成数据)", as_of, demo_expansions(as_of=as_of))
+
+
+def _import(work: Work, kind: ImportKind, name: str, as_of: date, content: bytes) -> dict[str, Any]:
     report = company_imports.import_at_once(
-        work,
-        kind=ImportKind.EXPANSIONS,
-        name="演示扩张事件（合成数据）",
-        licence="CC0-1.0",
-        as_of=as_of,
-        content=demo_expansions(as_of=as_of),
-    )
+        work, kind=kind, name=name, licence="CC0-1.0", as_of=as_of, content=content
+    )  # fmt: skip
     return {"rows": report.rows_accepted}
 
 

@@ -37,16 +37,10 @@ def platform_working(name: str) -> Iterator[Work]:
 
 @contextmanager
 def proving(name: str, account: str) -> Iterator[Work]:
-    """Open a unit of work in which somebody proves to be ``account``; TooMany after too many tries.
-
-    The try is committed before, so that a refusal does not undo its count; it is given back if the block ends well.
-    """
+    """Open a unit of work in which somebody proves to be ``account``, as ``sign_in_limits.proving`` does."""
     attempt = sign_in_limits.Attempt(name, account, client_address())
-    with platform_working(name) as work:
-        sign_in_limits.take_attempt(work, attempt)
-    with platform_working(name) as work:
+    with sign_in_limits.proving(current_market().workshop, _platform(name), attempt) as work:
         yield work
-        sign_in_limits.give_back(work, attempt)
 
 
 def client_address() -> str:

@@ -44,20 +44,19 @@ def ask_times_dispute(
     line = line_of_booking(work.session, booking_id)
     if line is None or line.status != LineStatus.DELIVERED:
         raise Conflict("dispute.not_charged", msg("该预约尚未结算。出具结果并结算后，可对使用时间提出异议。"))
-    attendance_corrections.check_claim(booking, came_at=came_at, left_at=left_at)
-    assert booking.terms is not None, "its claim was checked"  # noqa: S101 - for the type checker
-    by_use = booking.terms.metering is Metering.ACTUAL
+    terms = attendance_corrections.check_claim(booking, came_at=came_at, left_at=left_at)
+    by_use = terms.metering is Metering.ACTUAL
     claim = TimesClaim(
         booking_id=booking_id,
         order_line_id=line.id,
         provider_id=booking.provider_id,
-        within_days=booking.terms.dispute_days,
+        within_days=terms.dispute_days,
         noted_came_at=booking.checked_in_at,
         noted_left_at=booking.checked_out_at,
         came_at=came_at,
         left_at=left_at,
         used_units=used_hours(came_at, left_at, booking.ends_at, line.quantity) if by_use else None,
-        overrun_units=booking.terms.overrun_units(booking.ends_at, left_at),
+        overrun_units=terms.overrun_units(booking.ends_at, left_at),
     )
     return attendance_disputes.ask_times_dispute(work, claim=claim, reason=reason)
 

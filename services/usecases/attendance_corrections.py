@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 
-from services.rules.attendance import ClaimFault, claim_fault
+from services.rules.attendance import AttendanceTerms, ClaimFault, claim_fault
 from services.store.attendance import AttendanceCorrection
 from services.usecases.bookings import BookingView
 from tenants.kernel.clock import CHINA
@@ -19,8 +19,8 @@ from tenants.kernel.writing import rows_written
 from tenants.usecases import audit
 
 
-def check_claim(booking: BookingView, *, came_at: datetime, left_at: datetime) -> None:
-    """Refuse times that a park may not claim for its booking: Invalid at ``came_at`` or ``left_at``.
+def check_claim(booking: BookingView, *, came_at: datetime, left_at: datetime) -> AttendanceTerms:
+    """Refuse times that a park may not claim for its booking: Invalid at ``came_at`` or ``left_at``; return its rule.
 
     Raises Conflict for a booking without a rule of attendance, whose times nobody notes.
     """
@@ -31,7 +31,7 @@ def check_claim(booking: BookingView, *, came_at: datetime, left_at: datetime) -
     noted = (booking.checked_in_at, booking.checked_out_at)
     fault = claim_fault(came_at, left_at, earliest=earliest, latest=latest, noted=noted)
     if fault is None:
-        return
+        return booking.terms
     field, wrong = _told(fault, earliest, latest)
     raise Invalid(f"dispute.{fault}", wrong, errors=[FieldError(field, f"dispute.{fault}", wrong)])
 

@@ -80,9 +80,10 @@ def search_slots(
 ) -> tuple[SlotView, ...]:
     """Return the free slots of an offering's instruments within ``[from_, to)``, earliest first.
 
-    Slots that go to others who wait for them are left out, or marked where they are ``waited`` for, too. ``region`` is the beginning of an administrative division code: two digits are a province, four a prefecture;
-    ``method`` is part of a method's or standard's name. Only working days count. Raises Invalid for an unusable span, and for one that
-    begins in a year whose calendar is not known; a span that runs into such a year ends there.
+    Slots that go to others who wait for them are left out, or with ``waited`` are marked. ``region`` is the beginning of an
+    administrative division code: two digits are a province, four a prefecture; ``method`` is part of a method's or
+    standard's name. Only working days count. Raises Invalid for an unusable span, and for one that begins in a year whose
+    calendar is not known; a span that runs into such a year ends there.
     """
     work.actor.require(Permission.READ_CATALOGUE)
     check_search(from_, to)

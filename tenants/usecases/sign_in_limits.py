@@ -7,7 +7,8 @@ together; one that succeeded is given back. Accounts are counted whether they ex
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -15,10 +16,11 @@ from math import ceil
 from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from tenants.kernel.context import Actor
 from tenants.kernel.errors import TooMany
 from tenants.kernel.messages import msg
 from tenants.kernel.vocabulary import Permission
-from tenants.kernel.work import Work
+from tenants.kernel.work import Work, WorkShop
 from tenants.store.people import SignInAttempt
 
 WINDOW = timedelta(minutes=15)
@@ -73,6 +75,19 @@ def give_back(work: Work, attempt: Attempt) -> None:
     left: Mapping[str, object] = {address: func.greatest(SignInAttempt.tries - 1, 0), account: 0}
     for subject, tries in left.items():
         work.session.execute(update(SignInAttempt).where(SignInAttempt.subject == subject).values(tries=tries))
+
+
+@contextmanager
+def proving(workshop: WorkShop, actor: Actor, attempt: Attempt) -> Iterator[Work]:
+    """Open a unit of work in which somebody proves who they are, for every door; TooMany after too many tries.
+
+    The try is committed before, so that a refusal does not undo its count; it is given back if the block ends well.
+    """
+    with workshop.work(actor) as work:
+        take_attempt(work, attempt)
+    with workshop.work(actor) as work:
+        yield work
+        give_back(work, attempt)
 
 
 def forget_attempts(work: Work) -> int:

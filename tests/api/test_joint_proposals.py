@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,6 @@ from marketplace.jobs.handlers import HANDLERS
 from marketplace.usecases.invariants import ALL as INVARIANTS
 from tenants.kernel.context import system_actor
 from tenants.kernel.identifiers import new_id
-from tenants.kernel.work import WorkShop
 from tests.api.test_joint_agreements import TERMS, in_force, parties, three, written
 from tests.support.databases import RecordingOutbox
 from tests.support.invariants import broken
@@ -24,13 +22,6 @@ from tests.support.province import Province
 from tests.support.web import Caller
 
 SHARES = (4_000, 3_000, 3_000)
-
-
-@dataclass(frozen=True)
-class Market:
-    """What a handler that tells somebody needs of an installation."""
-
-    workshop: WorkShop
 
 
 def code(park: Caller) -> str:
@@ -74,10 +65,10 @@ def test_the_parties_are_told_what_waits_for_them(province: Province, outbox: Re
     parks, ids = three(province)
 
     def told() -> list[list[str]]:
-        market = Market(province.workshop)
+        market = province.app.extensions["marketplace"]
         for event in outbox.events:
             if event.name.startswith("joint_agreement."):
-                HANDLERS[event.name](market, system_actor(event.name, tenant_id=event.tenant_id), event.payload)  # type: ignore[arg-type]
+                HANDLERS[event.name](market, system_actor(event.name, tenant_id=event.tenant_id), event.payload)
         found = [park.get("/alerts").get_json()["items"] for park in parks]
         return [sorted(each["kind"] for each in items) for items in found]
 

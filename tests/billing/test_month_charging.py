@@ -15,7 +15,7 @@ from billing.usecases.month_charging import charge_ended_month
 from tenants.kernel.clock import ManualClock
 from tenants.kernel.context import system_actor
 from tenants.kernel.work import WorkShop
-from tests.support.billing_world import FINANCE, World
+from tests.support.billing_world import FINANCE, World, make_world
 from tests.support.crashes import CrashError, before_statement
 from tests.support.invariants import broken
 from tests.support.metered import charge, make_meter, roll, subscriber, use
@@ -29,7 +29,7 @@ def world(workshop: WorkShop, clock: ManualClock) -> World:
     """The morning of 2 March, with a meter of energy that costs something by the kWh."""
     make_meter(workshop)
     charge(workshop)
-    return World(workshop, clock, None)  # type: ignore[arg-type]
+    return make_world(workshop, clock)
 
 
 def at(day: int) -> datetime:

@@ -85,6 +85,15 @@ def cancel(workshop: WorkShop, park: UUID, booking_id: UUID) -> None:
         deliveries.cancel_delivery(work, booking_id=booking_id)
 
 
+def close_to_others(workshop: WorkShop, world: World) -> None:
+    """Leave the instrument to one park, which nobody here is."""
+    sign_up(workshop, 7)
+    with workshop.work(world.provider) as work:
+        instruments.change_instrument(
+            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60), parks=[credit_code(7)]
+        )
+
+
 def clock_round(workshop: WorkShop) -> list[OfferView]:
     """Do what the clock's job does."""
     with workshop.work(system_actor("clock")) as work:
@@ -295,11 +304,7 @@ def test_an_instrument_that_is_closed_to_a_park_keeps_its_place_until_the_time_i
     owner, (booked,) = fill(workshop, world, 1)
     person = park_person(new_id())
     place = join(workshop, world, person)
-    sign_up(workshop, 7)
-    with workshop.work(world.provider) as work:
-        instruments.change_instrument(
-            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60), parks=[credit_code(7)]
-        )
+    close_to_others(workshop, world)
     cancel(workshop, owner, booked)
     assert clock_round(workshop) == []
     closed = place_of(workshop, person, place)
@@ -317,11 +322,7 @@ def test_an_open_booking_of_a_closed_instrument_lets_its_park_be_passed_over_all
     book(workshop, world, waits, TUESDAY + timedelta(days=1))
     owner, (freed,) = fill(workshop, world, 1)
     place = join(workshop, world, person)
-    sign_up(workshop, 7)
-    with workshop.work(world.provider) as work:
-        instruments.change_instrument(
-            work, instrument_id=world.instrument.id, methods=[], hours=Hours(9, 17, 60), parks=[credit_code(7)]
-        )
+    close_to_others(workshop, world)
     cancel(workshop, owner, freed)
     assert clock_round(workshop) == []
     closed = place_of(workshop, person, place)
