@@ -20,7 +20,7 @@ from marketplace.rules.orders import PaymentMethod
 from marketplace.usecases import checkout, monitoring, renewals, standing_orders
 from services.formats.readings import Batch
 from services.rules.monitoring.demo_office import Office, office_cooling
-from services.usecases import readings, site_alarms, site_meters, sites
+from services.usecases import alarm_rules, readings, site_alarms, site_meters, sites
 from services.usecases.workdays import usual_days
 from tenants.kernel.clock import CHINA
 from tenants.kernel.context import Actor, system_actor
@@ -117,10 +117,10 @@ def _evaluate(work: Work, *, site_id: UUID) -> dict[str, Any]:
 def _add_rules(work: Work) -> dict[str, Any]:
     meter = site_meters.meters_by_code(work, codes=["AC-01"])["AC-01"]
     wishes = (
-        site_alarms.RuleWish("空调机组用电过高", "above", 5.0, 0.5, 0, None, None, (15, 60)),
-        site_alarms.RuleWish("电表无数据", "silent", None, 0.0, 240, None, None, (60,)),
+        alarm_rules.RuleWish("空调机组用电过高", "above", 5.0, 0.5, 0, None, None, (15, 60)),
+        alarm_rules.RuleWish("电表无数据", "silent", None, 0.0, 240, None, None, (60,)),
     )
-    return {"rules": [str(site_alarms.add_rule(work, meter_id=meter.id, wish=wish).id) for wish in wishes]}
+    return {"rules": [str(alarm_rules.add_rule(work, meter_id=meter.id, wish=wish).id) for wish in wishes]}
 
 
 def _look(work: Work, *, site_id: UUID) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from marketplace.web.rendering import show
 from services.formats.readings import read_csv_batch
 from services.rules.monitoring.meters import INTERVALS, Measures, Readings, Stamps
 from services.rules.monitoring.series import Flag, coarser
-from services.usecases import baselines, readings, site_alarms, site_meters, sites, watching, work_orders
-from services.usecases.site_alarms import RuleWish
+from services.usecases import alarm_rules, baselines, readings, site_alarms, site_meters, sites, watching, work_orders
+from services.usecases.alarm_rules import RuleWish
 from services.usecases.site_meters import MeterView, MeterWish
 from tenants.kernel.errors import FieldError, Invalid, Problem
 from tenants.kernel.messages import msg
@@ -107,7 +107,7 @@ def add_rule(meter_id: str) -> Response:
     """Write an alarm rule for a meter."""
     try:
         with page_work() as work:
-            site_alarms.add_rule(work, meter_id=id_of(meter_id), wish=_rule_wish())
+            alarm_rules.add_rule(work, meter_id=id_of(meter_id), wish=_rule_wish())
     except Problem as problem:
         return _meter(meter_id, refusal_of(problem))
     return go(url_for("monitoring.meter", meter_id=meter_id, _anchor="rules"))
@@ -117,7 +117,7 @@ def add_rule(meter_id: str) -> Response:
 def end_rule(rule_id: str) -> Response:
     """Look no more by a rule."""
     with page_work() as work:
-        ended = site_alarms.end_rule(work, rule_id=id_of(rule_id))
+        ended = alarm_rules.end_rule(work, rule_id=id_of(rule_id))
     return go(url_for("monitoring.meter", meter_id=ended.meter_id, _anchor="rules"))
 
 
@@ -167,7 +167,7 @@ def _meter(meter_id: str, refusal: Refusal | None) -> Response:
         site = sites.read_site(work, site_id=found.site_id)
         days = request.args.get("days", "7")
         context = _pictures(work, found, days if days in SPANS else "7")
-        rules = [each for each in site_alarms.list_rules(work, site_id=site.id) if each.meter_id == found.id]
+        rules = [each for each in alarm_rules.list_rules(work, site_id=site.id) if each.meter_id == found.id]
         parts = [site_meters.read_meter(work, meter_id=term.meter_id) for term in found.terms]
         may_change = work.actor.may(Permission.MANAGE_SITE)
     return show(

@@ -13,8 +13,8 @@ from billing.usecases import alerts
 from marketplace.demo.theatre import Play
 from marketplace.jobs import clockwork
 from marketplace.usecases import invariants, monitoring
-from services.usecases import baselines, site_alarms, sites, watching, work_orders
-from services.usecases.site_alarms import RuleWish
+from services.usecases import alarm_rules, baselines, site_alarms, sites, watching, work_orders
+from services.usecases.alarm_rules import RuleWish
 from tenants.kernel.context import Actor, system_actor
 from tenants.kernel.errors import Conflict, Invalid
 from tenants.kernel.work import Work
@@ -181,9 +181,9 @@ def alarmed(play: Play, park: Actor) -> UUID:
     return add_meter(play, park, site_id, "t1", measures="temperature", unit="°C", readings="instant").id
 
 
-def rule(play: Play, park: Actor, meter_id: UUID, **more: object) -> site_alarms.RuleView:
+def rule(play: Play, park: Actor, meter_id: UUID, **more: object) -> alarm_rules.RuleView:
     wish = RuleWish(**({"name": "冷库超温", "kind": "above", "threshold": -15.0, "hysteresis": 1.0} | more))  # type: ignore[arg-type]
-    return play.do(park, lambda work: site_alarms.add_rule(work, meter_id=meter_id, wish=wish))
+    return play.do(park, lambda work: alarm_rules.add_rule(work, meter_id=meter_id, wish=wish))
 
 
 def alarms(play: Play, park: Actor) -> list[site_alarms.AlarmView]:
@@ -260,7 +260,7 @@ def test_late_readings_and_ended_rules_raise_nothing(play: Play, park: Actor, al
     clockwork.look_for_alarms(play.market)
     send(play, park, "t1", [int(play.clock.now().timestamp()) - 60], [0])
     clockwork.look_for_alarms(play.market)
-    play.do(park, lambda work: site_alarms.end_rule(work, rule_id=made.id))
+    play.do(park, lambda work: alarm_rules.end_rule(work, rule_id=made.id))
     measure(play, park, 0)
     clockwork.look_for_alarms(play.market)
     assert alarms(play, park) == []
